@@ -1,0 +1,177 @@
+/**
+ * The tables of everything that can go wrong or come to an end: refusals of SIP requests, the ends of a leg,
+ * and errors of the REST API. A code stands here once, with its SIP status, its Q.850 cause, its HTTP status
+ * and its words; everybody else names the code. Sources: decisions §3, §4, §7; contract §9; ITU-T Q.850.
+ */
+
+interface RefusalRow {
+  /** SIP status of the final response. */
+  readonly status: number;
+  /** Q.850 cause for the `Reason` header. */
+  readonly cause: number;
+  /** Plain words for the PBX's administrator. */
+  readonly text: string;
+  /** Whether the response names the code in `X-Kallglot-Error` and `Reason` (rows 1 to 3 tell a stranger nothing). */
+  readonly named: boolean;
+  /** Seconds for `Retry-After`, where the caller may try again. */
+  readonly retryAfter?: number;
+}
+
+const refusalTable = {
+  draining: { status: 503, cause: 41, text: 'this gateway is shutting down', named: false, retryAfter: 5 },
+  overloaded: { status: 503, cause: 42, text: 'this gateway is at its limit', named: false, retryAfter: 10 },
+  method_not_allowed: { status: 405, cause: 79, text: 'method not allowed', named: false },
+  extension_required: { status: 420, cause: 79, text: 'extension not supported', named: false },
+  content_type_unsupported: { status: 415, cause: 79, text: 'content type not supported', named: false },
+  message_too_large: { status: 513, cause: 95, text: 'message too large', named: false },
+  bad_request: { status: 400, cause: 95, text: 'malformed request', named: false },
+  credentials_required: { status: 401, cause: 21, text: 'credentials required', named: false },
+  credentials_invalid: { status: 403, cause: 21, text: 'wrong credentials', named: false },
+  banned: { status: 403, cause: 21, text: 'source is banned', named: false },
+  not_a_session: { status: 404, cause: 1, text: 'the called address is not a session of this gateway', named: true },
+  role_invalid: { status: 400, cause: 95, text: 'the role must be customer or agent', named: true },
+  session_not_found: { status: 404, cause: 1, text: 'no such session', named: true },
+  organization_inactive: { status: 403, cause: 21, text: 'the organization is not active', named: true },
+  sip_not_enabled: { status: 403, cause: 29, text: 'SIP is not enabled for this organization', named: true },
+  ip_not_allowed: { status: 403, cause: 21, text: 'the source address is not on the allowlist', named: true },
+  tls_required: { status: 403, cause: 21, text: 'this trunk must use TLS', named: true },
+  session_not_sip: { status: 403, cause: 21, text: 'the session was not routed to SIP', named: true },
+  session_ended: { status: 410, cause: 31, text: 'the session has ended', named: true },
+  role_taken: { status: 486, cause: 17, text: 'the role is taken by another call', named: true },
+  concurrency_limit: { status: 486, cause: 17, text: 'the limit of concurrent calls is reached', named: true },
+  sdp_invalid: { status: 400, cause: 95, text: 'the SDP cannot be understood', named: true },
+  no_common_codec: { status: 488, cause: 88, text: 'no codec in common (PCMU, PCMA)', named: true },
+  srtp_required: { status: 488, cause: 88, text: 'this trunk must use SRTP', named: true },
+  no_media_ports: { status: 503, cause: 34, text: 'no RTP port is free', named: true, retryAfter: 5 },
+  pipeline_unavailable: {
+    status: 480,
+    cause: 41,
+    text: 'the translation pipeline is not ready',
+    named: true,
+    retryAfter: 5,
+  },
+  interval_too_brief: { status: 423, cause: 95, text: 'registrations of less than 60 s are not taken', named: true },
+  no_dialog: { status: 481, cause: 101, text: 'no such call', named: false },
+  internal_error: { status: 500, cause: 41, text: 'internal error', named: true },
+} as const satisfies Record<string, RefusalRow>;
+
+export type RefusalCode = keyof typeof refusalTable;
+export const refusals: Readonly<Record<RefusalCode, RefusalRow>> = refusalTable;
+
+interface EndRow {
+  /** Q.850 cause for the `Reason` header of the BYE. */
+  readonly cause: number;
+  readonly text: string;
+}
+
+/** Every way a leg can end, a closed set (decisions §4). */
+const endTable = {
+  hangup: { cause: 16, text: 'the caller hung up' },
+  canceled: { cause: 16, text: 'the caller gave up before the answer' },
+  ack_timeout: { cause: 102, text: 'the answer was never acknowledged' },
+  session_ended: { cause: 16, text: 'the session has ended' },
+  media_timeout: { cause: 102, text: 'no audio was received' },
+  session_timer: { cause: 102, text: 'the session timer ran out' },
+  pipeline_failed: { cause: 41, text: 'the translation pipeline was lost' },
+  replaced: { cause: 16, text: 'a newer call of the same caller took over' },
+  drained: { cause: 41, text: 'this gateway is shutting down' },
+  engine_lost: { cause: 38, text: 'the SIP engine was lost' },
+  error: { cause: 41, text: 'internal error' },
+} as const satisfies Record<string, EndRow>;
+
+export type EndReason = keyof typeof endTable;
+export const ends: Readonly<Record<EndReason, EndRow>> = endTable;
+export const endReasons = Object.keys(endTable) as EndReason[];
+
+/** The `Reason` header (RFC 3326) of a refusal or of a BYE: `Q.850;cause=17;text="role_taken: …"`. */
+export function reasonHeader(code: RefusalCode | EndReason): string {
+  const row = code in refusalTable ? refusalTable[code as RefusalCode] : endTable[code as EndReason];
+  return `Q.850;cause=${row.cause};text="${code}: ${row.text}"`;
+}
+
+interface ApiErrorRow {
+  readonly status: number;
+  readonly type:
+    | 'invalid_request_error'
+    | 'authentication_error'
+    | 'permission_error'
+    | 'rate_limit_error'
+    | 'validation_error'
+    | 'api_error';
+  readonly message: string;
+}
+
+const apiErrorTable = {
+  invalid_request: { status: 422, type: 'validation_error', message: 'The request is not valid.' },
+  malformed_body: { status: 400, type: 'invalid_request_error', message: 'The body is not valid JSON.' },
+  body_too_large: { status: 413, type: 'invalid_request_error', message: 'The body is larger than allowed.' },
+  unsupported_media_type: {
+    status: 415,
+    type: 'invalid_request_error',
+    message: 'The body must be sent as application/json.',
+  },
+  invalid_api_key: { status: 401, type: 'authentication_error', message: 'The API key is missing or not known.' },
+  organization_inactive: { status: 403, type: 'permission_error', message: 'The organization is not active.' },
+  sip_not_enabled: {
+    status: 403,
+    type: 'invalid_request_error',
+    message: 'SIP is not enabled for this organization. Enable it in the telephony settings, or use another route.',
+  },
+  no_default_provider: {
+    status: 422,
+    type: 'invalid_request_error',
+    message: 'No route could be resolved. Add a provider connection, buy a managed number, or use SIP.',
+  },
+  phone_number_not_found: {
+    status: 404,
+    type: 'invalid_request_error',
+    message: 'The phone number is not one of the organization, or it is not active.',
+  },
+  connection_not_found: {
+    status: 404,
+    type: 'invalid_request_error',
+    message: 'The provider connection does not exist, or it is not active.',
+  },
+  recording_not_available: {
+    status: 422,
+    type: 'invalid_request_error',
+    message: 'Recordings are not available on this gateway. Leave recording.enabled out, or set it to false.',
+  },
+  session_not_found: { status: 404, type: 'invalid_request_error', message: 'No such session.' },
+  not_found: { status: 404, type: 'invalid_request_error', message: 'There is nothing at this address.' },
+  method_not_allowed: { status: 405, type: 'invalid_request_error', message: 'This method is not allowed here.' },
+  draining: { status: 503, type: 'api_error', message: 'This gateway is shutting down. Try again in a moment.' },
+  internal_error: { status: 500, type: 'api_error', message: 'Something went wrong on our side.' },
+} as const satisfies Record<string, ApiErrorRow>;
+
+export type ApiErrorCode = keyof typeof apiErrorTable;
+export const apiErrors: Readonly<Record<ApiErrorCode, ApiErrorRow>> = apiErrorTable;
+
+/** An error that the REST API answers in its envelope (contract §9); the table gives status, type and default words. */
+export class ApiError extends Error {
+  readonly code: ApiErrorCode;
+  readonly param: string | undefined;
+  readonly retryAfter: number | undefined;
+
+  constructor(code: ApiErrorCode, details: { message?: string; param?: string; retryAfter?: number } = {}) {
+    super(details.message ?? apiErrors[code].message);
+    this.name = 'ApiError';
+    this.code = code;
+    this.param = details.param;
+    this.retryAfter = details.retryAfter;
+  }
+}
+
+/** A SIP request is refused: thrown by the rooms that take part in a set-up, turned into an answer by `sip/`. */
+export class Refusal extends Error {
+  readonly code: RefusalCode;
+  /** What was wrong in this case, for the log and the `Warning` header; never shown before row 4. */
+  readonly detail: string | undefined;
+
+  constructor(code: RefusalCode, detail?: string) {
+    super(detail === undefined ? refusals[code].text : `${refusals[code].text}: ${detail}`);
+    this.name = 'Refusal';
+    this.code = code;
+    this.detail = detail;
+  }
+}

@@ -1,0 +1,27 @@
+import { ulid } from 'ulid';
+
+/**
+ * Typed ids: a prefix that names the kind and a ULID (26 characters of Crockford base 32, sortable by time).
+ * Source: contract §1 (id prefixes), decisions §1.
+ */
+export type SessionId = `sess_${string}`;
+export type LegId = `leg_${string}`;
+export type OrganizationId = string;
+export type RequestId = `req_${string}`;
+
+const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+
+export const newSessionId = (): SessionId => `sess_${ulid()}`;
+export const newLegId = (): LegId => `leg_${ulid()}`;
+export const newRequestId = (): RequestId => `req_${ulid()}`;
+export const newKeyId = (): string => `key_${ulid()}`;
+
+/**
+ * Reads a session id as a person, a URL or a PBX may write it: the ULID is matched without regard to case.
+ * @returns the id in its canonical form, or undefined when the text is not one.
+ */
+export function parseSessionId(text: string): SessionId | undefined {
+  if (text.length !== 31 || text.slice(0, 5).toLowerCase() !== 'sess_') return undefined;
+  const id = text.slice(5).toUpperCase();
+  return ULID.test(id) ? `sess_${id}` : undefined;
+}

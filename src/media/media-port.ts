@@ -1,0 +1,105 @@
+import type { AudioRing } from '../audio/ring.ts';
+
+/**
+ * What the rest of the gateway sees of a leg's media: a pair of UDP ports in a media worker, and two rings of audio.
+ * The bridge configures a port from negotiated SDP and reads and writes the rings; packets, pacing and codecs stay
+ * in the worker. Source: decisions §5, architecture "Threads".
+ */
+
+export type G711Codec = 'PCMU' | 'PCMA';
+export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
+
+/** What offer/answer agreed for one leg. Addresses are numeric, IPv4 or IPv6. */
+export interface MediaSettings {
+  codec: G711Codec;
+  /** RTP payload type of the codec, the same both ways as answered. */
+  payloadType: number;
+  /** Payload types that are negotiated but carry no speech: telephone-event, comfort noise. */
+  otherPayloadTypes: readonly number[];
+  /** Where the peer's SDP wants RTP and RTCP; port 0 or an unspecified address means nowhere. */
+  remoteAddress: string;
+  remotePort: number;
+  remoteRtcpPort: number;
+  rtcpMux: boolean;
+  /** Our side of it: on `recvonly` and `inactive` nothing is sent. */
+  direction: Direction;
+  /** The peer put us on hold: it hears nothing, and nothing of it goes to the pipeline. */
+  held: boolean;
+  /** ms of audio per packet that we send: 20, or less where the peer's `a=maxptime` is below that. */
+  ptimeMs: number;
+  /** The SDP's address or port differs from before: the source lock may move. False in the first answer. */
+  moved: boolean;
+}
+
+export interface MediaPortOptions {
+  /** Legs of one session share a worker: its session id. */
+  affinity: string;
+  /** 4 or 6: which of our addresses the peer's SDP can use. */
+  family: 4 | 6;
+  /** The caller's address as admission determined it; RTP from there may take the source lock too. */
+  callerAddress: string;
+  /** Seconds without RTP and RTCP until `media_timeout`; 0 = never. */
+  timeoutSeconds: number;
+  /** Called on the main thread. */
+  onEvent: (event: MediaEvent) => void;
+}
+
+export type MediaEvent =
+  /** The first valid RTP packet of the leg; `at` is the wall clock in ms. */
+  | { type: 'first_packet'; at: number }
+  /** No RTP and no RTCP for the port's timeout while the direction was `sendrecv`. */
+  | { type: 'media_timeout' }
+  /** The media worker died; the port is gone. */
+  | { type: 'worker_lost' };
+
+/** Counters of one leg since it began; packets unless said otherwise. */
+export interface MediaStats {
+  packetsReceived: number;
+  packetsSent: number;
+  /** RFC 3550 A.3: expected less received, never below 0. */
+  packetsLost: number;
+  packetsLate: number;
+  packetsDuplicated: number;
+  /** Not RTP, unknown payload type, or from a source that the lock refuses. */
+  packetsDroppedInvalid: number;
+  packetsDroppedBySource: number;
+  rtcpReceived: number;
+  bytesReceived: number;
+  bytesSent: number;
+  /** Interarrival jitter, RFC 3550 A.8, in ms. */
+  jitterMs: number;
+  /** Ticks at which we had nothing to say and sent silence. */
+  silencePacketsSent: number;
+  /** ms since the last packet of the peer; -1 when none has come. */
+  silentForMs: number;
+  /** The locked source as `address:port`, empty before the lock. */
+  source: string;
+}
+
+export interface MediaPort {
+  /** What goes into the SDP: `media.advertised_address` or the local address, and the even port. */
+  readonly address: string;
+  readonly rtpPort: number;
+  /** What the party says: mu-law, 8 kHz, mono, continuous in time (gaps are filled with silence). Read it here. */
+  readonly inbound: AudioRing;
+  /** What the party is to hear: mu-law, 8 kHz, mono. Write it here; an empty ring is sent as silence. */
+  readonly outbound: AudioRing;
+  /** Applies negotiated media, at the start and after every re-INVITE. Until the first call nothing is received. */
+  configure(settings: MediaSettings): void;
+  /** The ACK came: sending starts. */
+  startSending(): void;
+  stats(): MediaStats;
+  /** Frees the ports, idempotent. Resolves when both sockets are closed, with the last counters. */
+  close(): Promise<MediaStats>;
+}
+
+export interface MediaPool {
+  /**
+   * Takes a pair of ports in a worker and binds it.
+   * @throws Refusal `no_media_ports` when no pair is free (decisions §5, resting times included)
+   */
+  open(options: MediaPortOptions): Promise<MediaPort>;
+  /** Pairs in use and pairs in the range, for metrics and `/readyz`. */
+  usage(): { used: number; total: number };
+  close(): Promise<void>;
+}

@@ -1,0 +1,79 @@
+import type { AudioRing } from '../audio/ring.ts';
+
+/**
+ * The port between a bridge and the translation pipeline: one WebSocket per bridge, whatever dialect it speaks.
+ * Source: decisions §6.
+ */
+
+export type Role = 'customer' | 'agent';
+export type SessionMode =
+  | 'bidirectional_translation'
+  | 'assistive_translation'
+  | 'ai_agent'
+  | 'help_chat_voice';
+
+/** The two rings of a leg, as the link uses them: mu-law, 8 kHz, mono. */
+export interface LegAudio {
+  /** What the party says. */
+  readonly inbound: AudioRing;
+  /** What the party is to hear. */
+  readonly outbound: AudioRing;
+}
+
+export interface LinkOptions {
+  sessionId: string;
+  mode: SessionMode;
+  sourceLanguage: string | null;
+  targetLanguage: string | null;
+  onEvent: (event: LinkEvent) => void;
+}
+
+export type LinkEvent =
+  /** The socket was lost after it was ready: closed, reset, or a `ping` unanswered for 3 s. */
+  | { type: 'lost'; detail: string }
+  /** The pipeline ended the session by itself (`session.ended`). */
+  | { type: 'ended'; reason: string }
+  /** The pipeline complained (`session.error`); the link stays. */
+  | { type: 'error'; code: string; message: string }
+  | { type: 'transcript'; final: boolean; speaker: string; text: string; raw: Readonly<Record<string, unknown>> };
+
+export interface LinkStats {
+  chunksSent: number;
+  bytesSent: number;
+  outputsReceived: number;
+  bytesReceived: number;
+  /** ms of audio, both ways, that a bound dropped. */
+  inputDroppedMs: number;
+  outputDroppedMs: number;
+  /** ms of silence taken out of the playout queue while it ran late. */
+  trimmedMs: number;
+  /** Frames that were not JSON, not of the dialect, or too large. */
+  invalidFrames: number;
+  unknownFrames: number;
+  /** Round trip of the last answered ping, ms; -1 before the first. */
+  pingMs: number;
+  /** ms of audio waiting to be played, over all legs. */
+  queuedMs: number;
+}
+
+export interface PipelineLink {
+  /**
+   * Connects and waits for `session.ready`.
+   * @throws Refusal `pipeline_unavailable` when that takes longer than 5 s or the connection fails
+   */
+  open(signal: AbortSignal): Promise<void>;
+  /** A leg joins: its speech goes to the pipeline, and what is meant for its role comes to it. */
+  attach(role: Role, audio: LegAudio): void;
+  /** A leg is gone: what is queued for it is dropped. */
+  detach(role: Role): void;
+  /** On hold a leg sends nothing to the pipeline and hears nothing. */
+  setHeld(role: Role, held: boolean): void;
+  stats(): LinkStats;
+  /** Sends `session.end` when `ended`, closes the socket, idempotent; never waits for the peer for more than 1 s. */
+  close(ended: boolean): Promise<void>;
+}
+
+export interface PipelineLinks {
+  create(options: LinkOptions): PipelineLink;
+  close(): Promise<void>;
+}
