@@ -28,7 +28,12 @@ const refusalTable = {
   credentials_required: { status: 401, cause: 21, text: 'credentials required', named: false },
   credentials_invalid: { status: 403, cause: 21, text: 'wrong credentials', named: false },
   banned: { status: 403, cause: 21, text: 'source is banned', named: false },
-  not_a_session: { status: 404, cause: 1, text: 'the called address is not a session of this gateway', named: true },
+  not_a_session: {
+    status: 404,
+    cause: 1,
+    text: 'the called address is not a session of this gateway',
+    named: true,
+  },
   role_invalid: { status: 400, cause: 95, text: 'the role must be customer or agent', named: true },
   session_not_found: { status: 404, cause: 1, text: 'no such session', named: true },
   organization_inactive: { status: 403, cause: 21, text: 'the organization is not active', named: true },
@@ -38,7 +43,12 @@ const refusalTable = {
   session_not_sip: { status: 403, cause: 21, text: 'the session was not routed to SIP', named: true },
   session_ended: { status: 410, cause: 31, text: 'the session has ended', named: true },
   role_taken: { status: 486, cause: 17, text: 'the role is taken by another call', named: true },
-  concurrency_limit: { status: 486, cause: 17, text: 'the limit of concurrent calls is reached', named: true },
+  concurrency_limit: {
+    status: 486,
+    cause: 17,
+    text: 'the limit of concurrent calls is reached',
+    named: true,
+  },
   sdp_invalid: { status: 400, cause: 95, text: 'the SDP cannot be understood', named: true },
   no_common_codec: { status: 488, cause: 88, text: 'no codec in common (PCMU, PCMA)', named: true },
   srtp_required: { status: 488, cause: 88, text: 'this trunk must use SRTP', named: true },
@@ -50,7 +60,12 @@ const refusalTable = {
     named: true,
     retryAfter: 5,
   },
-  interval_too_brief: { status: 423, cause: 95, text: 'registrations of less than 60 s are not taken', named: true },
+  interval_too_brief: {
+    status: 423,
+    cause: 95,
+    text: 'registrations of less than 60 s are not taken',
+    named: true,
+  },
   no_dialog: { status: 481, cause: 101, text: 'no such call', named: false },
   internal_error: { status: 500, cause: 41, text: 'internal error', named: true },
 } as const satisfies Record<string, RefusalRow>;
@@ -110,12 +125,21 @@ const apiErrorTable = {
     type: 'invalid_request_error',
     message: 'The body must be sent as application/json.',
   },
-  invalid_api_key: { status: 401, type: 'authentication_error', message: 'The API key is missing or not known.' },
-  organization_inactive: { status: 403, type: 'permission_error', message: 'The organization is not active.' },
+  invalid_api_key: {
+    status: 401,
+    type: 'authentication_error',
+    message: 'The API key is missing or not known.',
+  },
+  organization_inactive: {
+    status: 403,
+    type: 'permission_error',
+    message: 'The organization is not active.',
+  },
   sip_not_enabled: {
     status: 403,
     type: 'invalid_request_error',
-    message: 'SIP is not enabled for this organization. Enable it in the telephony settings, or use another route.',
+    message:
+      'SIP is not enabled for this organization. Enable it in the telephony settings, or use another route.',
   },
   no_default_provider: {
     status: 422,
@@ -139,8 +163,16 @@ const apiErrorTable = {
   },
   session_not_found: { status: 404, type: 'invalid_request_error', message: 'No such session.' },
   not_found: { status: 404, type: 'invalid_request_error', message: 'There is nothing at this address.' },
-  method_not_allowed: { status: 405, type: 'invalid_request_error', message: 'This method is not allowed here.' },
-  draining: { status: 503, type: 'api_error', message: 'This gateway is shutting down. Try again in a moment.' },
+  method_not_allowed: {
+    status: 405,
+    type: 'invalid_request_error',
+    message: 'This method is not allowed here.',
+  },
+  draining: {
+    status: 503,
+    type: 'api_error',
+    message: 'This gateway is shutting down. Try again in a moment.',
+  },
   internal_error: { status: 500, type: 'api_error', message: 'Something went wrong on our side.' },
 } as const satisfies Record<string, ApiErrorRow>;
 

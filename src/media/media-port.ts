@@ -63,7 +63,10 @@ export interface MediaStats {
   /** Not RTP, unknown payload type, or from a source that the lock refuses. */
   packetsDroppedInvalid: number;
   packetsDroppedBySource: number;
+  /** Speech that found the inbound ring full: the main thread did not read for a second. */
+  packetsDroppedOverrun: number;
   rtcpReceived: number;
+  /** Octets of RTP payload, as RTCP counts them. */
   bytesReceived: number;
   bytesSent: number;
   /** Interarrival jitter, RFC 3550 A.8, in ms. */
@@ -72,6 +75,8 @@ export interface MediaStats {
   silencePacketsSent: number;
   /** ms since the last packet of the peer; -1 when none has come. */
   silentForMs: number;
+  /** Errors of the leg's sockets, sends that failed included; none of them ends the leg. */
+  socketErrors: number;
   /** The locked source as `address:port`, empty before the lock. */
   source: string;
 }

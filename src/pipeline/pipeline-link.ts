@@ -1,16 +1,10 @@
 import type { AudioRing } from '../audio/ring.ts';
+import type { Role, SessionMode } from '../roles.ts';
 
 /**
  * The port between a bridge and the translation pipeline: one WebSocket per bridge, whatever dialect it speaks.
  * Source: decisions §6.
  */
-
-export type Role = 'customer' | 'agent';
-export type SessionMode =
-  | 'bidirectional_translation'
-  | 'assistive_translation'
-  | 'ai_agent'
-  | 'help_chat_voice';
 
 /** The two rings of a leg, as the link uses them: mu-law, 8 kHz, mono. */
 export interface LegAudio {
@@ -35,7 +29,13 @@ export type LinkEvent =
   | { type: 'ended'; reason: string }
   /** The pipeline complained (`session.error`); the link stays. */
   | { type: 'error'; code: string; message: string }
-  | { type: 'transcript'; final: boolean; speaker: string; text: string; raw: Readonly<Record<string, unknown>> };
+  | {
+      type: 'transcript';
+      final: boolean;
+      speaker: string;
+      text: string;
+      raw: Readonly<Record<string, unknown>>;
+    };
 
 export interface LinkStats {
   chunksSent: number;

@@ -1,0 +1,42 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import { ApiError } from '../errors.ts';
+import type { ApiCaller } from '../telephony/api-keys.ts';
+
+/**
+ * Who sends a request: `Authorization: Bearer <key>` or `X-API-Key: <key>` (contract §2).
+ * @throws ApiError `invalid_api_key`, `organization_inactive`
+ */
+export async function authenticate(
+  request: FastifyRequest,
+  findCaller: (key: string) => Promise<ApiCaller | undefined>,
+): Promise<ApiCaller> {
+  const key = presentedKey(request);
+  const caller = key === undefined ? undefined : await findCaller(key);
+  if (caller === undefined) throw new ApiError('invalid_api_key');
+  if (!caller.active) throw new ApiError('organization_inactive');
+  return caller;
+}
+
+/**
+ * Whether a request may see what only the operator may: with `api.admin_key`, or, where none is set, from this machine.
+ * @throws ApiError `invalid_api_key`
+ */
+export function authenticateOperator(request: FastifyRequest, adminKey: string | undefined): void {
+  if (adminKey === undefined) {
+    if (['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(request.socket.remoteAddress ?? '127.0.0.1'))
+      return;
+    throw new ApiError('invalid_api_key', { message: 'Set api.admin_key to use this from another machine.' });
+  }
+  const given = Buffer.from(presentedKey(request) ?? '');
+  const wanted = Buffer.from(adminKey);
+  if (given.length !== wanted.length || !timingSafeEqual(given, wanted))
+    throw new ApiError('invalid_api_key');
+}
+
+function presentedKey({ headers }: FastifyRequest): string | undefined {
+  const { authorization } = headers;
+  if (authorization?.slice(0, 7).toLowerCase() === 'bearer ') return authorization.slice(7).trim();
+  const key = headers['x-api-key'];
+  return typeof key === 'string' ? key : undefined;
+}

@@ -1,0 +1,201 @@
+import { Refusal } from '../errors.ts';
+import type { MediaEvent, MediaPool, MediaPort, MediaStats } from '../media/media-port.ts';
+import type { LinkEvent, LinkStats, PipelineLink, PipelineLinks } from '../pipeline/pipeline-link.ts';
+import { type Role, rolesOf } from '../roles.ts';
+import type { Session } from '../sessions/session.ts';
+import type { CallRecord } from '../telemetry/call-record.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Leg } from './leg.ts';
+
+/** What a bridge asks of the rest of the gateway; the same for all bridges. */
+export interface BridgeContext {
+  media: MediaPool;
+  links: PipelineLinks;
+  log: Log;
+  now: () => number;
+  mediaTimeoutSeconds: number;
+  rejoinSeconds: number;
+  /** Whether the session is over by now, as the store knows. */
+  hasEnded: (session: Session) => Promise<boolean>;
+  sessionStarted: (session: Session, at: number) => void;
+  /** Nobody is left and nobody came back in time; `lastLeftAt` is when the last leg left. */
+  sessionCompleted: (session: Session, lastLeftAt: number) => void;
+  legAnswered: (leg: Leg) => void;
+  keepRecord: (leg: Leg, record: CallRecord, stats: MediaStats | undefined) => Promise<void>;
+  linkClosed: (link: PipelineLink, stats: LinkStats, failure: 'unavailable' | 'lost' | undefined) => void;
+  /** The leg holds its role and its place no longer. */
+  legGone: (leg: Leg) => void;
+  /** Something of a leg or link is on its way out; the gateway waits for it when it stops. */
+  closing: (work: Promise<unknown> | undefined) => void;
+  /** The bridge holds nothing any more. */
+  closed: (bridge: Bridge) => void;
+}
+
+/** The live media of one session on this node: its one or two legs and its pipeline link (decisions §1, §4). */
+export class Bridge {
+  readonly session: Session;
+  readonly #context: BridgeContext;
+  readonly #legs = new Map<Role, Leg>();
+  /** Which role a caller has had, by source address and From URI, for when it comes back. */
+  readonly #callers = new Map<string, Role>();
+  #link: PipelineLink | undefined;
+  #linkOpen: Promise<void> | undefined;
+  #linkAbort = new AbortController();
+  #rejoin: NodeJS.Timeout | undefined;
+  #everUp = false;
+  #closed = false;
+  #audioStarted = false;
+
+  constructor(session: Session, context: BridgeContext) {
+    this.session = session;
+    this.#context = context;
+  }
+
+  legs(): Leg[] {
+    return [...this.#legs.values()];
+  }
+
+  legOf(role: Role): Leg | undefined {
+    return this.#legs.get(role);
+  }
+
+  /** The roles that this session has and that nobody holds. */
+  freeRoles(): Role[] {
+    return rolesOf(this.session.mode).filter((role) => !this.#legs.has(role));
+  }
+
+  roleOfCaller(caller: string): Role | undefined {
+    return this.#callers.get(caller);
+  }
+
+  get link(): PipelineLink | undefined {
+    return this.#link;
+  }
+
+  now(): number {
+    return this.#context.now();
+  }
+
+  /** A leg takes its role; synchronous, so that of many INVITEs for one role exactly one gets it. */
+  take(leg: Leg, caller: string): void {
+    clearTimeout(this.#rejoin);
+    this.#rejoin = undefined;
+    this.#legs.set(leg.role, leg);
+    this.#callers.set(caller, leg.role);
+  }
+
+  /** @throws Refusal `session_ended`; from the reservation on, an end reaches the leg by itself */
+  async assertNotEnded(): Promise<void> {
+    if (await this.#context.hasEnded(this.session)) throw new Refusal('session_ended');
+  }
+
+  openPort(leg: Leg, family: 4 | 6, onEvent: (event: MediaEvent) => void): Promise<MediaPort> {
+    return this.#context.media.open({
+      affinity: this.session.id,
+      family,
+      callerAddress: leg.facts.sourceAddress,
+      timeoutSeconds: this.#context.mediaTimeoutSeconds,
+      onEvent,
+    });
+  }
+
+  /**
+   * The session's link, opened by the first leg that asks and shared by the others.
+   * @throws Refusal `pipeline_unavailable`
+   */
+  openLink(): Promise<void> {
+    this.#linkOpen ??= this.#connect();
+    return this.#linkOpen;
+  }
+
+  legUp(leg: Leg, port: MediaPort): void {
+    this.#everUp = true;
+    this.#link?.attach(leg.role, port);
+    this.#link?.setHeld(leg.role, leg.held);
+    this.#context.legAnswered(leg);
+  }
+
+  setHeld(leg: Leg, held: boolean): void {
+    this.#link?.setHeld(leg.role, held);
+  }
+
+  audioStarted(at: number): void {
+    if (this.#audioStarted) return;
+    this.#audioStarted = true;
+    this.#context.sessionStarted(this.session, at);
+  }
+
+  legEnded(leg: Leg, wasUp: boolean): void {
+    if (this.#legs.get(leg.role) === leg) this.#legs.delete(leg.role);
+    if (wasUp) this.#link?.detach(leg.role);
+    this.#context.legGone(leg);
+    if (this.#legs.size === 0 && !this.#closed) this.#lastLegGone();
+  }
+
+  keepRecord(leg: Leg, record: CallRecord, stats: MediaStats | undefined): Promise<void> {
+    return this.#context.keepRecord(leg, record, stats);
+  }
+
+  closing(work: Promise<unknown> | undefined): void {
+    this.#context.closing(work);
+  }
+
+  /** The session has ended, or the gateway stops: everything of it ends too. */
+  close(reason: 'session_ended' | 'drained'): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#rejoin);
+    for (const leg of this.legs()) leg.end(reason);
+    this.#dropLink(undefined, true);
+    this.#context.closed(this);
+    if (reason === 'drained' && this.#everUp) this.#context.sessionCompleted(this.session, this.now());
+  }
+
+  async #connect(): Promise<void> {
+    const { id, mode, sourceLanguage, targetLanguage } = this.session;
+    const onEvent = (event: LinkEvent) => this.#onLink(event);
+    this.#link = this.#context.links.create({ sessionId: id, mode, sourceLanguage, targetLanguage, onEvent });
+    this.#linkAbort = new AbortController();
+    try {
+      await this.#link.open(this.#linkAbort.signal);
+    } catch (error) {
+      this.#dropLink('unavailable', false);
+      throw error;
+    }
+  }
+
+  #onLink(event: LinkEvent): void {
+    const { log } = this.#context;
+    const session = this.session.id;
+    if (event.type === 'lost' || event.type === 'ended') {
+      log.warn({ session, ...event }, 'pipeline link lost');
+      this.#dropLink('lost', false);
+      for (const leg of this.legs()) leg.end('pipeline_failed');
+    } else if (event.type === 'error') {
+      log.warn({ session, code: event.code, message: event.message }, 'pipeline error');
+    }
+  }
+
+  #dropLink(failure: 'unavailable' | 'lost' | undefined, ended: boolean): void {
+    const link = this.#link;
+    if (link === undefined) return;
+    this.#link = undefined;
+    this.#linkOpen = undefined;
+    this.#linkAbort.abort();
+    this.#context.linkClosed(link, link.stats(), failure);
+    this.closing(link.close(ended));
+  }
+
+  /** Nobody is left: a two-leg session waits for its parties to come back, any other is over. */
+  #lastLegGone(): void {
+    if (!this.#everUp) {
+      this.#closed = true;
+      this.#dropLink(undefined, false);
+      this.#context.closed(this);
+      return;
+    }
+    const leftAt = this.now();
+    const waitMs = rolesOf(this.session.mode).length === 2 ? this.#context.rejoinSeconds * 1000 : 0;
+    this.#rejoin = setTimeout(() => this.#context.sessionCompleted(this.session, leftAt), waitMs);
+  }
+}

@@ -1,0 +1,221 @@
+import { type EndReason, ends, Refusal, reasonHeader } from '../errors.ts';
+import { type LegId, newLegId } from '../ids.ts';
+import type { MediaEvent, MediaPort, MediaSettings, MediaStats } from '../media/media-port.ts';
+import type { Role } from '../roles.ts';
+import type { Session } from '../sessions/session.ts';
+import type { CallRecord } from '../telemetry/call-record.ts';
+import type { Bridge } from './bridge.ts';
+
+/** What a leg needs of the SIP dialog that carries it; implemented by `sip/`. */
+export interface SipLeg {
+  /** Sends a BYE with this `Reason` header. Resolves when it was answered or given up; never rejects. */
+  bye(reason: string): Promise<void>;
+}
+
+/** What is known of a call when it is admitted; goes into its record. */
+export interface CallFacts {
+  callId: string;
+  from: string;
+  to: string;
+  sourceAddress: string;
+  transport: string;
+  /** Wall clock of the INVITE, ms. */
+  startedAt: number;
+}
+
+/** What offer/answer needs to know before a leg can take its ports. */
+export interface MediaWishes {
+  family: 4 | 6;
+  /** Called once when the pipeline is not ready within 200 ms (decisions §3, row 15): time for a 180. */
+  onWaiting: () => void;
+}
+
+const WAITING_MS = 200;
+
+type State = 'setting_up' | 'up' | 'ended';
+
+/**
+ * One call of a session. It exists from the moment its role is reserved, and has one way out, `end`, whatever comes
+ * first: a hang-up, a CANCEL, a lost pipeline, the end of its session.
+ */
+export class Leg {
+  readonly id: LegId = newLegId();
+  readonly role: Role;
+  readonly facts: CallFacts;
+  readonly #bridge: Bridge;
+  readonly #abort = new AbortController();
+  #state: State = 'setting_up';
+  #sip: SipLeg | undefined;
+  #port: MediaPort | undefined;
+  #codec = '';
+  #held = false;
+  #answeredAt: number | null = null;
+  #endReason: EndReason | undefined;
+
+  constructor(bridge: Bridge, role: Role, facts: CallFacts) {
+    this.#bridge = bridge;
+    this.role = role;
+    this.facts = facts;
+  }
+
+  get session(): Session {
+    return this.#bridge.session;
+  }
+
+  /** The peer has put us on hold. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Aborted when the leg ends, so that a set-up stops at its next step. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /**
+   * Takes a pair of ports and a ready pipeline (rows 14 and 15).
+   * @throws Refusal `session_ended`, `no_media_ports`, `pipeline_unavailable`; or the abort of `signal`
+   */
+  async start(wishes: MediaWishes): Promise<MediaPort> {
+    await this.#bridge.assertNotEnded();
+    this.signal.throwIfAborted();
+    const port = await this.#bridge.openPort(this, wishes.family, (event) => this.#onMedia(event));
+    this.#port = port;
+    if (this.#state === 'ended') await port.close();
+    this.signal.throwIfAborted();
+    const waiting = setTimeout(wishes.onWaiting, WAITING_MS);
+    try {
+      await this.#bridge.openLink();
+    } finally {
+      clearTimeout(waiting);
+    }
+    this.signal.throwIfAborted();
+    return port;
+  }
+
+  /** Applies what offer/answer agreed, first and after every re-INVITE. */
+  configure(settings: MediaSettings): void {
+    if (this.#state === 'ended') return;
+    this.#codec = settings.codec;
+    this.#held = settings.held;
+    this.#port?.configure(settings);
+    this.#bridge.setHeld(this, settings.held);
+  }
+
+  /** The 200 is on its way: from here audio flows, and the leg ends with a BYE. */
+  answered(sip: SipLeg): void {
+    this.#sip = sip;
+    if (this.#state === 'ended') {
+      this.#bridge.closing(sip.bye(reasonHeader(this.#endReason ?? 'error')));
+      return;
+    }
+    this.#state = 'up';
+    this.#answeredAt = this.#bridge.now();
+    this.#bridge.legUp(this, this.#port as MediaPort);
+  }
+
+  /** The ACK came. */
+  acknowledged(): void {
+    if (this.#state === 'up') this.#port?.startSending();
+  }
+
+  stats(): MediaStats | undefined {
+    return this.#port?.stats();
+  }
+
+  /** ms without RTP from the peer, counted from the answer when none has come at all; 0 before the answer. */
+  silentForMs(): number {
+    if (this.#answeredAt === null) return 0;
+    const silentForMs = this.#port?.stats().silentForMs ?? -1;
+    return silentForMs < 0 ? this.#bridge.now() - this.#answeredAt : silentForMs;
+  }
+
+  /**
+   * Ends the leg, once; later calls do nothing.
+   * @param reason why; it begins the text of the BYE's `Reason` and stands in the record
+   * @param byPeer the peer has said BYE itself, so none is sent
+   */
+  end(reason: EndReason, byPeer = false): void {
+    if (this.#state === 'ended') return;
+    const wasUp = this.#state === 'up';
+    this.#state = 'ended';
+    this.#endReason = reason;
+    this.#abort.abort(new Ended(reason));
+    const bye = wasUp && !byPeer ? this.#sip?.bye(reasonHeader(reason)) : undefined;
+    this.#bridge.legEnded(this, wasUp);
+    this.#bridge.closing(Promise.all([bye, this.#close(reason)]));
+  }
+
+  /** The set-up was refused: everything is given back, and no record is kept of it. */
+  release(): void {
+    if (this.#state !== 'setting_up') return;
+    this.#state = 'ended';
+    this.#abort.abort(new Ended('error'));
+    this.#bridge.legEnded(this, false);
+    this.#bridge.closing(this.#port?.close());
+  }
+
+  async #close(reason: EndReason): Promise<void> {
+    const endedAt = this.#bridge.now();
+    const stats = await this.#port?.close();
+    await this.#bridge.keepRecord(this, this.#record(reason, endedAt, stats), stats);
+  }
+
+  #onMedia(event: MediaEvent): void {
+    if (event.type === 'first_packet') this.#bridge.audioStarted(event.at);
+    else this.end(event.type === 'media_timeout' ? 'media_timeout' : 'error');
+  }
+
+  #record(reason: EndReason, endedAt: number, stats: MediaStats | undefined): CallRecord {
+    const { startedAt, callId, from, to, sourceAddress, transport } = this.facts;
+    const answeredAt = this.#answeredAt;
+    return {
+      leg_id: this.id,
+      session_id: this.#bridge.session.id,
+      organization_id: this.#bridge.session.organizationId,
+      role: this.role,
+      sip_call_id: callId,
+      from_uri: from,
+      to_uri: to,
+      source_address: sourceAddress,
+      transport,
+      codec: this.#codec,
+      started_at: startedAt,
+      answered_at: answeredAt,
+      ended_at: endedAt,
+      reason,
+      setup_ms: answeredAt === null ? null : answeredAt - startedAt,
+      duration_seconds: answeredAt === null ? 0 : (endedAt - answeredAt) / 1000,
+      packets_received: stats?.packetsReceived ?? 0,
+      packets_sent: stats?.packetsSent ?? 0,
+      packets_lost: stats?.packetsLost ?? 0,
+      packets_late: stats?.packetsLate ?? 0,
+      packets_dropped: (stats?.packetsDroppedInvalid ?? 0) + (stats?.packetsDroppedBySource ?? 0),
+      jitter_ms: stats?.jitterMs ?? 0,
+    };
+  }
+}
+
+/** Why a set-up stopped: its leg has ended meanwhile. */
+export class Ended extends Error {
+  readonly reason: EndReason;
+
+  constructor(reason: EndReason) {
+    super(ends[reason].text);
+    this.name = 'Ended';
+    this.reason = reason;
+  }
+
+  /** What the INVITE is answered, or undefined when the engine has answered it already (CANCEL) or is gone. */
+  asRefusal(): Refusal | undefined {
+    if (this.reason === 'canceled' || this.reason === 'engine_lost') return undefined;
+    if (this.reason === 'session_ended') return new Refusal('session_ended');
+    if (this.reason === 'drained') return new Refusal('draining');
+    if (this.reason === 'pipeline_failed') return new Refusal('pipeline_unavailable');
+    return new Refusal('internal_error');
+  }
+}

@@ -1,0 +1,47 @@
+import type { MediaStats } from '../media/media-port.ts';
+import type { LinkStats } from '../pipeline/pipeline-link.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+/**
+ * Brings the counters of legs and links into the metrics: what has been added since the last time, so that a leg counts
+ * while it is up and is not counted again when it ends.
+ */
+export class TrafficMeter {
+  readonly #metrics: Metrics;
+  readonly #legs = new WeakMap<object, MediaStats>();
+  readonly #links = new WeakMap<object, LinkStats>();
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
+  }
+
+  /** @param leg whose counters these are; any object that lives as long as the leg */
+  addLeg(leg: object, stats: MediaStats): void {
+    const before = this.#legs.get(leg);
+    this.#legs.set(leg, stats);
+    const grown = (key: NumericKey<MediaStats>) => Math.max(0, stats[key] - (before?.[key] ?? 0));
+    const { rtp_packets_total, rtp_lost_total, rtp_late_total, rtp_dropped_total } = this.#metrics;
+    rtp_packets_total.inc({ direction: 'in' }, grown('packetsReceived'));
+    rtp_packets_total.inc({ direction: 'out' }, grown('packetsSent'));
+    rtp_lost_total.inc(grown('packetsLost'));
+    rtp_late_total.inc(grown('packetsLate'));
+    rtp_dropped_total.inc({ reason: 'invalid' }, grown('packetsDroppedInvalid'));
+    rtp_dropped_total.inc({ reason: 'source' }, grown('packetsDroppedBySource'));
+  }
+
+  /** @param link whose counters these are */
+  addLink(link: object, stats: LinkStats): void {
+    const before = this.#links.get(link);
+    this.#links.set(link, stats);
+    const grown = (key: NumericKey<LinkStats>) => Math.max(0, stats[key] - (before?.[key] ?? 0));
+    const metrics = this.#metrics;
+    metrics.pipeline_chunks_total.inc({ direction: 'to' }, grown('chunksSent'));
+    metrics.pipeline_chunks_total.inc({ direction: 'from' }, grown('outputsReceived'));
+    metrics.pipeline_dropped_ms_total.inc({ direction: 'to' }, grown('inputDroppedMs'));
+    metrics.pipeline_dropped_ms_total.inc({ direction: 'from' }, grown('outputDroppedMs'));
+    metrics.pipeline_trimmed_ms_total.inc(grown('trimmedMs'));
+    metrics.pipeline_invalid_frames_total.inc(grown('invalidFrames'));
+  }
+}
+
+type NumericKey<T> = { [K in keyof T]: T[K] extends number ? K : never }[keyof T];

@@ -1,0 +1,216 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { applyEnvironment } from './environment.ts';
+import { configurationProblems, type Problem } from './problems.ts';
+import {
+  addressSchema,
+  allowed,
+  cidrSchema,
+  listenSchema,
+  portRangeSchema,
+  storeUrlSchema,
+} from './values.ts';
+
+/**
+ * One schema for all settings. Each key is documented, with its default, in `config/gateway.yaml`.
+ * A wrong key or value stops the start with its path, what was found and what is allowed.
+ */
+
+const seconds = (least: number, most: number, fallback: number) =>
+  allowed(
+    z.number().int().min(least).max(most),
+    `a whole number of seconds from ${least} to ${most}`,
+  ).default(fallback);
+const count = (least: number, most: number, fallback: number) =>
+  allowed(z.number().int().min(least).max(most), `a whole number from ${least} to ${most}`).default(fallback);
+const minutes = (fallback: number) =>
+  allowed(z.number().int().min(1).max(1440), 'a whole number of minutes from 1 to 1440').default(fallback);
+const text = (most: number) => allowed(z.string().min(1).max(most), `a text of 1 to ${most} characters`);
+const flag = (fallback: boolean) => allowed(z.boolean(), 'true or false').default(fallback);
+
+const organization = z.strictObject({
+  id: allowed(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), '1 to 64 letters, digits, _ or -'),
+  name: text(200),
+  api_keys: z
+    .array(
+      allowed(
+        z.string().regex(/^sk_(live|test)_[A-Za-z0-9_-]{8,128}$/),
+        'sk_live_ or sk_test_ and 8 to 128 letters, digits, _ or -',
+      ),
+    )
+    .max(100)
+    .default([]),
+  sip: z
+    .strictObject({
+      enabled: flag(true),
+      username: allowed(
+        z.string().regex(/^[A-Za-z0-9._~+-]{1,128}$/),
+        '1 to 128 letters, digits or . _ ~ + -',
+      ).optional(),
+      password: allowed(z.string().min(8).max(128), 'a text of 8 to 128 characters').optional(),
+      allowed_ips: z.array(cidrSchema).max(1000).default([]),
+      require_digest: flag(false),
+      concurrency_limit: count(1, 100_000, 100),
+    })
+    .prefault({}),
+});
+
+const sip = z.strictObject({
+  engine: allowed(z.enum(['embedded', 'drachtio']), 'embedded or drachtio').default('embedded'),
+  drachtio: z
+    .strictObject({
+      host: text(255).default('127.0.0.1'),
+      port: count(1, 65_535, 9022),
+      secret: text(200).default('cymru'),
+    })
+    .prefault({}),
+  listen: z.array(listenSchema).min(1).max(16).default(['udp:0.0.0.0:5060', 'tcp:0.0.0.0:5060']),
+  advertised_address: addressSchema.optional(),
+  domains: z.array(text(255)).min(1).max(100).default(['sip.kallglot.com']),
+  realm: text(255).optional(),
+  digest_algorithms: z
+    .array(allowed(z.enum(['MD5', 'SHA-256', 'SHA-512-256']), 'MD5, SHA-256 or SHA-512-256'))
+    .min(1)
+    .max(3)
+    .default(['MD5']),
+  trusted_proxies: z.array(cidrSchema).max(1000).default([]),
+  ban: z
+    .strictObject({
+      after: count(1, 10_000, 10),
+      within_seconds: seconds(1, 86_400, 60),
+      for_seconds: seconds(1, 604_800, 300),
+    })
+    .prefault({}),
+});
+
+const media = z.strictObject({
+  address: addressSchema.default('0.0.0.0'),
+  advertised_address: addressSchema.optional(),
+  ports: portRangeSchema.default('20000-29999'),
+  workers: count(1, 64, Math.max(1, availableParallelism() - 1)),
+  timeout_seconds: seconds(0, 86_400, 60),
+});
+
+const pipeline = z.strictObject({
+  url: allowed(
+    z
+      .string()
+      .max(2000)
+      .regex(/^wss?:\/\//),
+    'a ws:// or wss:// address, with {session_id} and {token} where they belong',
+  ).optional(),
+  token_secret: allowed(z.string().min(16).max(200), 'a text of 16 to 200 characters').optional(),
+  chunk_ms: allowed(z.number().int().min(20).max(200).multipleOf(20), '20 to 200 ms, in steps of 20').default(
+    100,
+  ),
+  extensions: flag(false),
+  on_failure: allowed(z.enum(['hangup']), 'hangup').default('hangup'),
+  embedded: z
+    .strictObject({
+      behaviour: allowed(z.enum(['echo', 'relay']), 'echo or relay').default('echo'),
+      delay_ms: allowed(z.number().int().min(0).max(10_000), '0 to 10000 ms').default(0),
+    })
+    .prefault({}),
+});
+
+export const configSchema = z.strictObject({
+  sip: sip.prefault({}),
+  api: z
+    .strictObject({
+      listen: allowed(
+        z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[0-9.]+):\d{1,5}$/),
+        'ADDRESS:PORT, such as 127.0.0.1:8080',
+      ).default('0.0.0.0:8080'),
+      admin_key: allowed(z.string().min(16).max(200), 'a text of 16 to 200 characters').optional(),
+      public_url: allowed(z.url({ protocol: /^https?$/ }), 'an http:// or https:// address').optional(),
+    })
+    .prefault({}),
+  store: z.strictObject({ url: storeUrlSchema.default('sqlite:var/kallglot.db') }).prefault({}),
+  media: media.prefault({}),
+  pipeline: pipeline.prefault({}),
+  session: z
+    .strictObject({
+      unused_minutes: minutes(30),
+      silent_minutes: minutes(30),
+      rejoin_seconds: seconds(0, 3600, 30),
+    })
+    .prefault({}),
+  limits: z.strictObject({ max_calls: count(1, 100_000, 1000) }).prefault({}),
+  log: z
+    .strictObject({
+      level: allowed(
+        z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+        'trace, debug, info, warn, error, fatal or silent',
+      ).default('info'),
+    })
+    .prefault({}),
+  organizations: z.array(organization).max(10_000).default([]),
+});
+
+export type Config = z.infer<typeof configSchema>;
+export type OrganizationConfig = Config['organizations'][number];
+
+/** The configuration cannot be used: every problem, a line each. */
+export class ConfigError extends Error {
+  readonly problems: readonly Problem[];
+
+  constructor(source: string, problems: readonly Problem[]) {
+    const lines = problems.map((p) => `  ${p.path}: found ${p.found}; allowed: ${p.allowed}`);
+    super([`the configuration (${source}) cannot be used:`, ...lines].join('\n'));
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * Checks settings and fills in the defaults.
+ * @throws ConfigError with every wrong key and value
+ */
+export function parseConfig(settings: unknown, source = 'settings'): Config {
+  const result = configSchema.safeParse(settings ?? {});
+  if (!result.success)
+    throw new ConfigError(source, configurationProblems(configSchema, settings, result.error));
+  const problems = crossChecks(result.data);
+  if (problems.length > 0) throw new ConfigError(source, problems);
+  return result.data;
+}
+
+/**
+ * Reads a YAML file and lays `KALLGLOT_…` environment variables over it (`KALLGLOT_SIP__LISTEN` is `sip.listen`).
+ * @throws ConfigError when the file cannot be read, is not YAML, or holds wrong keys or values
+ */
+export function loadConfig(file: string | undefined, environment: NodeJS.ProcessEnv): Config {
+  const settings = file === undefined ? {} : readSettings(file);
+  return parseConfig(applyEnvironment(configSchema, settings, environment), file ?? 'environment');
+}
+
+function readSettings(file: string): unknown {
+  try {
+    return parseYaml(readFileSync(file, 'utf8')) ?? {};
+  } catch (error) {
+    const found = (error as Error).message.split('\n')[0] ?? 'an error';
+    throw new ConfigError(file, [{ path: '(file)', found, allowed: 'a readable YAML file' }]);
+  }
+}
+
+/** What no single key can tell: values that have to fit each other. */
+function crossChecks({ organizations }: Config): Problem[] {
+  const problems: Problem[] = [];
+  const once = (seen: Set<string>, value: string, path: string, shown = value) => {
+    if (seen.has(value)) problems.push({ path, found: `${shown} a second time`, allowed: 'a value used once' });
+    seen.add(value);
+  };
+  const [ids, usernames, keys] = [new Set<string>(), new Set<string>(), new Set<string>()];
+  organizations.forEach(({ id, api_keys, sip: trunk }, index) => {
+    const path = `organizations[${index}]`;
+    once(ids, id, `${path}.id`);
+    for (const key of api_keys) once(keys, key, `${path}.api_keys`, 'a key');
+    if (trunk.username !== undefined) once(usernames, trunk.username, `${path}.sip.username`);
+    if ((trunk.username === undefined) !== (trunk.password === undefined)) {
+      problems.push({ path: `${path}.sip`, found: 'one of username and password', allowed: 'both or neither' });
+    }
+  });
+  return problems;
+}

@@ -1,0 +1,70 @@
+import { isIP, isIPv4 } from 'node:net';
+import { z } from 'zod';
+
+/** The shapes of single settings: addresses, lists of networks, port ranges. */
+
+/** Notes on a schema what a person may write there, for the message when it is wrong. */
+export function allowed<T extends z.ZodType>(schema: T, words: string): T {
+  return schema.meta({ allowed: words });
+}
+
+const isPort = (text: string, least: number): boolean =>
+  /^\d{1,5}$/.test(text) && Number(text) >= least && Number(text) <= 65_535;
+
+/** `ADDRESS:PORT`, an IPv6 address in brackets. @returns undefined when it is not one. */
+export function parseHostPort(value: string): { host: string; port: number } | undefined {
+  const colon = value.lastIndexOf(':');
+  const host = value.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  const port = value.slice(colon + 1);
+  return colon > 0 && isIP(host) !== 0 && isPort(port, 0) ? { host, port: Number(port) } : undefined;
+}
+
+export interface Listen {
+  transport: 'udp' | 'tcp';
+  host: string;
+  port: number;
+}
+
+/** `udp:0.0.0.0:5060`, `tcp:[::]:5060`. @returns undefined when it is not one. */
+export function parseListen(value: string): Listen | undefined {
+  const transport = value.slice(0, 3);
+  if ((transport !== 'udp' && transport !== 'tcp') || value[3] !== ':') return undefined;
+  const rest = parseHostPort(value.slice(4));
+  return rest && { transport, ...rest };
+}
+
+/** An address or a network, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32. */
+export function isCidr(value: string): boolean {
+  const [address = '', prefix, ...rest] = value.split('/');
+  if (rest.length > 0 || isIP(address) === 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (isIPv4(address) ? 32 : 128));
+}
+
+/** `20000-29999`. @returns undefined when it is not a range that holds a pair. */
+export function parsePortRange(value: string): { from: number; to: number } | undefined {
+  const [from = '', to = '', ...rest] = value.split('-');
+  if (rest.length > 0 || !isPort(from, 1024) || !isPort(to, 1024)) return undefined;
+  const range = { from: Number(from), to: Number(to) };
+  return range.to - range.from >= 2 ? range : undefined;
+}
+
+export const addressSchema = allowed(
+  z.string().refine((value) => isIP(value) !== 0),
+  'an IPv4 or IPv6 address',
+);
+export const cidrSchema = allowed(
+  z.string().refine(isCidr),
+  'an address or a network, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32',
+);
+export const listenSchema = allowed(
+  z.string().refine((value) => parseListen(value) !== undefined),
+  'udp:ADDRESS:PORT or tcp:ADDRESS:PORT, such as udp:0.0.0.0:5060 or tcp:[::]:5060',
+);
+export const portRangeSchema = allowed(
+  z.string().refine((value) => parsePortRange(value) !== undefined),
+  'FIRST-LAST, from 1024 to 65535 and at least 3 ports, such as 20000-29999',
+);
+export const storeUrlSchema = allowed(
+  z.string().regex(/^sqlite:.+/),
+  'sqlite:PATH, such as sqlite:var/kallglot.db or sqlite::memory:',
+);

@@ -1,0 +1,79 @@
+import { AudioRing } from '../audio/ring.ts';
+import type { MediaEvent, MediaPort, MediaPortOptions, MediaSettings, MediaStats } from './media-port.ts';
+import { StatsBlock } from './stats-block.ts';
+import type { LegSetup, ToWorker } from './worker-protocol.ts';
+
+/** 1.02 s of G.711 each way. */
+const RING_BYTES = 8192;
+
+/** The main thread's end of a leg in a media worker; `WorkerHost` moves its messages. */
+export class LegPort implements MediaPort {
+  readonly id: number;
+  readonly address: string;
+  readonly rtpPort: number;
+  readonly inbound = AudioRing.create(RING_BYTES);
+  readonly outbound = AudioRing.create(RING_BYTES);
+  readonly #options: MediaPortOptions;
+  readonly #post: (message: ToWorker) => void;
+  readonly #stats = StatsBlock.create();
+  readonly #closed = Promise.withResolvers<MediaStats>();
+  #state: 'open' | 'closing' | 'closed' = 'open';
+
+  constructor(
+    id: number,
+    place: { address: string; rtpPort: number },
+    options: MediaPortOptions,
+    post: (message: ToWorker) => void,
+  ) {
+    this.id = id;
+    this.address = place.address;
+    this.rtpPort = place.rtpPort;
+    this.#options = options;
+    this.#post = post;
+  }
+
+  /** @param address the local address to bind */
+  setup(address: string): LegSetup {
+    return {
+      leg: this.id,
+      address,
+      rtpPort: this.rtpPort,
+      callerAddress: this.#options.callerAddress,
+      timeoutSeconds: this.#options.timeoutSeconds,
+      inbound: this.inbound.buffer,
+      outbound: this.outbound.buffer,
+      stats: this.#stats.buffer,
+    };
+  }
+
+  configure(settings: MediaSettings): void {
+    if (this.#state === 'open') this.#post({ type: 'configure', leg: this.id, settings });
+  }
+
+  startSending(): void {
+    if (this.#state === 'open') this.#post({ type: 'start', leg: this.id });
+  }
+
+  stats(): MediaStats {
+    return this.#stats.read();
+  }
+
+  close(): Promise<MediaStats> {
+    if (this.#state === 'open') {
+      this.#state = 'closing';
+      this.#post({ type: 'close', leg: this.id });
+    }
+    return this.#closed.promise;
+  }
+
+  /** The worker reports something; what comes after `close()` interests nobody any more. */
+  report(event: MediaEvent): void {
+    if (this.#state === 'open') this.#options.onEvent(event);
+  }
+
+  /** The sockets are closed, or the worker that had them is gone. */
+  finish(): void {
+    this.#state = 'closed';
+    this.#closed.resolve(this.#stats.read());
+  }
+}

@@ -1,0 +1,187 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
+import { Refusal } from '../errors.ts';
+import { firstLocalAddress, isUnspecified } from './ip-address.ts';
+import { LegPort } from './leg-port.ts';
+import type { MediaPool, MediaPort, MediaPortOptions } from './media-port.ts';
+import { PortPairs } from './port-pairs.ts';
+import { type OpenResult, WorkerHost } from './worker-host.ts';
+
+export interface MediaLog {
+  info(details: object, message: string): void;
+  warn(details: object, message: string): void;
+  error(details: object, message: string): void;
+}
+
+export interface MediaPoolOptions {
+  /** `media.address`: where RTP is received. `::` serves IPv4 too. */
+  bindAddress: string;
+  /** `media.advertised_address`: what SDP shows instead, behind a NAT. */
+  advertisedAddress?: string | undefined;
+  ports: { from: number; to: number };
+  /** Number of threads. */
+  workers: number;
+  log?: MediaLog | undefined;
+}
+
+/** Pairs that one `open` tries when others hold the ports. */
+const MAX_TRIES = 8;
+/** A worker that lived shorter than this, ms, is not started again at once, lest it fails for ever at full speed. */
+const RESTART_GUARD_MS = 1000;
+
+/**
+ * Starts the media workers.
+ * @throws Error when the address cannot be bound on this machine
+ */
+export async function createMediaPool(options: MediaPoolOptions): Promise<MediaPool> {
+  await checkAddress(options.bindAddress);
+  return new WorkerPool(options);
+}
+
+/** A wrong `media.address` should stop the start, not fail every call. */
+async function checkAddress(address: string): Promise<void> {
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+  try {
+    socket.bindSync({ address, port: 0 });
+  } catch (error) {
+    throw new Error(`media.address ${address} cannot be used: ${(error as Error).message}`, { cause: error });
+  } finally {
+    socket.close();
+    await once(socket, 'close');
+  }
+}
+
+/** Where the legs of one session live, and how many there are. */
+interface Place {
+  readonly affinity: string;
+  readonly worker: WorkerHost;
+  legs: number;
+}
+
+class WorkerPool implements MediaPool {
+  readonly #options: MediaPoolOptions;
+  readonly #pairs: PortPairs;
+  readonly #workers: WorkerHost[] = [];
+  readonly #places = new Map<string, Place>();
+  readonly #placeOf = new Map<LegPort, Place>();
+  readonly #restarts = new Set<NodeJS.Timeout>();
+  #nextLeg = 1;
+  #closed = false;
+
+  constructor(options: MediaPoolOptions) {
+    this.#options = options;
+    this.#pairs = new PortPairs(options.ports);
+    for (let i = 1; i <= options.workers; i++) this.#start(`media-${i}`);
+  }
+
+  async open(options: MediaPortOptions): Promise<MediaPort> {
+    const local = this.#localAddress(options.family);
+    let failure = 'the pool is closed';
+    for (let tries = 0; tries < MAX_TRIES && !this.#closed; tries++) {
+      const rtpPort = this.#pairs.take(performance.now());
+      if (rtpPort === undefined) throw new Refusal('no_media_ports');
+      const { leg, result } = await this.#openAt(rtpPort, local, options);
+      if (result.ok) return leg;
+      this.#options.log?.warn({ rtpPort, code: result.code }, 'a pair of RTP ports could not be bound');
+      failure = result.detail;
+      if (result.code !== 'EADDRINUSE' && result.code !== 'WORKER_LOST') break;
+    }
+    throw new Refusal('no_media_ports', failure);
+  }
+
+  usage(): { used: number; total: number } {
+    return { used: this.#pairs.used, total: this.#pairs.total };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#restarts) clearTimeout(timer);
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+
+  async #openAt(
+    rtpPort: number,
+    local: { bind: string; advertise: string },
+    options: MediaPortOptions,
+  ): Promise<{ leg: LegPort; result: OpenResult }> {
+    const worker = this.#workerFor(options.affinity);
+    const place = { address: local.advertise, rtpPort };
+    const leg = new LegPort(this.#nextLeg++, place, options, (message) => worker?.post(message));
+    if (!worker) {
+      this.#pairs.release(rtpPort, performance.now());
+      return { leg, result: { ok: false, code: 'NO_WORKER', detail: 'no media worker is running' } };
+    }
+    this.#join(leg, options.affinity, worker);
+    const result = await worker.open(leg, local.bind);
+    if (!result.ok) this.#leave(leg);
+    return { leg, result };
+  }
+
+  #join(leg: LegPort, affinity: string, worker: WorkerHost): void {
+    let place = this.#places.get(affinity);
+    if (place?.worker !== worker) {
+      place = { affinity, worker, legs: 0 };
+      this.#places.set(affinity, place);
+    }
+    place.legs++;
+    this.#placeOf.set(leg, place);
+  }
+
+  /** The leg is over: its ports rest, and its session's place is forgotten with its last leg. */
+  #leave(leg: LegPort): void {
+    const place = this.#placeOf.get(leg);
+    if (!place) return;
+    this.#placeOf.delete(leg);
+    this.#pairs.release(leg.rtpPort, performance.now());
+    if (--place.legs === 0 && this.#places.get(place.affinity) === place) this.#places.delete(place.affinity);
+  }
+
+  #workerFor(affinity: string): WorkerHost | undefined {
+    const known = this.#places.get(affinity)?.worker;
+    if (known && this.#workers.includes(known)) return known;
+    return this.#workers.reduce<WorkerHost | undefined>(
+      (best, worker) => (best && best.load <= worker.load ? best : worker),
+      undefined,
+    );
+  }
+
+  #start(name: string): void {
+    const worker = new WorkerHost(name, {
+      onClosed: (leg) => this.#leave(leg),
+      onLost: (lost, legs, reason) => this.#replace(lost, legs, reason),
+      onHandlerError: (error) => this.#options.log?.error({ err: error }, 'a handler of media events failed'),
+    });
+    this.#workers.push(worker);
+  }
+
+  #replace(lost: WorkerHost, legs: number, reason: Error | undefined): void {
+    this.#workers.splice(this.#workers.indexOf(lost), 1);
+    this.#options.log?.error(
+      { worker: lost.name, legs, err: reason },
+      'a media worker ended; starting it again',
+    );
+    if (this.#closed) return;
+    if (performance.now() - lost.startedAt >= RESTART_GUARD_MS) {
+      this.#start(lost.name);
+      return;
+    }
+    const timer = setTimeout(() => {
+      this.#restarts.delete(timer);
+      this.#start(lost.name);
+    }, RESTART_GUARD_MS);
+    this.#restarts.add(timer);
+  }
+
+  /** The address to bind for a peer of this family, and the one that SDP shows. */
+  #localAddress(family: 4 | 6): { bind: string; advertise: string } {
+    const { bindAddress, advertisedAddress } = this.#options;
+    const bind = bindAddress === '::' && family === 4 ? '0.0.0.0' : bindAddress;
+    if (isIPv6(bind) !== (family === 6)) {
+      throw new Refusal('no_media_ports', `media.address has no IPv${family} for this peer`);
+    }
+    const isAdvertised = advertisedAddress !== undefined && isIPv6(advertisedAddress) === (family === 6);
+    if (isAdvertised) return { bind, advertise: advertisedAddress };
+    return { bind, advertise: isUnspecified(bind) ? firstLocalAddress(family) : bind };
+  }
+}

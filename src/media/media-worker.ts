@@ -1,0 +1,70 @@
+import { parentPort } from 'node:worker_threads';
+import { Pacer } from './pacer.ts';
+import { RtpLeg } from './rtp-leg.ts';
+import type { FromWorker, ToWorker } from './worker-protocol.ts';
+
+/**
+ * Entry of a media worker: a thread that owns the sockets of its legs and sends for them by one clock. It waits for
+ * nothing but the network and that clock (architecture, "Threads").
+ */
+const port = parentPort;
+if (!port) throw new Error('media-worker.ts runs as a worker thread only');
+
+const PHASES = 4;
+const legs = new Map<number, RtpLeg>();
+const legsPerPhase = new Array<number>(PHASES).fill(0);
+const pacer = new Pacer(performance.now());
+let pacing = false;
+
+const emit = (message: FromWorker): void => port.postMessage(message);
+
+function open(message: ToWorker & { type: 'open' }): void {
+  const { setup } = message;
+  const phase = legsPerPhase.indexOf(Math.min(...legsPerPhase));
+  try {
+    legs.set(setup.leg, new RtpLeg(setup, phase, emit));
+  } catch (error) {
+    const { code = 'UNKNOWN', message: detail } = error as NodeJS.ErrnoException;
+    emit({ type: 'open_failed', leg: setup.leg, code, detail });
+    return;
+  }
+  legsPerPhase[phase] = (legsPerPhase[phase] as number) + 1;
+  emit({ type: 'opened', leg: setup.leg });
+  if (!pacing) pace();
+}
+
+function close(id: number): void {
+  const leg = legs.get(id);
+  if (!leg) return;
+  legs.delete(id);
+  legsPerPhase[leg.phase] = (legsPerPhase[leg.phase] as number) - 1;
+  leg.close(() => emit({ type: 'closed', leg: id }));
+}
+
+/** Sends what is due and sleeps until the next slot; rests while there are no legs. */
+function pace(): void {
+  pacing = legs.size > 0;
+  if (!pacing) return;
+  const now = performance.now();
+  while (pacer.take(now)) {
+    for (const leg of legs.values()) leg.tick(pacer.slot, now);
+  }
+  setTimeout(pace, Math.ceil(pacer.delay(performance.now())));
+}
+
+port.on('message', (message: ToWorker) => {
+  switch (message.type) {
+    case 'open':
+      open(message);
+      break;
+    case 'configure':
+      legs.get(message.leg)?.configure(message.settings, performance.now());
+      break;
+    case 'start':
+      legs.get(message.leg)?.startSending(performance.now());
+      break;
+    case 'close':
+      close(message.leg);
+      break;
+  }
+});

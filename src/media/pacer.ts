@@ -1,0 +1,43 @@
+/**
+ * The sending clock of a worker, as a pure core: time is cut into slots of 5 ms that are counted from a monotonic
+ * origin, so that no rounding of a timer ever adds up to drift. A leg sends at every fourth slot (20 ms), and legs are
+ * spread over the four. RTP timestamps are made from slot numbers too (decisions §5).
+ */
+export const SLOT_MS = 5;
+/** RTP timestamp units (samples at 8 kHz) of a slot. */
+export const SLOT_SAMPLES = 40;
+/** After a stall, packets that are due for longer than this are never sent: late audio is worse than a gap. */
+export const CATCH_UP_MS = 100;
+
+const CATCH_UP_SLOTS = CATCH_UP_MS / SLOT_MS;
+
+export class Pacer {
+  readonly #origin: number;
+  #done = 0;
+
+  /** @param now monotonic ms; slot 1 is due 5 ms later */
+  constructor(now: number) {
+    this.#origin = now;
+  }
+
+  /** The number of the last slot that was given out. */
+  get slot(): number {
+    return this.#done;
+  }
+
+  /**
+   * Takes the next slot that is due; its number is then in `slot`. What is overdue by more than 100 ms is left out.
+   * @returns false when none is due
+   */
+  take(now: number): boolean {
+    const due = Math.floor((now - this.#origin) / SLOT_MS);
+    if (due <= this.#done) return false;
+    this.#done = Math.max(this.#done + 1, due - CATCH_UP_SLOTS + 1);
+    return true;
+  }
+
+  /** ms until the next slot is due, 0 when one is due now. */
+  delay(now: number): number {
+    return Math.max(0, this.#origin + (this.#done + 1) * SLOT_MS - now);
+  }
+}

@@ -1,0 +1,60 @@
+import type { StatsBlock } from './stats-block.ts';
+import { counter } from './stats-block.ts';
+
+/**
+ * Loss and jitter of a received stream (RFC 3550 A.3, A.8), over all the SSRCs that a leg has seen. Pure core; results
+ * go straight to the leg's counters.
+ */
+export class ReceptionStatistics {
+  readonly #stats: StatsBlock;
+  /** Lost in streams that have ended: earlier SSRCs, and before a restart of the sequence. */
+  #lostBefore = 0;
+  #base = -1;
+  #highest = 0;
+  #received = 0;
+  #transit = Number.NaN;
+  #jitter = 0;
+
+  constructor(stats: StatsBlock) {
+    this.#stats = stats;
+  }
+
+  /** A new SSRC, or the sequence starts again elsewhere. */
+  restart(): void {
+    this.#lostBefore += this.#lost();
+    this.#base = -1;
+    this.#received = 0;
+    this.#transit = Number.NaN;
+  }
+
+  /** @param sequence of any accepted RTP packet, late ones and duplicates included (A.3 counts them as received) */
+  count(sequence: number): void {
+    if (this.#base < 0) {
+      this.#base = sequence;
+      this.#highest = sequence;
+    }
+    this.#received++;
+    const ahead = ((sequence - this.#highest) << 16) >> 16;
+    if (ahead > 0) this.#highest += ahead;
+    this.#stats.set(counter.packetsLost, this.#lostBefore + this.#lost());
+  }
+
+  /**
+   * @param now monotonic ms of arrival
+   * @param timestamp of a speech packet, 8 kHz
+   */
+  arrived(now: number, timestamp: number): void {
+    const transit = now * 8 - timestamp;
+    const difference = transit - this.#transit;
+    this.#transit = transit;
+    if (Number.isNaN(difference)) return;
+    // The timestamp wraps; the clock does not.
+    const wrapped = Math.abs(difference - Math.round(difference / 2 ** 32) * 2 ** 32);
+    this.#jitter += (wrapped - this.#jitter) / 16;
+    this.#stats.set(counter.jitterMs, this.#jitter / 8);
+  }
+
+  #lost(): number {
+    return this.#base < 0 ? 0 : Math.max(0, this.#highest - this.#base + 1 - this.#received);
+  }
+}

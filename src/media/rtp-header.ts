@@ -1,0 +1,71 @@
+/**
+ * Reads RTP headers in place (RFC 3550 §5.1), by offset and with every bound checked; nothing is allocated.
+ */
+
+/** One header, filled again for every packet. Offsets and lengths in bytes of the datagram. */
+export interface RtpHeader {
+  payloadType: number;
+  marker: boolean;
+  sequence: number;
+  timestamp: number;
+  ssrc: number;
+  payloadOffset: number;
+  payloadLength: number;
+}
+
+export const RTP_HEADER_BYTES = 12;
+
+export const emptyRtpHeader = (): RtpHeader => ({
+  payloadType: 0,
+  marker: false,
+  sequence: 0,
+  timestamp: 0,
+  ssrc: 0,
+  payloadOffset: 0,
+  payloadLength: 0,
+});
+
+const at = (packet: Uint8Array, offset: number): number => packet[offset] as number;
+
+const uint16 = (packet: Uint8Array, offset: number): number =>
+  (at(packet, offset) << 8) | at(packet, offset + 1);
+
+const uint32 = (packet: Uint8Array, offset: number): number =>
+  ((uint16(packet, offset) << 16) | uint16(packet, offset + 2)) >>> 0;
+
+/** RFC 5761 §4: on a shared port a second byte of 192 to 223 is an RTCP packet type. */
+export function isRtcp(packet: Uint8Array): boolean {
+  const type = packet[1] ?? 0;
+  return type >= 192 && type <= 223;
+}
+
+/** A datagram on the RTCP port that is RTCP at all: version 2, a header and a packet type of RTCP. */
+export function isValidRtcp(packet: Uint8Array): boolean {
+  return packet.length >= 8 && at(packet, 0) >> 6 === 2 && isRtcp(packet);
+}
+
+/** @returns whether the datagram is well-formed RTP; only then `into` holds its header. */
+export function readRtpHeader(packet: Uint8Array, into: RtpHeader): boolean {
+  const size = packet.length;
+  if (size < RTP_HEADER_BYTES) return false;
+  const first = at(packet, 0);
+  if (first >> 6 !== 2) return false;
+  let offset = RTP_HEADER_BYTES + 4 * (first & 0x0f);
+  if (first & 0x10) {
+    if (offset + 4 > size) return false;
+    offset += 4 + 4 * uint16(packet, offset + 2);
+  }
+  // The last byte of padding counts the padding, itself included.
+  const padding = first & 0x20 ? at(packet, size - 1) : 0;
+  if (first & 0x20 && padding === 0) return false;
+  if (offset + padding > size) return false;
+  const second = at(packet, 1);
+  into.marker = second > 0x7f;
+  into.payloadType = second & 0x7f;
+  into.sequence = uint16(packet, 2);
+  into.timestamp = uint32(packet, 4);
+  into.ssrc = uint32(packet, 8);
+  into.payloadOffset = offset;
+  into.payloadLength = size - offset - padding;
+  return true;
+}

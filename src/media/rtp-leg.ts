@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto';
+import type { RemoteInfo } from 'node:dgram';
+import { AudioRing } from '../audio/ring.ts';
+import { isUnspecified, sendable } from './ip-address.ts';
+import type { MediaSettings } from './media-port.ts';
+import { MediaTimeout } from './media-timeout.ts';
+import { SLOT_MS } from './pacer.ts';
+import { ReceiveStream } from './receive-stream.ts';
+import { emptyRtpHeader, isRtcp, isValidRtcp, readRtpHeader } from './rtp-header.ts';
+import { SendStream } from './send-stream.ts';
+import { SourceLock } from './source-lock.ts';
+import { counter, StatsBlock } from './stats-block.ts';
+import { UdpPair } from './udp-pair.ts';
+import type { FromWorker, LegSetup } from './worker-protocol.ts';
+
+/**
+ * One leg in a media worker: its two sockets, and the pure cores that its packets pass through.
+ * Receiving: header, payload type, source lock, stream, inbound ring. Sending: outbound ring, stream, socket.
+ */
+
+/** Slots between two packets: 4, 2 or 1, that is 20, 10 or 5 ms. */
+function slotsPerPacket(ptimeMs: number): number {
+  if (ptimeMs >= 20) return 20 / SLOT_MS;
+  return ptimeMs >= 10 ? 10 / SLOT_MS : 1;
+}
+
+export class RtpLeg {
+  readonly id: number;
+  /** Which of the slots of 5 ms in 20 ms is this leg's, 0 to 3. */
+  readonly phase: number;
+  readonly #emit: (message: FromWorker) => void;
+  readonly #stats: StatsBlock;
+  readonly #lock: SourceLock;
+  readonly #receiver: ReceiveStream;
+  readonly #sender: SendStream;
+  readonly #timeout: MediaTimeout;
+  readonly #sockets: UdpPair;
+  readonly #header = emptyRtpHeader();
+  #settings: MediaSettings | undefined;
+  #period = slotsPerPacket(20);
+  #started = false;
+  /** Where RTP goes; port 0 = nowhere. */
+  #targetAddress = '';
+  #targetPort = 0;
+  #lastPacketAt = -1;
+  #polledAt = -1;
+
+  /** @throws the system's error when the ports cannot be bound */
+  constructor(setup: LegSetup, phase: number, emit: (message: FromWorker) => void) {
+    this.id = setup.leg;
+    this.phase = phase;
+    this.#emit = emit;
+    this.#stats = new StatsBlock(setup.stats);
+    this.#lock = new SourceLock(setup.callerAddress);
+    this.#receiver = new ReceiveStream(new AudioRing(setup.inbound), this.#stats);
+    const random = randomBytes(10);
+    this.#sender = new SendStream(new AudioRing(setup.outbound), this.#stats, {
+      ssrc: random.readUInt32BE(0),
+      timestamp: random.readUInt32BE(4),
+      sequence: random.readUInt16BE(8),
+    });
+    this.#timeout = new MediaTimeout(setup.timeoutSeconds * 1000);
+    this.#sockets = new UdpPair(setup.address, setup.rtpPort, {
+      onRtp: (datagram, from) => this.#onRtp(datagram, from),
+      onRtcp: (datagram, from) => this.#onRtcp(datagram, from),
+      onError: () => this.#stats.add(counter.socketErrors, 1),
+    });
+  }
+
+  configure(settings: MediaSettings, now: number): void {
+    this.#settings = settings;
+    this.#period = slotsPerPacket(settings.ptimeMs);
+    this.#lock.configure(settings.remoteAddress, settings.moved, now);
+    this.#receiver.configure(settings.codec, settings.held, now);
+    this.#sender.configure(settings.codec, settings.payloadType, this.#period * SLOT_MS);
+    this.#timeout.restart(now, settings.direction === 'sendrecv');
+    this.#aim();
+  }
+
+  startSending(now: number): void {
+    this.#started = true;
+    this.#timeout.restart(now, this.#settings?.direction === 'sendrecv');
+  }
+
+  /** Called for every slot that is due. @param now monotonic ms, the same for all slots of one catch-up */
+  tick(slot: number, now: number): void {
+    if ((slot + this.phase) % this.#period !== 0 || !this.#settings) return;
+    if (this.#started) this.#send(slot);
+    if (now === this.#polledAt) return;
+    this.#polledAt = now;
+    this.#receiver.poll(now);
+    if (this.#lastPacketAt >= 0) this.#stats.set(counter.silentForMs, now - this.#lastPacketAt);
+    if (this.#timeout.expired(now)) this.#emit({ type: 'media_timeout', leg: this.id });
+  }
+
+  /** @param done called when both sockets are closed */
+  close(done: () => void): void {
+    this.#sockets.close(done);
+  }
+
+  #send(slot: number): void {
+    if (this.#targetPort === 0) this.#sender.skip(slot);
+    else this.#sockets.send(this.#sender.next(slot), this.#targetPort, this.#targetAddress);
+  }
+
+  #onRtp(datagram: Buffer, from: RemoteInfo): void {
+    const settings = this.#settings;
+    if (!settings) return;
+    if (isRtcp(datagram)) {
+      this.#onRtcp(datagram, from);
+      return;
+    }
+    const header = this.#header;
+    const isRtp = readRtpHeader(datagram, header);
+    const isSpeech = header.payloadType === settings.payloadType;
+    if (!isRtp || !(isSpeech || settings.otherPayloadTypes.includes(header.payloadType))) {
+      this.#stats.add(counter.packetsDroppedInvalid, 1);
+      return;
+    }
+    const now = performance.now();
+    const verdict = this.#lock.accept(from.address, from.port, now);
+    if (verdict === 'refused') {
+      this.#stats.add(counter.packetsDroppedBySource, 1);
+      return;
+    }
+    if (verdict === 'locked') this.#onLocked(from);
+    this.#lastPacketAt = now;
+    this.#timeout.alive(now);
+    this.#receiver.packet(header, datagram, isSpeech, now);
+  }
+
+  #onRtcp(datagram: Buffer, from: RemoteInfo): void {
+    if (!this.#settings) return;
+    if (!isValidRtcp(datagram)) {
+      this.#stats.add(counter.packetsDroppedInvalid, 1);
+    } else if (!this.#lock.recognizes(from.address)) {
+      this.#stats.add(counter.packetsDroppedBySource, 1);
+    } else {
+      this.#stats.add(counter.rtcpReceived, 1);
+      this.#timeout.alive(performance.now());
+    }
+  }
+
+  #onLocked(from: RemoteInfo): void {
+    this.#stats.setSource(`${from.address}:${from.port}`);
+    this.#aim();
+    if (this.#lastPacketAt < 0) this.#emit({ type: 'first_packet', leg: this.id, at: Date.now() });
+  }
+
+  /** Works out where to send: the locked source, else the SDP's address; nowhere on hold or when only receiving. */
+  #aim(): void {
+    const settings = this.#settings as MediaSettings;
+    const sends = settings.direction === 'sendrecv' || settings.direction === 'sendonly';
+    const reachable = settings.remotePort !== 0 && !isUnspecified(settings.remoteAddress);
+    const locked = this.#lock.target;
+    this.#targetPort = sends && reachable && !settings.held ? (locked?.port ?? settings.remotePort) : 0;
+    this.#targetAddress = sendable(locked?.address ?? settings.remoteAddress, this.#sockets.family);
+  }
+}

@@ -1,0 +1,88 @@
+import { comparable } from './ip-address.ts';
+
+/**
+ * Whose RTP a leg takes (decisions §5), a pure core. Before the lock: any port of the SDP's address or of the caller's
+ * address; the first valid packet locks address and port. Afterwards only that source, until a re-INVITE moved the
+ * peer, or the source has been silent for 2 s and its address sends from another port. The SSRC plays no part: PBXs
+ * change it at every transfer.
+ */
+export const SILENT_SOURCE_MS = 2000;
+
+export type LockVerdict = 'refused' | 'accepted' | 'locked';
+
+export class SourceLock {
+  readonly #caller: string;
+  #sdp = '';
+  /** As the socket reports it, to compare without work per packet; and in its comparable form. */
+  #rawAddress = '';
+  #address = '';
+  #port = 0;
+  #lastAt = 0;
+  #movedAt: number | undefined;
+  /** Whether the locked source is where we send: a re-INVITE that moves the peer wins until RTP comes. */
+  #current = false;
+
+  constructor(callerAddress: string) {
+    this.#caller = comparable(callerAddress);
+  }
+
+  /** The locked source to send to, while there is one. */
+  get target(): { address: string; port: number } | undefined {
+    return this.#current ? { address: this.#rawAddress, port: this.#port } : undefined;
+  }
+
+  /** @param moved the SDP's address or port differs from before */
+  configure(sdpAddress: string, moved: boolean, now: number): void {
+    this.#sdp = comparable(sdpAddress);
+    if (!moved || this.#port === 0) return;
+    this.#movedAt = now;
+    this.#current = false;
+  }
+
+  /**
+   * Judges a valid RTP packet of a negotiated payload type.
+   * @returns `locked` when the source to send to is new, `accepted` when it is the known one
+   */
+  accept(address: string, port: number, now: number): LockVerdict {
+    if (port === this.#port && address === this.#rawAddress) {
+      this.#lastAt = now;
+      return this.#current ? 'accepted' : this.#confirm(now);
+    }
+    return this.#mayLock(comparable(address), now) ? this.#lock(address, port, now) : 'refused';
+  }
+
+  /** Whether RTCP from this address is the peer's; its port is not known beforehand. */
+  recognizes(address: string): boolean {
+    const source = comparable(address);
+    if (this.#port !== 0 && source === this.#address) return true;
+    return (this.#port === 0 || this.#movedAt !== undefined) && this.#isExpected(source);
+  }
+
+  /** The old source goes on after the peer said that it moved: when nobody else comes, it was the old one after all. */
+  #confirm(now: number): LockVerdict {
+    if (this.#movedAt !== undefined && now - this.#movedAt < SILENT_SOURCE_MS) return 'accepted';
+    this.#current = true;
+    return 'locked';
+  }
+
+  #mayLock(source: string, now: number): boolean {
+    if (this.#port === 0 || this.#movedAt !== undefined) {
+      if (this.#isExpected(source)) return true;
+    }
+    return this.#port !== 0 && source === this.#address && now - this.#lastAt >= SILENT_SOURCE_MS;
+  }
+
+  #isExpected(source: string): boolean {
+    return source === this.#sdp || source === this.#caller;
+  }
+
+  #lock(address: string, port: number, now: number): LockVerdict {
+    this.#rawAddress = address;
+    this.#address = comparable(address);
+    this.#port = port;
+    this.#lastAt = now;
+    this.#movedAt = undefined;
+    this.#current = true;
+    return 'locked';
+  }
+}

@@ -1,0 +1,78 @@
+import type { MediaStats } from './media-port.ts';
+
+/**
+ * The counters of one leg in a SharedArrayBuffer: the worker writes plain numbers, the main thread reads them without
+ * a message. Layout: a Float64 per counter, then the locked source as one length byte and ASCII text.
+ */
+const names = [
+  'packetsReceived',
+  'packetsSent',
+  'packetsLost',
+  'packetsLate',
+  'packetsDuplicated',
+  'packetsDroppedInvalid',
+  'packetsDroppedBySource',
+  'packetsDroppedOverrun',
+  'rtcpReceived',
+  'bytesReceived',
+  'bytesSent',
+  'jitterMs',
+  'silencePacketsSent',
+  'silentForMs',
+  'socketErrors',
+] as const satisfies readonly (keyof MediaStats)[];
+
+type Name = (typeof names)[number];
+
+/** Index of each counter in the block. */
+export const counter = Object.fromEntries(names.map((name, index) => [name, index])) as Readonly<
+  Record<Name, number>
+>;
+
+const NUMBER_BYTES = names.length * 8;
+const SOURCE_BYTES = 64;
+
+export class StatsBlock {
+  readonly buffer: SharedArrayBuffer;
+  readonly #numbers: Float64Array;
+  readonly #source: Uint8Array;
+
+  /** Attaches to the block of `StatsBlock.create`, on this thread or on another. */
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.#numbers = new Float64Array(buffer, 0, names.length);
+    this.#source = new Uint8Array(buffer, NUMBER_BYTES, SOURCE_BYTES);
+  }
+
+  static create(): StatsBlock {
+    const block = new StatsBlock(new SharedArrayBuffer(NUMBER_BYTES + SOURCE_BYTES));
+    block.set(counter.silentForMs, -1);
+    return block;
+  }
+
+  add(index: number, amount: number): void {
+    this.#numbers[index] = (this.#numbers[index] as number) + amount;
+  }
+
+  set(index: number, value: number): void {
+    this.#numbers[index] = value;
+  }
+
+  /** @param source the locked source as `address:port` */
+  setSource(source: string): void {
+    const length = Math.min(source.length, SOURCE_BYTES - 1);
+    // A reader in between sees an empty source, never half of two.
+    Atomics.store(this.#source, 0, 0);
+    for (let i = 0; i < length; i++) this.#source[i + 1] = source.charCodeAt(i) & 0x7f;
+    Atomics.store(this.#source, 0, length);
+  }
+
+  read(): MediaStats {
+    const stats = {} as Record<Name, number>;
+    names.forEach((name, index) => {
+      stats[name] = this.#numbers[index] as number;
+    });
+    const length = Atomics.load(this.#source, 0);
+    return { ...stats, source: String.fromCharCode(...this.#source.slice(1, 1 + length)) };
+  }
+}

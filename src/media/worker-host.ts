@@ -1,0 +1,117 @@
+import { Worker } from 'node:worker_threads';
+import type { LegPort } from './leg-port.ts';
+import type { MediaEvent } from './media-port.ts';
+import type { FromWorker, ToWorker } from './worker-protocol.ts';
+
+/** How a try to open a leg in a worker ended; `code` is the system's, or `WORKER_LOST`. */
+export type OpenResult = { ok: true } | { ok: false; code: string; detail: string };
+
+export interface WorkerHostEvents {
+  /** The leg's sockets are closed: its ports are free. */
+  onClosed: (leg: LegPort) => void;
+  /** The worker ended though nobody asked it to, with so many legs in it. */
+  onLost: (host: WorkerHost, legs: number, reason: Error | undefined) => void;
+  /** A handler of the leg's owner threw. */
+  onHandlerError: (error: unknown) => void;
+}
+
+/** The main thread's end of one media worker: starts it, moves messages, knows which legs live there. */
+export class WorkerHost {
+  readonly name: string;
+  readonly startedAt = performance.now();
+  readonly #worker: Worker;
+  readonly #events: WorkerHostEvents;
+  readonly #legs = new Map<number, LegPort>();
+  readonly #opening = new Map<number, (result: OpenResult) => void>();
+  #terminating = false;
+  #failure: Error | undefined;
+
+  constructor(name: string, events: WorkerHostEvents) {
+    this.name = name;
+    this.#events = events;
+    this.#worker = new Worker(new URL('./media-worker.ts', import.meta.url), { name });
+    this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
+    this.#worker.on('error', (error) => {
+      this.#failure = error as Error;
+    });
+    this.#worker.on('exit', () => this.#onExit());
+  }
+
+  /** Legs that are open or being opened. */
+  get load(): number {
+    return this.#legs.size;
+  }
+
+  post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  /** @returns when the leg's ports are bound, or could not be */
+  open(leg: LegPort, address: string): Promise<OpenResult> {
+    this.#legs.set(leg.id, leg);
+    return new Promise((resolve) => {
+      this.#opening.set(leg.id, resolve);
+      this.post({ type: 'open', setup: leg.setup(address) });
+    });
+  }
+
+  /** Ends the thread, and with it every socket in it. */
+  async terminate(): Promise<void> {
+    this.#terminating = true;
+    await this.#worker.terminate();
+  }
+
+  #onMessage(message: FromWorker): void {
+    const leg = this.#legs.get(message.leg);
+    if (!leg) return;
+    switch (message.type) {
+      case 'opened':
+        this.#opened(leg, { ok: true });
+        break;
+      case 'open_failed':
+        this.#opened(leg, { ok: false, code: message.code, detail: message.detail });
+        break;
+      case 'closed':
+        this.#legs.delete(leg.id);
+        this.#events.onClosed(leg);
+        leg.finish();
+        break;
+      case 'first_packet':
+        this.#report(leg, { type: 'first_packet', at: message.at });
+        break;
+      case 'media_timeout':
+        this.#report(leg, { type: 'media_timeout' });
+        break;
+    }
+  }
+
+  #opened(leg: LegPort, result: OpenResult): void {
+    if (!result.ok) this.#legs.delete(leg.id);
+    this.#opening.get(leg.id)?.(result);
+    this.#opening.delete(leg.id);
+  }
+
+  #onExit(): void {
+    const legs = [...this.#legs.values()];
+    this.#legs.clear();
+    const open = legs.filter((leg) => !this.#opening.has(leg.id));
+    if (!this.#terminating) this.#events.onLost(this, open.length, this.#failure);
+    for (const resolve of this.#opening.values()) {
+      resolve({ ok: false, code: 'WORKER_LOST', detail: 'the media worker ended' });
+    }
+    this.#opening.clear();
+    for (const leg of open) {
+      this.#events.onClosed(leg);
+      if (!this.#terminating) this.#report(leg, { type: 'worker_lost' });
+      leg.finish();
+    }
+  }
+
+  #report(leg: LegPort, event: MediaEvent): void {
+    try {
+      leg.report(event);
+    } catch (error) {
+      this.#events.onHandlerError(error);
+    }
+  }
+}

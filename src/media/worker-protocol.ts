@@ -1,0 +1,33 @@
+import type { MediaSettings } from './media-port.ts';
+
+/**
+ * The messages between the media pool (main thread) and a media worker. None is per packet: audio goes through the
+ * rings, counters through the stats block. Legs are named by a number that the pool counts up.
+ */
+
+/** What a worker needs to run a leg. */
+export interface LegSetup {
+  leg: number;
+  /** The local address to bind, and the even port of the pair. */
+  address: string;
+  rtpPort: number;
+  callerAddress: string;
+  timeoutSeconds: number;
+  inbound: SharedArrayBuffer;
+  outbound: SharedArrayBuffer;
+  stats: SharedArrayBuffer;
+}
+
+export type ToWorker =
+  | { type: 'open'; setup: LegSetup }
+  | { type: 'configure'; leg: number; settings: MediaSettings }
+  | { type: 'start'; leg: number }
+  | { type: 'close'; leg: number };
+
+export type FromWorker =
+  | { type: 'opened'; leg: number }
+  /** The pair could not be bound; `code` as the system gives it (`EADDRINUSE`). */
+  | { type: 'open_failed'; leg: number; code: string; detail: string }
+  | { type: 'closed'; leg: number }
+  | { type: 'first_packet'; leg: number; at: number }
+  | { type: 'media_timeout'; leg: number };

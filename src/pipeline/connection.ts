@@ -1,0 +1,62 @@
+import { WebSocket } from 'ws';
+
+/** A larger message ends the connection (close code 1009), so that a peer cannot make us hold more than this. */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+const HANDSHAKE_TIMEOUT_MS = 5000;
+/** Some firewalls refuse an upgrade without it. */
+const USER_AGENT = 'kallglot-sip-gateway';
+
+export interface ConnectionHandlers {
+  onText(frame: Buffer): void;
+  onBinary(): void;
+  /** Called once, whatever ended the connection: a failed upgrade, a reset, a protocol error, a close from either side. */
+  onClosed(detail: string): void;
+}
+
+/** One WebSocket to the pipeline, from the upgrade request to its end. It knows no messages and keeps no time. */
+export class Connection {
+  readonly #socket: WebSocket;
+  #failure: string | undefined;
+
+  /** @throws when the URL or a header cannot be sent */
+  constructor(url: string, headers: Record<string, string>, handlers: ConnectionHandlers) {
+    this.#socket = new WebSocket(url, {
+      headers: { 'User-Agent': USER_AGENT, ...headers },
+      perMessageDeflate: false,
+      maxPayload: MAX_MESSAGE_BYTES,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      // Text that is not UTF-8 is then not JSON either: it costs one message, not the connection.
+      skipUTF8Validation: true,
+    });
+    this.#socket.on('message', (data, isBinary) => {
+      if (isBinary) handlers.onBinary();
+      else handlers.onText(data as Buffer);
+    });
+    this.#socket.on('error', (error: Error & { code?: string }) => {
+      this.#failure ??= error.message || error.code || error.name;
+    });
+    this.#socket.on('close', (code, reason) => {
+      handlers.onClosed(this.#failure ?? `closed with ${code} ${reason.toString()}`.trim());
+    });
+  }
+
+  /** Bytes that were sent but that the network has not taken yet. */
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  /** Sends a text message; without effect once the connection is closing. */
+  send(text: string): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(text);
+  }
+
+  /** Starts the closing handshake. The peer may take its time: the owner terminates when that is too long. */
+  close(): void {
+    this.#socket.close(1000);
+  }
+
+  /** Drops the connection at once, also while it is being set up. */
+  terminate(): void {
+    this.#socket.terminate();
+  }
+}

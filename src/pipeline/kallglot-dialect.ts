@@ -1,0 +1,203 @@
+import { z } from 'zod';
+import type { Role } from '../roles.ts';
+import type { SpeechChunk } from './speech.ts';
+
+/**
+ * The dialect `kallglot`: JSON text messages, written and read. Pure: no socket, no state, no time.
+ * Sources: contract §7, decisions §6 (the audio to be played and the extensions).
+ */
+
+/** Anything but audio is short; a longer message is not of this dialect. */
+const MAX_CONTROL_BYTES = 64 * 1024;
+
+const encodings = ['mulaw', 'alaw', 'pcm_16'] as const;
+const sampleRates = [8000, 16000, 24000, 48000] as const;
+export type OutputEncoding = (typeof encodings)[number];
+export type OutputRate = (typeof sampleRates)[number];
+
+export type PipelineMessage =
+  | {
+      type: 'audio';
+      /** Whose speech it translates; the earlier form of the message does not say. */
+      speaker: string | undefined;
+      encoding: OutputEncoding;
+      sampleRateHz: OutputRate;
+      /** Base64. */
+      payload: string;
+    }
+  | { type: 'ready' }
+  | { type: 'pong' }
+  | { type: 'transcript'; final: boolean; speaker: string; text: string; raw: Record<string, unknown> }
+  | { type: 'error'; code: string; message: string }
+  | { type: 'ended'; reason: string }
+  | { type: 'clear'; speaker: string | undefined }
+  | { type: 'mark'; name: string; speaker: string | undefined }
+  /** JSON of a type that is not known here. */
+  | { type: 'unknown' }
+  /** Not JSON, or not as its type has to be. */
+  | { type: 'invalid'; problem: string };
+
+export function audioInput(speaker: Role, chunk: SpeechChunk): string {
+  // By hand: three times faster than JSON.stringify, and no value in it needs escaping.
+  return `{"type":"audio.input","sequence":${chunk.sequence},"timestamp_ms":${chunk.timestampMs},"speaker":"${speaker}","audio":{"encoding":"mulaw","sample_rate_hz":8000,"payload":"${chunk.audio.toString('base64')}"}}`;
+}
+
+export const ping = '{"type":"ping"}';
+export const sessionEnd = '{"type":"session.end"}';
+
+export type LegState = 'joined' | 'left' | 'held' | 'resumed';
+
+/** Extension: what became of a leg. */
+export function legChange(role: Role, state: LegState): string {
+  return JSON.stringify({ type: 'leg', role, state });
+}
+
+/** Extension: a mark was reached (`played`), or what it stood behind was cleared. */
+export function markReached(name: string, played: boolean): string {
+  return JSON.stringify({ type: 'audio.mark', name, played });
+}
+
+const word = z.string().max(200);
+const speaker = z.string().max(40);
+const mono = z.literal(1).optional();
+const encoding = z.enum(encodings);
+const sampleRate = z.literal(sampleRates);
+
+const audioOutput = z
+  .object({
+    speaker: speaker.optional(),
+    audio: z.object({ encoding, sample_rate_hz: sampleRate, channels: mono, payload: z.string() }),
+  })
+  .transform(
+    ({ speaker, audio }): PipelineMessage => ({
+      type: 'audio',
+      speaker,
+      encoding: audio.encoding,
+      sampleRateHz: audio.sample_rate_hz,
+      payload: audio.payload,
+    }),
+  );
+
+const earlierAudio = z
+  .object({
+    speaker: speaker.optional(),
+    data: z.string(),
+    encoding,
+    sample_rate: sampleRate,
+    channels: mono,
+  })
+  .transform(
+    (message): PipelineMessage => ({
+      type: 'audio',
+      speaker: message.speaker,
+      encoding: message.encoding,
+      sampleRateHz: message.sample_rate,
+      payload: message.data,
+    }),
+  );
+
+const transcript = (final: boolean) =>
+  z
+    .looseObject({ speaker, text: z.string().max(20_000) })
+    .transform(
+      (raw): PipelineMessage => ({ type: 'transcript', final, speaker: raw.speaker, text: raw.text, raw }),
+    );
+
+const errorBody = z.object({ code: word, message: z.string().max(2000).default('') });
+/** The contract does not show the envelope: the code may stand in the message itself or in an object `error`. */
+const sessionError = z
+  .union([z.object({ error: errorBody }).transform(({ error }) => error), errorBody])
+  .transform((body): PipelineMessage => ({ type: 'error', ...body }));
+
+const ended = z
+  .object({ reason: word.default('unknown') })
+  .transform(({ reason }): PipelineMessage => ({ type: 'ended', reason }));
+
+const clear = z
+  .object({ speaker: speaker.optional() })
+  .transform(({ speaker }): PipelineMessage => ({ type: 'clear', speaker }));
+
+const mark = z
+  .object({ name: word, speaker: speaker.optional() })
+  .transform(({ name, speaker }): PipelineMessage => ({ type: 'mark', name, speaker }));
+
+const always = (message: PipelineMessage) => z.object({}).transform(() => message);
+
+const types: ReadonlyMap<string, z.ZodType<PipelineMessage>> = new Map<string, z.ZodType<PipelineMessage>>([
+  ['audio.output', audioOutput],
+  ['audio', earlierAudio],
+  ['session.ready', always({ type: 'ready' })],
+  ['pong', always({ type: 'pong' })],
+  ['transcript.partial', transcript(false)],
+  ['transcript.final', transcript(true)],
+  ['session.error', sessionError],
+  ['session.ended', ended],
+]);
+const extensionTypes: ReadonlyMap<string, z.ZodType<PipelineMessage>> = new Map<
+  string,
+  z.ZodType<PipelineMessage>
+>([
+  ['audio.clear', clear],
+  ['audio.mark', mark],
+]);
+
+/** Reads a text frame of the pipeline. Never throws: what is wrong with it is in the result. */
+export function readMessage(frame: Buffer, extensions: boolean): PipelineMessage {
+  const text = frame.toString();
+  return readAudioOutput(text) ?? readAny(text, extensions);
+}
+
+function readAny(text: string, extensions: boolean): PipelineMessage {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { type: 'invalid', problem: 'not JSON' };
+  }
+  const type = json !== null && typeof json === 'object' && 'type' in json ? json.type : undefined;
+  if (typeof type !== 'string') return { type: 'invalid', problem: 'no type' };
+  const schema = types.get(type) ?? (extensions ? extensionTypes.get(type) : undefined);
+  if (schema === undefined) return { type: 'unknown' };
+  const message = readAs(schema, json);
+  if (message.type !== 'audio' && text.length > MAX_CONTROL_BYTES) {
+    return { type: 'invalid', problem: `${type} is larger than ${MAX_CONTROL_BYTES} bytes` };
+  }
+  return message;
+}
+
+function readAs(schema: z.ZodType<PipelineMessage>, json: unknown): PipelineMessage {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  return { type: 'invalid', problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` };
+}
+
+const PAYLOAD = '"payload"';
+const QUOTE = '"';
+
+/**
+ * The message that comes ten times a second per leg: its payload is cut out, so that the JSON parser sees the short
+ * rest only.
+ * @returns undefined when the text is not of the usual form; it may be valid all the same
+ */
+function readAudioOutput(text: string): PipelineMessage | undefined {
+  const key = text.indexOf(PAYLOAD);
+  if (key < 0 || text.lastIndexOf('"audio.output"', key) < 0) return undefined;
+  const from = text.indexOf(QUOTE, key + PAYLOAD.length) + 1;
+  const to = text.indexOf(QUOTE, from);
+  if (from === 0 || to < 0) return undefined;
+  const payload = text.slice(from, to);
+  // An escape (`\/`) is for the JSON parser.
+  if (payload.includes('\\')) return undefined;
+  let rest: unknown;
+  try {
+    rest = JSON.parse(text.slice(0, from) + text.slice(to));
+  } catch {
+    return undefined;
+  }
+  if ((rest as { type?: unknown } | null)?.type !== 'audio.output') return undefined;
+  const message = readAs(audioOutput, rest);
+  // Whatever else is called "payload": what was cut out is the audio only where the audio is now empty.
+  if (message.type !== 'audio' || message.payload !== '') return undefined;
+  return { ...message, payload };
+}

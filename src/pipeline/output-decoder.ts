@@ -1,0 +1,60 @@
+import { alawToLinear, linearToMulaw, mulawOfAlaw, mulawToLinear, translate } from '../audio/g711.ts';
+import { Resampler } from '../audio/resampler.ts';
+import type { OutputEncoding, OutputRate } from './kallglot-dialect.ts';
+
+/**
+ * Turns the audio of the pipeline's messages into what a leg plays: mu-law, 8 kHz, mono. One per speaker: a stream
+ * goes on from message to message, and so does its resampler.
+ */
+const LEG_RATE_HZ = 8000;
+/** What a message of 1 MiB can hold at most. */
+const MAX_DECODED_BYTES = 768 * 1024;
+/** Shared by all streams: what is in it has been copied by the time the next message is read. */
+const decoded = Buffer.allocUnsafeSlow(MAX_DECODED_BYTES);
+
+export interface EncodedAudio {
+  encoding: OutputEncoding;
+  sampleRateHz: OutputRate;
+  /** Base64; `pcm_16` is little-endian. */
+  payload: string;
+}
+
+export class OutputDecoder {
+  readonly #resamplers = new Map<OutputRate, Resampler>();
+
+  /** @returns mu-law, 8 kHz, valid until the next call of any decoder; undefined when the payload is not what it says */
+  decode({ encoding, sampleRateHz, payload }: EncodedAudio): Uint8Array | undefined {
+    const bytes = decodeBase64(payload);
+    if (bytes === undefined || (encoding === 'pcm_16' && bytes.length % 2 !== 0)) return undefined;
+    if (sampleRateHz !== LEG_RATE_HZ) {
+      return linearToMulaw(this.#resampler(sampleRateHz).process(toLinear(bytes, encoding)));
+    }
+    if (encoding === 'pcm_16') return linearToMulaw(toLinear(bytes, encoding));
+    if (encoding === 'alaw') translate(bytes, mulawOfAlaw);
+    return bytes;
+  }
+
+  #resampler(fromHz: OutputRate): Resampler {
+    const known = this.#resamplers.get(fromHz);
+    if (known !== undefined) return known;
+    const resampler = new Resampler(fromHz, LEG_RATE_HZ);
+    this.#resamplers.set(fromHz, resampler);
+    return resampler;
+  }
+}
+
+function toLinear(bytes: Buffer, encoding: OutputEncoding): Int16Array {
+  if (encoding === 'mulaw') return mulawToLinear(bytes);
+  if (encoding === 'alaw') return alawToLinear(bytes);
+  // Node runs on little-endian machines only, and `decoded` begins on an even address.
+  return new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+}
+
+function decodeBase64(text: string): Buffer | undefined {
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  const digits = text.length - padding;
+  const length = Math.floor((digits * 3) / 4);
+  if (digits % 4 === 1 || length > MAX_DECODED_BYTES) return undefined;
+  // Node skips what is not of the alphabet; fewer bytes come out then.
+  return decoded.write(text, 0, 'base64') === length ? decoded.subarray(0, length) : undefined;
+}

@@ -1,0 +1,55 @@
+import type { ViewSettings } from './api/session-view.ts';
+import type { Bridges } from './bridge/bridges.ts';
+import { silentSessions } from './bridge/traffic.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/config.ts';
+import { type Listen, parseListen, parsePortRange } from './config/values.ts';
+import type { MediaPoolOptions } from './media/media-pool.ts';
+import type { CaretakerOptions } from './sessions/caretaker.ts';
+import type { EnginePort } from './sip/sip-application.ts';
+import type { EngineOptions } from './sip-engine/engine.ts';
+
+/** What each room takes from the configuration. */
+
+export function mediaOptions({ media }: Config): Omit<MediaPoolOptions, 'log'> {
+  return {
+    bindAddress: media.address,
+    advertisedAddress: media.advertised_address,
+    ports: parsePortRange(media.ports) as { from: number; to: number },
+    workers: media.workers,
+  };
+}
+
+export function engineOptions({ sip }: Config): EngineOptions {
+  return {
+    listen: sip.listen.map((text) => parseListen(text) as Listen),
+    advertisedAddress: sip.advertised_address,
+  };
+}
+
+/** A drachtio-server, which runs and dies without us. */
+export function remoteEngine({ host, port, secret }: Config['sip']['drachtio']): EnginePort {
+  return { host, port, secret, onExit: () => undefined, close: async () => undefined };
+}
+
+export function caretakerOptions(
+  { session }: Config,
+  bridges: Bridges,
+): Pick<CaretakerOptions, 'unusedMinutes' | 'rejoinSeconds' | 'isLive' | 'silent'> {
+  return {
+    unusedMinutes: session.unused_minutes,
+    rejoinSeconds: session.rejoin_seconds,
+    isLive: (id) => bridges.isLive(id),
+    silent: () => silentSessions(bridges, session.silent_minutes * 60_000),
+  };
+}
+
+export function viewSettings({ sip, api }: Config, streamSecret: string, clock: Clock): ViewSettings {
+  const base = (api.public_url ?? `http://${api.listen}`).replace(/^http/, 'ws').replace(/\/+$/, '');
+  return {
+    sipDomain: sip.domains[0] as string,
+    streamBase: `${base}/v1`,
+    streamSecret,
+    now: () => clock.now(),
+  };
+}

@@ -1,0 +1,84 @@
+import { write } from 'sdp-transform';
+import { familyOf } from './address.ts';
+import type { Direction, MediaLine } from './parse.ts';
+
+/** Our SDP. c= stands at the session level and serves every line. Source: RFC 8866, RFC 3264; decisions §5. */
+
+/** The audio line that we use. */
+export interface LocalAudio {
+  port: number;
+  codecs: readonly { name: string; payloadType: number }[];
+  /** Payload type of telephone-event/8000, null for none. */
+  telephoneEvent: number | null;
+  ptimeMs: number;
+  direction: Direction;
+  rtcpMux: boolean;
+}
+
+/** One m= line of ours; one without `audio` is refused with port 0, its protocol and formats echoed. */
+export interface LocalLine {
+  kind: string;
+  protocol: string;
+  formats: string;
+  audio: LocalAudio | null;
+}
+
+export interface LocalDescription {
+  sessionId: string;
+  version: number;
+  /** Address of o=, the same for the whole dialog (RFC 3264 §8). */
+  originAddress: string;
+  /** Address of c=. */
+  address: string;
+  timing: { start: number; stop: number };
+  lines: readonly LocalLine[];
+}
+
+export function refusedLine({ kind, protocol, formats }: MediaLine): LocalLine {
+  return { kind, protocol, formats, audio: null };
+}
+
+export function audioLine(protocol: string, audio: LocalAudio): LocalLine {
+  const types = audio.codecs.map((each) => each.payloadType);
+  if (audio.telephoneEvent !== null) types.push(audio.telephoneEvent);
+  return { kind: 'audio', protocol, formats: types.join(' '), audio };
+}
+
+export function writeSdp(description: LocalDescription): string {
+  const { sessionId, version, originAddress, address, timing, lines } = description;
+  return write({
+    version: 0,
+    origin: {
+      username: '-',
+      sessionId,
+      sessionVersion: version,
+      netType: 'IN',
+      ipVer: familyOf(originAddress),
+      address: originAddress,
+    },
+    name: '-',
+    connection: { version: familyOf(address), ip: address },
+    timing,
+    media: lines.map((line) => ({
+      type: line.kind,
+      port: line.audio?.port ?? 0,
+      protocol: line.protocol,
+      payloads: line.formats,
+      ...(line.audio ? attributes(line.audio) : { rtp: [], fmtp: [] }),
+    })),
+  });
+}
+
+function attributes(audio: LocalAudio) {
+  const rtp = audio.codecs.map((each) => ({ payload: each.payloadType, codec: each.name, rate: 8000 }));
+  if (audio.telephoneEvent !== null) {
+    rtp.push({ payload: audio.telephoneEvent, codec: 'telephone-event', rate: 8000 });
+  }
+  return {
+    rtp,
+    fmtp: audio.telephoneEvent === null ? [] : [{ payload: audio.telephoneEvent, config: '0-15' }],
+    ptime: audio.ptimeMs,
+    direction: audio.direction,
+    ...(audio.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),
+  };
+}

@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto';
+import { Answers } from './answers.ts';
+import type { AppLink } from './app-link.ts';
+import { Bans } from './bans.ts';
+import { defaultLimits, type EngineContext, type EngineLimits } from './context.ts';
+import { Dialogs } from './dialogs.ts';
+import type { AppSide } from './drachtio-session.ts';
+import { envelopeOf } from './envelope.ts';
+import type { SipMessage, SipParseError, SipResponse } from './message.ts';
+import { PendingRequests } from './pending-requests.ts';
+import { Routes } from './routes.ts';
+import { type EngineStats, newStats } from './stats.ts';
+import type { EngineClock } from './timers.ts';
+import { Transactions } from './transactions.ts';
+import type { Endpoint, Flow, TransportEvents } from './transport.ts';
+import { Uac } from './uac.ts';
+import { Uas } from './uas.ts';
+import { validateResponse } from './validate.ts';
+
+/** What the core needs of its transports; sockets in the gateway, recorders in tests. */
+export interface CoreTransport {
+  readonly hostports: readonly string[];
+  readonly localHostports: readonly string[];
+  flowTo(target: Endpoint, near: Flow): Flow;
+}
+
+export interface CoreOptions {
+  clock: EngineClock;
+  limits?: EngineLimits;
+  stats?: EngineStats;
+}
+
+/** The engine without sockets: what transports tell it (`TransportEvents`), what applications ask of it (`AppSide`). */
+export interface EngineCore extends TransportEvents, AppSide {
+  readonly stats: EngineStats;
+  readonly bans: Bans;
+  /** Gives the core its transports, once, before anything is received. */
+  attach(transport: CoreTransport): void;
+  /** Stops all timers. */
+  close(): void;
+}
+
+export function createEngineCore(options: CoreOptions): EngineCore {
+  return new Core(options);
+}
+
+class Core implements EngineCore {
+  readonly stats: EngineStats;
+  readonly bans: Bans;
+  readonly #context: EngineContext;
+  readonly #pending: PendingRequests;
+  readonly #answers: Answers;
+  readonly #uas: Uas;
+  readonly #uac: Uac;
+  #transport: CoreTransport = { hostports: [], localHostports: [], flowTo: (_, near) => near };
+
+  constructor({ clock, limits = defaultLimits, stats = newStats() }: CoreOptions) {
+    this.stats = stats;
+    this.bans = new Bans(clock, stats, limits.maxBans);
+    this.#context = {
+      clock,
+      stats,
+      limits,
+      transactions: new Transactions(clock, stats, limits),
+      dialogs: new Dialogs(stats),
+      routes: new Routes(),
+      bans: this.bans,
+      flowTo: (target, near) => this.#transport.flowTo(target, near),
+      newId: () => randomUUID(),
+    };
+    this.#pending = new PendingRequests(stats);
+    this.#uac = new Uac(this.#context);
+    this.#answers = new Answers(this.#context, this.#pending, (dialog) =>
+      this.#uac.endDialog(dialog, 'ACK timeout'),
+    );
+    this.#uas = new Uas(this.#context, this.#pending, this.#answers);
+  }
+
+  get hostports(): readonly string[] {
+    return this.#transport.hostports;
+  }
+
+  get localHostports(): readonly string[] {
+    return this.#transport.localHostports;
+  }
+
+  now(): number {
+    return this.#context.clock.now();
+  }
+
+  attach(transport: CoreTransport): void {
+    this.#transport = transport;
+  }
+
+  close(): void {
+    for (const pending of this.#pending.all()) pending.patience.cancel();
+    for (const dialog of this.#context.dialogs.all()) this.#context.dialogs.remove(dialog);
+    this.#context.transactions.close();
+  }
+
+  message(message: SipMessage, flow: Flow): void {
+    this.stats.messagesReceived += 1;
+    if (message.kind === 'request') this.#uas.receive(message, flow);
+    else this.#response(message);
+  }
+
+  unreadable(error: SipParseError, flow: Flow): void {
+    this.stats.messagesReceived += 1;
+    this.#uas.unreadable(error, flow);
+  }
+
+  admits(address: string): boolean {
+    return !this.bans.has(address) || this.#context.dialogs.hasSource(address);
+  }
+
+  inUse(flow: Flow): boolean {
+    return this.#context.dialogs.usesFlow(flow);
+  }
+
+  route(app: AppLink, verb: string): void {
+    this.#context.routes.add(verb, app);
+  }
+
+  unroute(app: AppLink, verb: string): void {
+    this.#context.routes.remove(verb, app);
+  }
+
+  respond: AppSide['respond'] = (app, transactionId, response) =>
+    this.#answers.respond(app, transactionId, response);
+
+  request: AppSide['request'] = (app, dialogId, request) => this.#uac.request(app, dialogId, request);
+
+  connected(): void {
+    this.stats.applications += 1;
+  }
+
+  /** A real server would leave the calls of a lost application as they are; we end them, so that no caller hangs. */
+  gone(app: AppLink): void {
+    this.stats.applications -= 1;
+    this.#context.routes.removeAll(app);
+    for (const pending of this.#pending.all()) {
+      if (pending.app === app) this.#answers.end(pending, 503, 'Service Unavailable');
+    }
+    for (const dialog of this.#context.dialogs.ownedBy(app)) this.#uac.bye(dialog, 'application lost');
+  }
+
+  /** Responses go to their transaction; others are stray (RFC 3261 §18.1.2). */
+  #response(response: SipResponse): void {
+    const envelope = validateResponse(response) === null ? envelopeOf(response) : undefined;
+    const transaction = envelope && this.#context.transactions.findClient(envelope);
+    if (transaction === undefined) this.stats.dropped += 1;
+    else transaction.receive(response);
+  }
+}

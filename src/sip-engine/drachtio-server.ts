@@ -1,0 +1,65 @@
+import { createServer, type Socket } from 'node:net';
+import { type AppSide, DrachtioSession } from './drachtio-session.ts';
+
+/** Applications that may be connected at a time. */
+const MAX_CONNECTIONS = 32;
+/** ms that a connection has to authenticate. */
+const AUTHENTICATE_MS = 5_000;
+/** Bytes that wait for an application that does not read; above it its connection is cut. */
+const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
+const LINGER_MS = 300;
+
+export interface DrachtioServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Listens for applications on loopback, any free port. */
+export async function openDrachtioServer(side: AppSide, secret: string): Promise<DrachtioServer> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    serve(socket, side, secret);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: '127.0.0.1', port: 0 }, resolve);
+  });
+  const bound = server.address();
+  return {
+    port: typeof bound === 'object' && bound !== null ? bound.port : 0,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.end();
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, LINGER_MS);
+      await closed;
+      clearTimeout(cut);
+    },
+  };
+}
+
+function serve(socket: Socket, side: AppSide, secret: string): void {
+  const write = (frame: Buffer): void => {
+    // Frames of one turn leave in one segment.
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => socket.uncork());
+    }
+    socket.write(frame);
+    if (socket.writableLength > MAX_UNSENT_BYTES) socket.destroy();
+  };
+  const session = new DrachtioSession(side, { write, end: () => socket.end() }, secret);
+  const deadline = setTimeout(() => {
+    if (!session.authenticated) socket.destroy();
+  }, AUTHENTICATE_MS);
+  socket.on('data', (bytes: Buffer) => session.receive(bytes));
+  socket.on('error', () => {});
+  socket.on('close', () => {
+    clearTimeout(deadline);
+    session.closed();
+  });
+}

@@ -1,0 +1,23 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { FromEngine, ToEngine } from './engine-control.ts';
+import { type EngineSettings, type RunningEngine, runEngine } from './engine-process.ts';
+
+/** Entry of the engine's thread. */
+const port = parentPort;
+if (port === null) throw new Error('engine-worker.ts runs as a worker thread only');
+const tell = (message: FromEngine): void => port.postMessage(message);
+
+try {
+  const engine = await runEngine(workerData as EngineSettings);
+  port.on('message', (message: ToEngine) => obey(engine, message));
+  tell({ type: 'ready', port: engine.port, secret: engine.secret, hostports: engine.hostports });
+} catch (error) {
+  tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+}
+
+function obey(engine: RunningEngine, message: ToEngine): void {
+  if (message.type === 'ban') engine.core.bans.add(message.address, message.forMs);
+  else if (message.type === 'unban') engine.core.bans.remove(message.address);
+  else if (message.type === 'stats') tell({ type: 'stats', id: message.id, stats: { ...engine.core.stats } });
+  else void engine.close().then(() => tell({ type: 'closed' }));
+}

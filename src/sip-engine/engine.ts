@@ -1,0 +1,128 @@
+import { Worker } from 'node:worker_threads';
+import type { EngineControl, FromEngine, ToEngine } from './engine-control.ts';
+import type { EngineSettings } from './engine-process.ts';
+import type { EngineStats } from './stats.ts';
+
+export type { EngineLimits } from './context.ts';
+export type { EngineControl } from './engine-control.ts';
+export type { EngineStats } from './stats.ts';
+export type { ListenAddress } from './transport-layer.ts';
+export type EngineOptions = EngineSettings;
+
+/** The embedded SIP engine, in a thread of its own. Applications reach it as they would reach a drachtio-server. */
+export interface Engine {
+  /** What `srf.connect` needs: 127.0.0.1, an ephemeral port, a random secret. */
+  readonly host: string;
+  readonly port: number;
+  readonly secret: string;
+  /** Where SIP is received, like `udp/127.0.0.1:5060`, with the ports that were bound. */
+  readonly hostports: string[];
+  readonly control: EngineControl;
+  /** The thread has ended: with an error when it died, with null after `close`. Called at once if it already has. */
+  onExit(listener: (error: Error | null) => void): void;
+  /** Closes all sockets, within 1 s; idempotent. Calls that are up get a BYE. */
+  close(): Promise<void>;
+}
+
+/** ms after which a thread that does not close by itself is ended. */
+const CLOSE_MS = 900;
+
+/** @throws Error naming the address that cannot be bound */
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const worker = new Worker(new URL('./engine-worker.ts', import.meta.url), {
+    workerData: options,
+    name: 'sip-engine',
+  });
+  const ready = await new Promise<Extract<FromEngine, { type: 'ready' }>>((resolve, reject) => {
+    worker.once('error', reject);
+    worker.once('message', (message: FromEngine) => {
+      worker.off('error', reject);
+      if (message.type === 'ready') resolve(message);
+      else reject(new Error(message.type === 'failed' ? message.message : 'the SIP engine did not start'));
+    });
+  }).catch(async (error: unknown) => {
+    await worker.terminate();
+    throw error;
+  });
+  return new EngineThread(worker, ready);
+}
+
+class EngineThread implements Engine {
+  readonly host = '127.0.0.1';
+  readonly port: number;
+  readonly secret: string;
+  readonly hostports: string[];
+  readonly control: EngineControl;
+  readonly #worker: Worker;
+  readonly #listeners: ((error: Error | null) => void)[] = [];
+  readonly #waiting = new Map<number, { resolve(stats: EngineStats): void; reject(error: Error): void }>();
+  #exit: { error: Error | null } | undefined;
+  #error: Error | null = null;
+  #closing: Promise<void> | undefined;
+  #lastId = 0;
+
+  constructor(worker: Worker, ready: Extract<FromEngine, { type: 'ready' }>) {
+    this.#worker = worker;
+    this.port = ready.port;
+    this.secret = ready.secret;
+    this.hostports = ready.hostports;
+    this.control = {
+      ban: (address, forMs) => this.#tell({ type: 'ban', address, forMs }),
+      unban: (address) => this.#tell({ type: 'unban', address }),
+      stats: () => this.#stats(),
+    };
+    worker.on('message', (message: FromEngine) => this.#receive(message));
+    worker.on('error', (error: Error) => {
+      this.#error = error;
+    });
+    worker.on('exit', () => this.#exited());
+  }
+
+  onExit(listener: (error: Error | null) => void): void {
+    if (this.#exit !== undefined) listener(this.#exit.error);
+    else this.#listeners.push(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#exit !== undefined) return;
+    const deadline = setTimeout(() => void this.#worker.terminate(), CLOSE_MS);
+    const exited = new Promise<void>((resolve) => this.onExit(() => resolve()));
+    this.#tell({ type: 'close' });
+    await exited;
+    clearTimeout(deadline);
+  }
+
+  #tell(message: ToEngine): void {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromEngine): void {
+    if (message.type === 'closed') void this.#worker.terminate();
+    if (message.type !== 'stats') return;
+    this.#waiting.get(message.id)?.resolve(message.stats);
+    this.#waiting.delete(message.id);
+  }
+
+  #stats(): Promise<EngineStats> {
+    if (this.#exit !== undefined) return Promise.reject(new Error('the SIP engine has ended'));
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#tell({ type: 'stats', id });
+    });
+  }
+
+  #exited(): void {
+    const error = this.#error ?? (this.#closing === undefined ? new Error('the SIP engine has died') : null);
+    this.#exit = { error };
+    for (const { reject } of this.#waiting.values()) reject(new Error('the SIP engine has ended'));
+    this.#waiting.clear();
+    for (const listener of this.#listeners) listener(error);
+  }
+}

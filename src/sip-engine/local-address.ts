@@ -1,0 +1,27 @@
+import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { Endpoint } from './transport.ts';
+
+const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+const loopback = /^(127\.|::1$)/;
+
+/**
+ * How a peer reaches a socket bound to `bound`: at the advertised address, at the bound one, or for a wildcard at the
+ * first address of this machine in the peer's family (loopback for a loopback peer). The port is always the bound one.
+ */
+export function reachableAt(bound: Endpoint, advertised: string | undefined): (remote: string) => Endpoint {
+  if (advertised !== undefined) return () => ({ address: advertised, port: bound.port });
+  if (!wildcards.has(bound.address)) return () => bound;
+  const sixth = isIPv6(bound.address);
+  const near = { address: sixth ? '::1' : '127.0.0.1', port: bound.port };
+  const far = { address: firstAddress(sixth) ?? bound.address, port: bound.port };
+  return (remote) => (loopback.test(remote) ? near : far);
+}
+
+/** The first address of this machine that others can use; link-local ones need a scope and do not count. */
+function firstAddress(sixth: boolean): string | undefined {
+  const family = sixth ? 'IPv6' : 'IPv4';
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find((entry) => entry.family === family && !entry.internal && !entry.address.startsWith('fe80:'))
+    ?.address;
+}

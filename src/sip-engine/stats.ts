@@ -1,0 +1,55 @@
+/** Counters of the engine since it began, and what it holds now; read over the control port. */
+export interface EngineStats {
+  datagramsReceived: number;
+  messagesReceived: number;
+  /** Retransmitted requests that a transaction absorbed. */
+  retransmissionsAbsorbed: number;
+  /** Answered 400, 505, 513 ... without the application. */
+  malformed: number;
+  /** Dropped without an answer: malformed beyond answering, stray responses and ACKs. */
+  dropped: number;
+  /** Dropped because the source is banned. */
+  dropsBanned: number;
+  /** Answered 503 because a table is full. */
+  overloaded: number;
+  /** Answered 503 because no application takes the method. */
+  unrouted: number;
+  transportErrors: number;
+  connectionsRefused: number;
+  /** Connections cut: idle, slow, unreadable, or not reading. */
+  connectionsCut: number;
+  /** INVITEs that the application never answered. */
+  invitesUnanswered: number;
+  /** 2xx answers that no ACK came for. */
+  acksMissing: number;
+  connections: number;
+  serverTransactions: number;
+  clientTransactions: number;
+  pendingInvites: number;
+  dialogs: number;
+  applications: number;
+  bans: number;
+}
+
+export const newStats = (): EngineStats => ({
+  datagramsReceived: 0,
+  messagesReceived: 0,
+  retransmissionsAbsorbed: 0,
+  malformed: 0,
+  dropped: 0,
+  dropsBanned: 0,
+  overloaded: 0,
+  unrouted: 0,
+  transportErrors: 0,
+  connectionsRefused: 0,
+  connectionsCut: 0,
+  invitesUnanswered: 0,
+  acksMissing: 0,
+  connections: 0,
+  serverTransactions: 0,
+  clientTransactions: 0,
+  pendingInvites: 0,
+  dialogs: 0,
+  applications: 0,
+  bans: 0,
+});

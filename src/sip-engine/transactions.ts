@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto';
+import { clientKey, type Envelope, serverKey } from './envelope.ts';
+import type { SipRequest, SipResponse } from './message.ts';
+import { serializeMessage } from './message.ts';
+import { StateMachine } from './state-machine.ts';
+import type { EngineStats } from './stats.ts';
+import type { EngineClock } from './timers.ts';
+import { clientStart, clientTable } from './transaction-client.ts';
+import { inviteClientStart, inviteClientTable } from './transaction-client-invite.ts';
+import { serverTable } from './transaction-server.ts';
+import { inviteServerTable } from './transaction-server-invite.ts';
+import type { Flow } from './transport.ts';
+import { ackForFailure } from './write-request.ts';
+
+type ResponseEvent = 'provisional' | 'success' | 'failure';
+const responseEvent = (status: number): ResponseEvent =>
+  status < 200 ? 'provisional' : status < 300 ? 'success' : 'failure';
+
+/** An incoming request and its answer. Once answered it holds no more than the bytes to send again. */
+export interface ServerTransaction {
+  /** The handle that the application has. */
+  readonly id: string;
+  readonly source: string;
+  readonly state: string;
+  /** A retransmission of the request, or an ACK. */
+  receive(message: SipRequest): void;
+  respond(status: number, bytes: Buffer): void;
+}
+
+/** An outgoing request. */
+export interface ClientTransaction {
+  receive(response: SipResponse): void;
+}
+
+/** Whoever sent a request. `failed`: 408 when nothing came in time, 503 when it could not be sent. */
+export interface ClientUser {
+  response(response: SipResponse): void;
+  failed(status: 408 | 503): void;
+}
+
+export interface TransactionLimits {
+  maxTransactions: number;
+  maxTransactionsPerSource: number;
+}
+
+/** All transactions, by their keys (RFC 3261 §17). */
+export class Transactions {
+  readonly #clock: EngineClock;
+  readonly #stats: EngineStats;
+  readonly #limits: TransactionLimits;
+  readonly #servers = new Map<string, ServerTransaction & { abandon(): void }>();
+  readonly #clients = new Map<string, ClientTransaction & { abandon(): void }>();
+  readonly #bySource = new Map<string, number>();
+
+  constructor(clock: EngineClock, stats: EngineStats, limits: TransactionLimits) {
+    this.#clock = clock;
+    this.#stats = stats;
+    this.#limits = limits;
+  }
+
+  findServer(envelope: Envelope, uri: string, method: string): ServerTransaction | undefined {
+    return this.#servers.get(serverKey(envelope, uri, method));
+  }
+
+  findClient(envelope: Envelope): ClientTransaction | undefined {
+    return this.#clients.get(clientKey(envelope.branch, envelope.method));
+  }
+
+  /** Is there room for one more request of this source? */
+  admits(source: string): boolean {
+    return (
+      this.#servers.size < this.#limits.maxTransactions &&
+      (this.#bySource.get(source) ?? 0) < this.#limits.maxTransactionsPerSource
+    );
+  }
+
+  /**
+   * @param reply the flow that answers take, asked for at every sending
+   * @param acked called with an ACK that the transaction does not absorb
+   */
+  createServer(
+    request: SipRequest,
+    envelope: Envelope,
+    flow: Flow,
+    reply: () => Flow,
+    acked: (ack: SipRequest) => void,
+  ): ServerTransaction {
+    const key = serverKey(envelope, request.uri, request.method);
+    const source = flow.remote.address;
+    let bytes: Buffer | undefined;
+    const effects = {
+      send: () => {
+        if (bytes !== undefined) reply().send(bytes);
+      },
+      pass: (message: SipRequest | undefined) => {
+        if (message !== undefined) acked(message);
+      },
+      timeout: () => {
+        this.#stats.acksMissing += 1;
+      },
+      ended: () => this.#forgetServer(key, source),
+    };
+    const machine =
+      request.method === 'INVITE'
+        ? new StateMachine(inviteServerTable, 'proceeding', flow.reliable, this.#clock, effects)
+        : new StateMachine(serverTable, 'trying', flow.reliable, this.#clock, effects);
+    const transaction = {
+      id: randomUUID(),
+      source,
+      get state() {
+        return machine.state;
+      },
+      receive: (message: SipRequest) => feed(machine, message.method === 'ACK' ? 'ack' : 'request', message),
+      respond: (status: number, response: Buffer) => {
+        bytes = response;
+        feed(machine, responseEvent(status));
+      },
+      abandon: () => machine.abandon(),
+    };
+    this.#servers.set(key, transaction);
+    this.#bySource.set(source, (this.#bySource.get(source) ?? 0) + 1);
+    this.#stats.serverTransactions = this.#servers.size;
+    return transaction;
+  }
+
+  /** Sends a request, whose topmost Via carries `branch`, and tells `user` what comes back. */
+  createClient(request: SipRequest, branch: string, flow: Flow, user: ClientUser): ClientTransaction {
+    const key = clientKey(branch, request.method);
+    const bytes = serializeMessage(request);
+    const invite = request.method === 'INVITE';
+    const failed = () => feed(machine, 'transport-error');
+    const effects = {
+      send: () => flow.send(bytes, failed),
+      ack: (response: SipResponse | undefined) => {
+        if (response !== undefined) flow.send(serializeMessage(ackForFailure(request, response)));
+      },
+      pass: (response: SipResponse | undefined) =>
+        response === undefined ? user.failed(503) : user.response(response),
+      timeout: () => user.failed(408),
+      ended: () => {
+        this.#clients.delete(key);
+        this.#stats.clientTransactions = this.#clients.size;
+      },
+    };
+    const machine = invite
+      ? new StateMachine(inviteClientTable, 'calling', flow.reliable, this.#clock, effects)
+      : new StateMachine(clientTable, 'trying', flow.reliable, this.#clock, effects);
+    const transaction = {
+      receive: (response: SipResponse) => feed(machine, responseEvent(response.status), response),
+      abandon: () => machine.abandon(),
+    };
+    this.#clients.set(key, transaction);
+    this.#stats.clientTransactions = this.#clients.size;
+    machine.begin(invite ? inviteClientStart : clientStart);
+    return transaction;
+  }
+
+  /** Stops all timers; nobody is told. */
+  close(): void {
+    for (const transaction of this.#servers.values()) transaction.abandon();
+    for (const transaction of this.#clients.values()) transaction.abandon();
+    this.#servers.clear();
+    this.#clients.clear();
+    this.#bySource.clear();
+  }
+
+  #forgetServer(key: string, source: string): void {
+    this.#servers.delete(key);
+    const left = (this.#bySource.get(source) ?? 1) - 1;
+    if (left === 0) this.#bySource.delete(source);
+    else this.#bySource.set(source, left);
+    this.#stats.serverTransactions = this.#servers.size;
+  }
+}
+
+/** The tables share no event type; each ignores what it does not know. */
+function feed(
+  machine: { handle(event: never, message?: never): void },
+  event: string,
+  message?: unknown,
+): void {
+  machine.handle(event as never, message as never);
+}

@@ -1,0 +1,73 @@
+import type { SipMessage, SipParseError } from './message.ts';
+
+/** What the engine sees of the network: flows that carry whole SIP messages, over UDP or TCP (RFC 3261 §18). */
+export type TransportName = 'udp' | 'tcp';
+
+export interface Endpoint {
+  /** Numeric IPv4 or IPv6 address, without brackets; towards a peer also a host name, which the socket resolves. */
+  address: string;
+  port: number;
+}
+
+/** A way to one peer: a TCP connection, or a UDP socket and an address. */
+export interface Flow {
+  readonly transport: TransportName;
+  /** TCP: nothing is lost or repeated, so retransmission timers rest. */
+  readonly reliable: boolean;
+  /** How the peer reaches us: advertised or bound address, for Via and Contact. */
+  readonly local: Endpoint;
+  /** Source address and port of what came by this flow; where `send` sends. */
+  readonly remote: Endpoint;
+  /** False once a connection is closed; always true over UDP. */
+  readonly open: boolean;
+  /** Never throws; a failure that can be known is told to `failed`, later. */
+  send(bytes: Buffer, failed?: (error: Error) => void): void;
+}
+
+/** A bound socket. */
+export interface Listener {
+  readonly transport: TransportName;
+  readonly local: Endpoint;
+  /** A flow to a peer that did not come to us first; over TCP this connects. */
+  flowTo(remote: Endpoint): Flow;
+  /** Closes the socket and its connections; resolves when nothing is left. */
+  close(): Promise<void>;
+}
+
+/** What a listener tells the engine, and asks it. */
+export interface TransportEvents {
+  message(message: SipMessage, flow: Flow): void;
+  /** What came is not a message that can be used; `error.partial` may be answered. */
+  unreadable(error: SipParseError, flow: Flow): void;
+  /** May this source open a connection? False for a banned one without a call. */
+  admits(address: string): boolean;
+  /** Does a call depend on this connection? Then it is not closed for being idle. */
+  inUse(flow: Flow): boolean;
+}
+
+/** Limits of the TCP side. */
+export interface StreamLimits {
+  maxConnections: number;
+  maxConnectionsPerSource: number;
+  /** ms that a new connection has for its first whole message or keep-alive. */
+  firstMessageMs: number;
+  /** ms without a whole message or keep-alive until a connection that no call uses is closed. */
+  idleMs: number;
+  /** Bytes that wait to be sent to a peer that does not read; above it the connection is cut. */
+  maxUnsentBytes: number;
+}
+
+export const defaultStreamLimits: StreamLimits = {
+  maxConnections: 1_000,
+  maxConnectionsPerSource: 50,
+  firstMessageMs: 10_000,
+  idleMs: 600_000,
+  maxUnsentBytes: 262_144,
+};
+
+/** `udp/127.0.0.1:5060`, `tcp/[::1]:5060`: the form of drachtio's `authenticate` answer. */
+export const hostport = (transport: TransportName, { address, port }: Endpoint): string =>
+  `${transport}/${bracketed(address)}:${port}`;
+
+/** An IPv6 address in brackets, as URIs and Via headers have it; anything else as it is. */
+export const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);

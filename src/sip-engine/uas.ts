@@ -1,0 +1,270 @@
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { type Answers, cancelEvent } from './answers.ts';
+import type { AppEvent, AppLink } from './app-link.ts';
+import type { EngineContext } from './context.ts';
+import type { Dialog } from './dialog.ts';
+import { dialogIdOf } from './dialog.ts';
+import { type Envelope, envelopeOf } from './envelope.ts';
+import { type HeaderField, type SipParseError, type SipRequest, serializeMessage } from './message.ts';
+import type { Incoming, Pending, PendingRequests } from './pending-requests.ts';
+import { type ReturnPath, removeCertificateHeader, returnPath, stampVia } from './response-routing.ts';
+import type { Flow } from './transport.ts';
+import { isAnswerable, validateRequest } from './validate.ts';
+import { newTag } from './write-request.ts';
+import { plainResponse } from './write-response.ts';
+
+/** Seconds that we ask a peer to wait before it tries again. */
+const RETRY_AFTER: HeaderField = { name: 'Retry-After', value: '5' };
+const noTimer = { cancel: () => {} };
+
+/** Requests from the network (RFC 3261 §8.2, §9.2, §12.2.2, §13.3): absorbed, refused, or given to the application. */
+export class Uas {
+  readonly #context: EngineContext;
+  readonly #pending: PendingRequests;
+  readonly #answers: Answers;
+  /** Makes the To tag of answers without state, the same for every retransmission (RFC 3261 §8.2.7). */
+  readonly #tagKey = randomBytes(16);
+
+  constructor(context: EngineContext, pending: PendingRequests, answers: Answers) {
+    this.#context = context;
+    this.#pending = pending;
+    this.#answers = answers;
+  }
+
+  receive(request: SipRequest, flow: Flow): void {
+    removeCertificateHeader(request);
+    const rejection = validateRequest(request);
+    const envelope = envelopeOf(request);
+    if (this.#isUnwelcome(request, envelope, flow)) return;
+    if (rejection !== null || envelope === undefined) {
+      this.#context.stats.malformed += 1;
+      const { status = 400, reason = 'Bad Request', headers = [] } = rejection ?? {};
+      this.#refuseUnparsed(request, flow, status, reason, [...headers]);
+      return;
+    }
+    const path = returnPath(envelope.via, flow.remote);
+    stampVia(request, envelope.via, flow.remote);
+    this.#dispatch({ request, envelope, flow, path });
+  }
+
+  /** What came is no message; a request of which enough could be read is answered. */
+  unreadable(error: SipParseError, flow: Flow): void {
+    this.#context.stats.malformed += 1;
+    if (this.#context.bans.has(flow.remote.address)) this.#context.stats.dropsBanned += 1;
+    else if (error.partial === undefined) this.#context.stats.dropped += 1;
+    else this.#refuseUnparsed(error.partial, flow, error.status, reasonPhrase(error.message), []);
+  }
+
+  /** A banned source is met with silence, except in its calls and transactions. */
+  #isUnwelcome(request: SipRequest, envelope: Envelope | undefined, flow: Flow): boolean {
+    if (!this.#context.bans.has(flow.remote.address)) return false;
+    if (envelope !== undefined) {
+      const method = request.method === 'CANCEL' ? 'INVITE' : request.method;
+      if (this.#context.transactions.findServer(envelope, request.uri, method) !== undefined) return false;
+      if (this.#context.dialogs.ofRequest(envelope) !== undefined) return false;
+    }
+    this.#context.stats.dropsBanned += 1;
+    return true;
+  }
+
+  #dispatch(incoming: Incoming): void {
+    const { request, envelope } = incoming;
+    if (request.method === 'CANCEL') {
+      this.#cancel(incoming);
+      return;
+    }
+    const transaction = this.#context.transactions.findServer(envelope, request.uri, request.method);
+    if (transaction !== undefined) {
+      this.#context.stats.retransmissionsAbsorbed += 1;
+      transaction.receive(request);
+    } else if (request.method === 'ACK') this.#acknowledge(incoming);
+    else if (!this.#context.transactions.admits(incoming.flow.remote.address)) this.#overloaded(incoming);
+    else if (envelope.toTag === undefined) this.#outsideDialog(incoming);
+    else this.#insideDialog(incoming);
+  }
+
+  #outsideDialog(incoming: Incoming): void {
+    const { request, envelope, flow } = incoming;
+    const { dialogs, limits, routes, stats } = this.#context;
+    const invite = request.method === 'INVITE';
+    // A dialog's name must not be taken over by a second INVITE, merged or forged.
+    if (this.#pending.hasMerged(envelope) || (invite && dialogs.byId(dialogIdOf(envelope)) !== undefined)) {
+      this.#refuse(incoming, 482, 'Loop Detected');
+      return;
+    }
+    const full =
+      stats.pendingInvites >= limits.maxPendingInvites ||
+      dialogs.size >= limits.maxDialogs ||
+      this.#pending.invitesOf(flow.remote.address) >= limits.maxPendingInvitesPerSource;
+    if (invite && full) {
+      this.#overloaded(incoming);
+      return;
+    }
+    const app = routes.next(request.method);
+    if (app === undefined) {
+      stats.unrouted += 1;
+      this.#refuse(incoming, 503, 'Service Unavailable', [RETRY_AFTER]);
+      return;
+    }
+    this.#handOver(incoming, app, undefined);
+  }
+
+  #insideDialog(incoming: Incoming): void {
+    const { request, envelope, flow, path } = incoming;
+    const dialog = this.#context.dialogs.ofRequest(envelope);
+    if (dialog === undefined) {
+      this.#refuse(incoming, 481, 'Call/Transaction Does Not Exist');
+      return;
+    }
+    if (envelope.cseq <= dialog.remoteCSeq) {
+      this.#refuse(incoming, 500, 'CSeq Out Of Order');
+      return;
+    }
+    if (request.method === 'INVITE' && this.#refusesReInvite(incoming, dialog)) return;
+    dialog.remoteCSeq = envelope.cseq;
+    dialog.symmetric = path.symmetric;
+    this.#context.dialogs.moveTo(dialog, flow);
+    if (request.method === 'BYE') this.#endCall(dialog);
+    // The application knows no early dialog: it has heard of a CANCEL instead.
+    if (request.method === 'BYE' && !dialog.confirmed) this.#refuse(incoming, 200, 'OK');
+    else this.#handOver(incoming, dialog.app, dialog);
+  }
+
+  /** Two INVITEs must not cross in a dialog (RFC 3261 §14.2). */
+  #refusesReInvite(incoming: Incoming, dialog: Dialog): boolean {
+    if (dialog.ourInvite?.pending === true) {
+      this.#refuse(incoming, 491, 'Request Pending');
+      return true;
+    }
+    if (dialog.theirInvite || !dialog.confirmed) {
+      const seconds = String(Math.floor(Math.random() * 11));
+      this.#refuse(incoming, 500, 'Server Internal Error', [{ name: 'Retry-After', value: seconds }]);
+      return true;
+    }
+    return false;
+  }
+
+  /** A BYE ends the dialog at once, and what was pending in it (RFC 3261 §15.1.2). */
+  #endCall(dialog: Dialog): void {
+    for (const pending of this.#pending.all()) {
+      if (pending.dialog !== dialog || pending.request.method !== 'INVITE') continue;
+      if (pending.inDialog) this.#answers.end(pending, 487, 'Request Terminated');
+      else this.#answers.cancel(pending, 487, 'Request Terminated');
+    }
+    this.#context.dialogs.remove(dialog);
+  }
+
+  #handOver(incoming: Incoming, app: AppLink, dialog: Dialog | undefined): void {
+    const { request, envelope, flow, path } = incoming;
+    // These live as long as the transaction: they must not keep the request.
+    const reply = (): Flow => this.#answers.replyTo({ path, flow });
+    const acked = (ack: SipRequest): void => this.#acknowledgeBy(ack, flow, path);
+    const transaction = this.#context.transactions.createServer(request, envelope, flow, reply, acked);
+    const pending: Pending = {
+      ...incoming,
+      transaction,
+      app,
+      dialog,
+      inDialog: dialog !== undefined,
+      toTag: newTag(),
+      patience: noTimer,
+    };
+    this.#answers.expect(pending);
+    if (request.method === 'INVITE') {
+      if (dialog !== undefined) dialog.theirInvite = true;
+      transaction.respond(100, serializeMessage(plainResponse(pending, 100, 'Trying')));
+    }
+    const event = networkEvent(incoming, transaction.id, dialog?.id ?? '');
+    app.deliver(dialog === undefined ? { ...event, receivedOn: flow.local } : event);
+  }
+
+  /** CANCEL is answered by the engine, and the INVITE with it (RFC 3261 §9.2). */
+  #cancel(incoming: Incoming): void {
+    const { request, envelope } = incoming;
+    const invite = this.#context.transactions.findServer(envelope, request.uri, 'INVITE');
+    if (invite === undefined) {
+      this.#refuse(incoming, 481, 'Call/Transaction Does Not Exist');
+      return;
+    }
+    const pending = this.#pending.get(invite.id);
+    this.#refuse(incoming, 200, 'OK', [], pending?.toTag);
+    if (pending === undefined) return;
+    const dialogId = pending.dialog?.id ?? '';
+    this.#answers.end(pending, 487, 'Request Terminated');
+    pending.app.deliver(cancelEvent(pending, dialogId, request));
+  }
+
+  /** An ACK that reached the transaction of its INVITE although that was answered 2xx. */
+  #acknowledgeBy(ack: SipRequest, flow: Flow, path: ReturnPath): void {
+    const envelope = envelopeOf(ack);
+    if (envelope !== undefined) this.#acknowledge({ request: ack, envelope, flow, path });
+  }
+
+  /** The ACK to a 2xx goes to the application, once (RFC 3261 §13.3.1.4). */
+  #acknowledge(incoming: Incoming): void {
+    const { envelope } = incoming;
+    const dialog = this.#context.dialogs.ofRequest(envelope);
+    const answer = dialog?.unacked.get(envelope.cseq);
+    if (dialog === undefined || answer === undefined) {
+      this.#context.stats.dropped += 1;
+      return;
+    }
+    answer.stop();
+    dialog.unacked.delete(envelope.cseq);
+    const id = envelope.cseq === dialog.initialCSeq ? dialog.inviteId : randomUUID();
+    dialog.app.deliver({ ...networkEvent(incoming, id, dialog.id), protocol: '' });
+  }
+
+  #overloaded(incoming: Incoming): void {
+    this.#context.stats.overloaded += 1;
+    this.#refuse(incoming, 503, 'Service Unavailable', [RETRY_AFTER]);
+  }
+
+  /** Answers without keeping anything: the same retransmission gets the same answer. */
+  #refuse(
+    incoming: Incoming,
+    status: number,
+    reason: string,
+    headers: HeaderField[] = [],
+    toTag?: string,
+  ): void {
+    const { request, envelope, flow } = incoming;
+    const seed = `${envelope.branch} ${envelope.callId} ${envelope.fromTag}`;
+    const tag = toTag ?? createHmac('sha256', this.#tagKey).update(seed).digest('hex').slice(0, 16);
+    const response = plainResponse({ request, flow, toTag: tag }, status, reason);
+    response.headers.push(...headers);
+    this.#answers.replyTo(incoming).send(serializeMessage(response));
+  }
+
+  /** The same for a request of which perhaps only the Via is known. */
+  #refuseUnparsed(
+    request: SipRequest,
+    flow: Flow,
+    status: number,
+    reason: string,
+    headers: HeaderField[],
+  ): void {
+    if (!isAnswerable(request)) {
+      this.#context.stats.dropped += 1;
+      return;
+    }
+    const response = plainResponse({ request, flow, toTag: newTag() }, status, reason);
+    response.headers.push(...headers);
+    flow.send(serializeMessage(response));
+  }
+}
+
+function networkEvent({ request, flow }: Incoming, transactionId: string, dialogId: string): AppEvent {
+  return {
+    source: 'network',
+    protocol: flow.transport,
+    address: flow.remote.address,
+    port: flow.remote.port,
+    transactionId,
+    dialogId,
+    message: request,
+  };
+}
+
+/** Words that may stand in a status line. */
+const reasonPhrase = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 120);

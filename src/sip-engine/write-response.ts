@@ -1,0 +1,83 @@
+import { contactOf, contentType, passedOn, withOwnAddress } from './app-message.ts';
+import type { HeaderField, SipRequest, SipResponse } from './message.ts';
+import { parseNameAddr } from './name-addr.ts';
+import type { Flow } from './transport.ts';
+
+/** Headers of a response that the engine writes itself, from the request. */
+const ours: ReadonlySet<string> = new Set([
+  'Via',
+  'Route',
+  'Record-Route',
+  'RSeq',
+  'From',
+  'To',
+  'Call-ID',
+  'CSeq',
+  'Contact',
+  'Content-Type',
+  'Content-Length',
+  'Max-Forwards',
+]);
+
+/** What a request and our side of it contribute to its responses. */
+export interface ResponseContext {
+  request: SipRequest;
+  flow: Flow;
+  /** Our tag, for a request whose To has none; the same over all responses of a transaction. */
+  toTag: string;
+}
+
+/** The skeleton of RFC 3261 §8.2.6.2: Via, From, To with our tag, Call-ID, CSeq. A 100 carries no tag. */
+export function plainResponse(context: ResponseContext, status: number, reason: string): SipResponse {
+  const headers: HeaderField[] = [];
+  const copy = (name: string): void => {
+    for (const field of context.request.headers) if (field.name === name) headers.push({ ...field });
+  };
+  copy('Via');
+  copy('From');
+  copy('To');
+  copy('Call-ID');
+  copy('CSeq');
+  const to = headers.find(({ name }) => name === 'To');
+  if (to !== undefined && status > 100 && parseNameAddr(to.value)?.params.get('tag') === undefined) {
+    to.value += `;tag=${context.toTag}`;
+  }
+  return { kind: 'response', status, reason, headers, body: Buffer.alloc(0) };
+}
+
+/**
+ * Completes a response of the application: what it says, in a message that can go out.
+ * @returns undefined when it has a body without a type
+ */
+export function completeResponse(context: ResponseContext, said: SipResponse): SipResponse | undefined {
+  const { request, flow } = context;
+  const response = plainResponse(context, said.status, said.reason);
+  const { headers } = response;
+  const type = contentType(said.headers, said.body);
+  if (type === null) return undefined;
+  const formsDialog = request.method === 'INVITE' || request.method === 'SUBSCRIBE';
+  if (formsDialog && said.status > 100 && said.status < 300) {
+    for (const field of request.headers) if (field.name === 'Record-Route') headers.push({ ...field });
+  }
+  const contacts = said.headers.filter(({ name }) => name === 'Contact');
+  for (const { value } of contacts) headers.push({ name: 'Contact', value: withOwnAddress(value, flow) });
+  if (contacts.length === 0 && needsContact(request.method, said.status)) {
+    headers.push({ name: 'Contact', value: contactOf(flow) });
+  }
+  headers.push(...passedOn(said.headers, ours));
+  if (type !== undefined) headers.push({ name: 'Content-Type', value: type });
+  response.body = said.body;
+  return response;
+}
+
+/** Whatever begins a dialog or refreshes its target says where we are (RFC 3261 §12.1.1, RFC 3311 §5.2). */
+function needsContact(method: string, status: number): boolean {
+  if (method === 'INVITE') return status > 100 && status < 300;
+  return (method === 'SUBSCRIBE' || method === 'UPDATE') && status >= 200 && status < 300;
+}
+
+/** The To tag that the application chose for a dialog, if it did. */
+export function chosenTag(said: SipResponse): string | undefined {
+  const to = said.headers.find(({ name }) => name === 'To');
+  return (to && parseNameAddr(to.value)?.params.get('tag')) ?? undefined;
+}

@@ -1,0 +1,246 @@
+import { hostname, networkInterfaces } from 'node:os';
+import { admitInvite, identifyCaller } from '../admission/admit.ts';
+import { Allowlist } from '../admission/allowlist.ts';
+import { Bans, isScanner } from '../admission/bans.ts';
+import { type CalledUri, type OwnHosts, parseCalledUri } from '../admission/called-uri.ts';
+import { challenges } from '../admission/challenge.ts';
+import { checkCredentials } from '../admission/credentials.ts';
+import type { DigestAlgorithm } from '../admission/digest.ts';
+import type {
+  CallerFacts,
+  GatewayState,
+  OrganizationFacts,
+  Refused,
+  RequestFacts,
+} from '../admission/facts.ts';
+import { Nonces } from '../admission/nonce.ts';
+import { admitRegister } from '../admission/registration.ts';
+import { sourceAddress } from '../admission/source-address.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/config.ts';
+import { Refusal } from '../errors.ts';
+import type { SessionId } from '../ids.ts';
+import type { Role } from '../roles.ts';
+import type { Session } from '../sessions/session.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { headerList } from './header-values.ts';
+import type { SipRequest } from './srf-port.ts';
+
+/** A trunk as admission reads it; `telephony/` keeps them. */
+interface TrunkView {
+  organizationId: string;
+  active: boolean;
+  sipEnabled: boolean;
+  credentials: { ha1: Readonly<Record<DigestAlgorithm, string>> } | null;
+  allowedIps: readonly string[];
+  requireDigest: boolean;
+  concurrencyLimit: number;
+}
+
+export interface TrunkDirectory {
+  /** Rises with every change. */
+  readonly version: number;
+  all(): Iterable<TrunkView>;
+  ofOrganization(id: string): TrunkView | undefined;
+  ofUsername(username: string): TrunkView | undefined;
+}
+
+export interface AdmissionParts {
+  config: Config['sip'];
+  realm: string;
+  /** Signs nonces; the same on all nodes. */
+  nonceKey: string;
+  trunks: TrunkDirectory;
+  findSession: (id: SessionId) => Promise<Session | undefined>;
+  bridgeLive: (id: SessionId) => boolean;
+  /** Why no new call is taken now, if so. */
+  unavailable: () => 'draining' | 'overloaded' | undefined;
+  /** Where the engine listens: `udp/192.0.2.1:5060`. */
+  hostports: () => readonly string[];
+  /** Silences a source in the engine; absent where the engine cannot. */
+  ban: ((address: string, forMs: number) => void) | undefined;
+  clock: Clock;
+  metrics: Metrics;
+  log: Log;
+}
+
+export interface AdmittedCall {
+  session: Session;
+  role: Role | undefined;
+  concurrencyLimit: number;
+  sourceAddress: string;
+}
+
+/** A refusal and the headers that only this case has. */
+export interface RefusedRequest {
+  refusal: Refusal;
+  headers: Record<string, string>;
+}
+
+/** Gathers the facts that `admission/` judges by, and carries out what it decides: challenges, bans. */
+export class Admission {
+  readonly #parts: AdmissionParts;
+  readonly #nonces: Nonces;
+  readonly #bans: Bans;
+  readonly #trustedProxies: Allowlist;
+  #ownHosts: OwnHosts | undefined;
+  #organizations: { version: number; facts: OrganizationFacts[] } = { version: -1, facts: [] };
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts;
+    this.#nonces = new Nonces({ key: parts.nonceKey, node: hostname(), clock: parts.clock });
+    this.#bans = new Bans(parts.config.ban, parts.clock);
+    this.#trustedProxies = new Allowlist(parts.config.trusted_proxies);
+  }
+
+  unavailable(): 'draining' | 'overloaded' | undefined {
+    return this.#parts.unavailable();
+  }
+
+  /** Rows 1 to 10. A stranger is sent away before any session is looked up. */
+  async admitInvite(request: SipRequest): Promise<AdmittedCall | RefusedRequest> {
+    const uri = parseCalledUri(request.uri, this.#hosts());
+    const caller = this.#caller(request);
+    if (this.#banned(request, caller)) return { refusal: new Refusal('banned'), headers: {} };
+    const facts = { gateway: this.#gateway(), request: requestFacts(request), caller };
+    const identified = identifyCaller({ ...facts, uri });
+    if ('refused' in identified) return this.#refused(identified, caller);
+    const session = await this.#calledSession(uri);
+    const called = { uri, roleHeader: request.get('X-Kallglot-Role'), session: session ?? null };
+    const decision = admitInvite({ ...facts, called });
+    if (!decision.admitted) return this.#refused(decision, caller);
+    const { concurrencyLimit = 0 } = this.#parts.trunks.ofOrganization(decision.organizationId) ?? {};
+    return {
+      session: session as Session,
+      role: decision.role ?? undefined,
+      concurrencyLimit,
+      sourceAddress: caller.source,
+    };
+  }
+
+  /** The rows of a REGISTER. */
+  admitRegister(request: SipRequest): { organizationId: string; sourceAddress: string } | RefusedRequest {
+    const caller = this.#caller(request);
+    if (this.#banned(request, caller)) return { refusal: new Refusal('banned'), headers: {} };
+    const decision = admitRegister(this.#gateway(), requestFacts(request), caller);
+    if (!decision.admitted) return this.#refused(decision, caller);
+    return { organizationId: decision.organization.id, sourceAddress: caller.source };
+  }
+
+  /** A call or REGISTER of this address succeeded: it is not banned for a day. */
+  succeeded(source: string): void {
+    this.#bans.succeeded(source);
+  }
+
+  #gateway(): GatewayState {
+    const unavailable = this.#parts.unavailable();
+    return {
+      draining: unavailable === 'draining',
+      overloaded: unavailable === 'overloaded',
+      bridgeLive: this.#parts.bridgeLive,
+    };
+  }
+
+  #caller(request: SipRequest): CallerFacts {
+    const { config, realm, trunks } = this.#parts;
+    const source = sourceAddress(request.source_address, request.get('Via') ?? '', this.#trustedProxies);
+    const authorization = request.get('Authorization');
+    const credentials = checkCredentials(
+      { authorization, method: request.method, uri: request.uri, source },
+      {
+        realm,
+        algorithms: config.digest_algorithms,
+        nonces: this.#nonces,
+        lookup: (username) => {
+          const trunk = trunks.ofUsername(username);
+          return trunk?.credentials
+            ? { organizationId: trunk.organizationId, ha1: trunk.credentials.ha1 }
+            : undefined;
+        },
+      },
+    );
+    const organizations = this.#organizationFacts();
+    return { source, transport: request.protocol, organizations, credentials, certificateOrganization: null };
+  }
+
+  /** Counts a scanner, and tells whether the source is banned: behind a drachtio-server it hears a 403 from us. */
+  #banned(request: SipRequest, { source }: CallerFacts): boolean {
+    const allowlisted = this.#isAllowlisted(source);
+    if (isScanner(request.get('User-Agent'))) this.#strike(source, 'scanner', allowlisted);
+    return this.#bans.isBanned(source, allowlisted);
+  }
+
+  #strike(source: string, cause: 'scanner' | 'wrong_credentials', allowlisted: boolean): void {
+    const { log, metrics, ban, clock } = this.#parts;
+    const banned = this.#bans.strike(source, cause, allowlisted);
+    if (!banned) return;
+    log.warn({ source, cause, until: new Date(banned.until).toISOString() }, 'source banned');
+    metrics.bans_total.inc();
+    ban?.(source, banned.until - clock.now());
+  }
+
+  #isAllowlisted(source: string): boolean {
+    return this.#organizationFacts().some(({ allowlist }) => allowlist.standing(source) === 'identifies');
+  }
+
+  #refused(decision: Refused, { source }: CallerFacts): RefusedRequest {
+    if (decision.countsForBan) this.#strike(source, 'wrong_credentials', this.#isAllowlisted(source));
+    const headers: Record<string, string> = {};
+    if (decision.challenge) headers['WWW-Authenticate'] = this.#challenge(source, decision.challenge.stale);
+    if (decision.unsupported) headers.Unsupported = decision.unsupported.join(', ');
+    return { refusal: new Refusal(decision.refused, decision.detail), headers };
+  }
+
+  #challenge(source: string, stale: boolean): string {
+    const { config, realm } = this.#parts;
+    const nonce = this.#nonces.issue(source);
+    return challenges(config.digest_algorithms, { realm, nonce, stale }).join(', ');
+  }
+
+  async #calledSession(uri: CalledUri | null): Promise<Session | undefined> {
+    return uri?.target.kind === 'session' ? this.#parts.findSession(uri.target.sessionId) : undefined;
+  }
+
+  #organizationFacts(): OrganizationFacts[] {
+    const { trunks } = this.#parts;
+    if (this.#organizations.version !== trunks.version) {
+      this.#organizations = { version: trunks.version, facts: [...trunks.all()].map(organizationFacts) };
+    }
+    return this.#organizations.facts;
+  }
+
+  /** Domains and addresses under which we are called; listening on all addresses means each of this machine's. */
+  #hosts(): OwnHosts {
+    if (this.#ownHosts) return this.#ownHosts;
+    const { config, hostports } = this.#parts;
+    const listening = hostports().map((hostport) => hostport.replace(/^\w+\//, '').replace(/:\d+$/, ''));
+    const local = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+    const all = listening.some((host) => host === '0.0.0.0' || host === '[::]');
+    const addresses = [...listening, ...(all ? local.map(({ address }) => address) : [])];
+    if (config.advertised_address) addresses.push(config.advertised_address);
+    this.#ownHosts = { domains: config.domains, addresses };
+    return this.#ownHosts;
+  }
+}
+
+function organizationFacts(trunk: TrunkView): OrganizationFacts {
+  return {
+    id: trunk.organizationId,
+    active: trunk.active,
+    sipEnabled: trunk.sipEnabled,
+    allowlist: new Allowlist(trunk.allowedIps),
+    requireDigest: trunk.requireDigest,
+    requireTls: false,
+    inboundFirst: false,
+  };
+}
+
+function requestFacts(request: SipRequest): RequestFacts {
+  return {
+    require: headerList(request.get('Require')),
+    supported: [],
+    contentType: request.get('Content-Type'),
+    bodyBytes: Buffer.byteLength(request.body ?? ''),
+  };
+}

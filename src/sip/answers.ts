@@ -1,0 +1,69 @@
+import { type Refusal, reasonHeader, refusals } from '../errors.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { RecentRefusals } from '../telemetry/recent-refusals.ts';
+import type { SipRequest, SipResponse } from './srf-port.ts';
+
+/** What this gateway takes, in and out of dialogs; only what is there (decisions §3, §9). */
+export const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REGISTER';
+export const ACCEPT = 'application/sdp, multipart/mixed';
+
+/** Where a refusal is told: log, counter, and the list that an operator reads. */
+export interface RefusalBook {
+  log: Log;
+  metrics: Metrics;
+  refusals: RecentRefusals;
+  now: () => number;
+}
+
+/**
+ * Answers a request with a refusal and writes it down once. Refusals from row 4 on name their code (decisions §3).
+ * @param extra headers that only this case has, such as a challenge
+ */
+export function refuse(
+  book: RefusalBook,
+  request: SipRequest,
+  response: SipResponse,
+  refusal: Refusal,
+  extra: Record<string, string> = {},
+): void {
+  const { code, detail } = refusal;
+  const { status, named, retryAfter } = { retryAfter: undefined, ...refusals[code] };
+  const headers: Record<string, string> = { ...headersOf(code), ...extra };
+  if (named) Object.assign(headers, { 'X-Kallglot-Error': code, Reason: reasonHeader(code) });
+  if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter);
+  if (status === 488) headers.Warning = `305 kallglot "${quotable(refusal.message)}"`;
+  if (named && status === 400) headers.Warning = `399 kallglot "${quotable(refusal.message)}"`;
+  if (!response.finalResponseSent) response.send(status, { headers });
+  writeDown(book, request, code, status, detail);
+}
+
+function headersOf(code: Refusal['code']): Record<string, string> {
+  if (code === 'method_not_allowed') return { Allow: ALLOW };
+  if (code === 'content_type_unsupported') return { Accept: ACCEPT };
+  return {};
+}
+
+function writeDown(
+  book: RefusalBook,
+  request: SipRequest,
+  code: string,
+  status: number,
+  detail?: string,
+): void {
+  const entry = {
+    code,
+    status,
+    method: request.method,
+    source: `${request.source_address}:${request.source_port}`,
+    call_id: request.get('Call-ID') ?? '',
+    called: request.uri.slice(0, 200),
+    detail: detail ?? null,
+  };
+  book.metrics.refusals_total.inc({ code });
+  book.refusals.add({ at: new Date(book.now()).toISOString(), ...entry });
+  book.log.info(entry, 'refused');
+}
+
+/** Text for a quoted string (RFC 3261 §25.1): printable ASCII, without quotes and backslashes, of bounded length. */
+const quotable = (text: string): string => text.replace(/[^\x20-\x7e]|["\\]/g, "'").slice(0, 200);

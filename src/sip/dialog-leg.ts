@@ -1,0 +1,143 @@
+import type { Leg, SipLeg } from '../bridge/leg.ts';
+import { type EndReason, Refusal } from '../errors.ts';
+import { extractSdp } from '../sdp/multipart.ts';
+import type { LocalMedia, NegotiatedMedia, SdpSession } from '../sdp/sdp-session.ts';
+import { ALLOW, refuse } from './answers.ts';
+import { answerOptionsInDialog } from './options.ts';
+import type { SipContext } from './sip-context.ts';
+import type { SipDialog, SipRequest, SipResponse } from './srf-port.ts';
+
+/** Methods that have no place in a call of ours (decisions §3: no toll fraud); drachtio-srf would answer them 200. */
+const refusedInDialog = ['update', 'refer', 'message', 'notify', 'publish', 'subscribe'] as const;
+
+/** What an INFO may carry: key presses of phones that do not send them as RTP. */
+const dtmfTypes = ['application/dtmf-relay', 'application/dtmf'];
+
+/**
+ * The SIP dialog of a leg that is up: re-INVITEs become new media settings, BYEs become ends, and the leg's own end
+ * becomes a BYE.
+ */
+export class DialogLeg implements SipLeg {
+  readonly #context: SipContext;
+  readonly #leg: Leg;
+  readonly #dialog: SipDialog;
+  readonly #sdp: SdpSession;
+  readonly #local: LocalMedia;
+  readonly #family: 4 | 6;
+  /** We offered in a 200, and the ACK has to bring the answer. */
+  #awaitsAnswer: boolean;
+
+  /** Attaches all listeners; to be called in the tick in which the dialog appears. */
+  constructor(
+    context: SipContext,
+    {
+      leg,
+      dialog,
+      sdp,
+      local,
+      family,
+      lateOffer,
+    }: {
+      leg: Leg;
+      dialog: SipDialog;
+      sdp: SdpSession;
+      local: LocalMedia;
+      family: 4 | 6;
+      lateOffer: boolean;
+    },
+  ) {
+    this.#context = context;
+    this.#leg = leg;
+    this.#dialog = dialog;
+    this.#sdp = sdp;
+    this.#local = local;
+    this.#family = family;
+    this.#awaitsAnswer = lateOffer;
+    dialog.on('ack', (request) => this.#onAck(request));
+    dialog.on('destroy', (request, reason) => leg.end(endOf(request, reason), true));
+    dialog.on('modify', (request, response) => this.#onReinvite(request, response));
+    dialog.on('info', (request, response) => this.#onInfo(request, response));
+    dialog.on('options', answerOptionsInDialog);
+    for (const method of refusedInDialog) {
+      dialog.on(method, (request, response) => {
+        refuse(context, request, response, new Refusal('method_not_allowed'), { Allow: ALLOW });
+      });
+    }
+  }
+
+  async bye(reason: string): Promise<void> {
+    try {
+      await this.#dialog.destroy({ headers: { Reason: reason } });
+    } catch (error) {
+      this.#context.log.debug({ err: error, leg: this.#leg.id }, 'BYE was not answered');
+    }
+  }
+
+  #onAck(request: SipRequest): void {
+    if (this.#awaitsAnswer) {
+      this.#awaitsAnswer = false;
+      try {
+        const { media, moved } = this.#sdp.accept(sdpOf(request) ?? '', this.#local);
+        this.#configure(media, moved);
+      } catch (error) {
+        this.#context.log.info({ leg: this.#leg.id, err: error }, 'the answer in the ACK cannot be used');
+        this.#leg.end('error');
+        return;
+      }
+    }
+    this.#leg.acknowledged();
+  }
+
+  /** A refused re-INVITE leaves the call as it was (RFC 3261 §14.2). */
+  #onReinvite(request: SipRequest, response: SipResponse): void {
+    try {
+      const offer = sdpOf(request);
+      response.send(200, {
+        headers: { Allow: ALLOW, 'Content-Type': 'application/sdp' },
+        body: offer === undefined ? this.#offer() : this.#answer(offer),
+      });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      refuse(this.#context, request, response, error);
+    }
+  }
+
+  #offer(): string {
+    this.#awaitsAnswer = true;
+    return this.#sdp.offer(this.#local, this.#family);
+  }
+
+  #answer(offer: string): string {
+    const { sdp, media, moved } = this.#sdp.answer(offer, this.#local);
+    this.#configure(media, moved);
+    return sdp;
+  }
+
+  #configure(media: NegotiatedMedia, moved: boolean): void {
+    this.#leg.configure({ ...media, moved });
+  }
+
+  #onInfo(request: SipRequest, response: SipResponse): void {
+    const type = (request.get('Content-Type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+    if (type === '' || dtmfTypes.includes(type)) response.send(200);
+    else {
+      const accept = { Accept: dtmfTypes.join(', ') };
+      refuse(this.#context, request, response, new Refusal('content_type_unsupported', type), accept);
+    }
+  }
+}
+
+/**
+ * The SDP of a request, or undefined when it has no body.
+ * @throws Refusal `content_type_unsupported`
+ */
+export function sdpOf(request: SipRequest): string | undefined {
+  if (!request.body) return undefined;
+  return extractSdp(request.get('Content-Type') ?? '', request.body);
+}
+
+/** The engine ends a call by itself when no ACK came or a session timer ran out; else the peer hung up. */
+function endOf(request: SipRequest, reason: string): EndReason {
+  if (request.source !== 'application') return 'hangup';
+  return /ack timeout/i.test(reason) ? 'ack_timeout' : 'session_timer';
+}

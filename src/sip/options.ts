@@ -1,0 +1,24 @@
+import { refusals } from '../errors.ts';
+import { ACCEPT, ALLOW } from './answers.ts';
+import type { SipRequest, SipResponse } from './srf-port.ts';
+
+/**
+ * Answers the pings of PBXs and dispatchers: 200 with what is there, 503 while no new call would be taken, so that they
+ * move on (decisions §3). An OPTIONS says nothing about any session, whomever it comes from.
+ */
+export function answerOptions(
+  response: SipResponse,
+  unavailable: 'draining' | 'overloaded' | undefined,
+): void {
+  if (unavailable) {
+    const { status, retryAfter } = refusals[unavailable];
+    response.send(status, { headers: { 'Retry-After': String(retryAfter) } });
+    return;
+  }
+  response.send(200, { headers: { Allow: ALLOW, Accept: ACCEPT, Supported: '' } });
+}
+
+/** OPTIONS inside a dialog asks whether the call is still there, and it is. */
+export function answerOptionsInDialog(_request: SipRequest, response: SipResponse): void {
+  response.send(200, { headers: { Allow: ALLOW, Accept: ACCEPT } });
+}

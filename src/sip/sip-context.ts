@@ -1,0 +1,14 @@
+import type { Bridges } from '../bridge/bridges.ts';
+import type { Admission } from './admission.ts';
+import type { RefusalBook } from './answers.ts';
+import type { RegistrationBook } from './register.ts';
+import type { SrfConnection } from './srf-port.ts';
+
+/** What the handlers of SIP requests work with. */
+export interface SipContext extends RefusalBook {
+  admission: Admission;
+  bridges: Bridges;
+  registrations: RegistrationBook;
+  /** The link to the engine; there before the first request. */
+  srf: () => SrfConnection;
+}

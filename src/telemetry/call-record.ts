@@ -1,0 +1,51 @@
+import type { EndReason } from '../errors.ts';
+import type { LegId, SessionId } from '../ids.ts';
+import type { Role } from '../roles.ts';
+
+/**
+ * What is kept of a leg once it has ended: one JSON line in the log and one row in the store.
+ * The columns stand here once; the store's schema and the API's view follow them. Times are wall clock in ms.
+ */
+export interface CallRecord {
+  leg_id: LegId;
+  session_id: SessionId;
+  organization_id: string;
+  role: Role;
+  sip_call_id: string;
+  from_uri: string;
+  to_uri: string;
+  source_address: string;
+  transport: string;
+  codec: string;
+  started_at: number;
+  answered_at: number | null;
+  ended_at: number;
+  reason: EndReason;
+  /** From the INVITE to the 200, ms; null when it was never answered. */
+  setup_ms: number | null;
+  duration_seconds: number;
+  packets_received: number;
+  packets_sent: number;
+  packets_lost: number;
+  packets_late: number;
+  packets_dropped: number;
+  jitter_ms: number;
+}
+
+/** Columns that hold text; all others hold numbers. */
+const textColumns = new Set<keyof CallRecord>([
+  'leg_id',
+  'session_id',
+  'organization_id',
+  'role',
+  'sip_call_id',
+  'from_uri',
+  'to_uri',
+  'source_address',
+  'transport',
+  'codec',
+  'reason',
+]);
+
+/** Whether a column is kept as text in the store. */
+export const isTextColumn = (column: string): boolean => textColumns.has(column as keyof CallRecord);

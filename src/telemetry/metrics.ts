@@ -1,0 +1,86 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/**
+ * Every metric of the gateway, once: its name (with the prefix `kallglot_`), its kind, what it counts and its labels.
+ * Label values come from closed sets only (codes, reasons, directions), so that the number of series is bounded.
+ */
+const table = {
+  calls_active: { kind: 'gauge', help: 'Legs that are up now', labels: [] },
+  sessions_live: { kind: 'gauge', help: 'Sessions with a bridge on this node', labels: [] },
+  setups_total: { kind: 'counter', help: 'INVITEs by outcome', labels: ['outcome'] },
+  setup_seconds: { kind: 'histogram', help: 'From INVITE to 200', labels: [] },
+  refusals_total: { kind: 'counter', help: 'Refused requests by code', labels: ['code'] },
+  ends_total: { kind: 'counter', help: 'Ended legs by reason', labels: ['reason'] },
+  bans_total: { kind: 'counter', help: 'Source addresses banned', labels: [] },
+  media_ports: { kind: 'gauge', help: 'Pairs of RTP ports by state', labels: ['state'] },
+  rtp_packets_total: { kind: 'counter', help: 'RTP packets of ended and live legs', labels: ['direction'] },
+  rtp_lost_total: { kind: 'counter', help: 'RTP packets that never came', labels: [] },
+  rtp_late_total: { kind: 'counter', help: 'RTP packets that came too late to be used', labels: [] },
+  rtp_dropped_total: { kind: 'counter', help: 'Packets refused, by reason', labels: ['reason'] },
+  pipeline_links: { kind: 'gauge', help: 'Open links to the pipeline', labels: [] },
+  pipeline_failures_total: {
+    kind: 'counter',
+    help: 'Links that were not ready or were lost',
+    labels: ['kind'],
+  },
+  pipeline_chunks_total: {
+    kind: 'counter',
+    help: 'Audio messages to and from the pipeline',
+    labels: ['direction'],
+  },
+  pipeline_dropped_ms_total: { kind: 'counter', help: 'Audio dropped at a bound, ms', labels: ['direction'] },
+  pipeline_trimmed_ms_total: { kind: 'counter', help: 'Silence taken out of late playout, ms', labels: [] },
+  pipeline_invalid_frames_total: {
+    kind: 'counter',
+    help: 'Frames of the pipeline that were not usable',
+    labels: [],
+  },
+  http_requests_total: { kind: 'counter', help: 'REST requests by status', labels: ['status'] },
+  event_loop_delay_seconds: {
+    kind: 'gauge',
+    help: 'Delay of the main event loop, p99 of the last scrape',
+    labels: [],
+  },
+} as const satisfies Record<string, { kind: string; help: string; labels: readonly string[] }>;
+
+type Table = typeof table;
+type Kinds = { counter: Counter<string>; gauge: Gauge<string>; histogram: Histogram<string> };
+export type Metrics = { readonly [K in keyof Table]: Kinds[Table[K]['kind']] } & {
+  /** Called at each scrape, before it is answered: counters that live elsewhere are brought in here. */
+  beforeScrape(collect: () => void): void;
+  /** The Prometheus text format. */
+  scrape(): Promise<string>;
+  close(): void;
+};
+
+const setupBuckets = [0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const entries = Object.entries(table).map(([key, { kind, help, labels }]) => {
+    const options = { name: `kallglot_${key}`, help, labelNames: [...labels], registers: [registry] };
+    if (kind === 'counter') return [key, new Counter(options)] as const;
+    if (kind === 'gauge') return [key, new Gauge(options)] as const;
+    return [key, new Histogram({ ...options, buckets: setupBuckets })] as const;
+  });
+  const collectors: (() => void)[] = [];
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  const metrics = Object.fromEntries(entries) as unknown as { [K in keyof Table]: Kinds[Table[K]['kind']] };
+  return {
+    ...metrics,
+    beforeScrape: (collect) => collectors.push(collect),
+    scrape: () => {
+      for (const collect of collectors) collect();
+      metrics.event_loop_delay_seconds.set(Math.max(0, delay.percentile(99) / 1e9 - 0.01));
+      delay.reset();
+      return registry.metrics();
+    },
+    close: () => {
+      delay.disable();
+      registry.clear();
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import type { Store } from '../store/store.ts';
+
+interface Binding {
+  contact: string;
+  /** Wall clock, ms. */
+  expiresAt: number;
+}
+
+/** The registrations of PBXs, kept for the operator to see. */
+export class Registrations {
+  readonly #store: Store;
+  readonly #now: () => number;
+
+  constructor(store: Store, now: () => number) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  /** Replaces the bindings of one address of record by what `change` makes of them; those that expired go too. */
+  update(
+    { organizationId, aor, sourceAddress }: { organizationId: string; aor: string; sourceAddress: string },
+    change: (current: Binding[]) => Binding[],
+  ): Promise<void> {
+    const now = this.#now();
+    return this.#store.write(async (transaction) => {
+      const rows = await transaction
+        .selectFrom('registrations')
+        .select(['contact', 'expires_at'])
+        .where('organization_id', '=', organizationId)
+        .where('aor', '=', aor)
+        .execute();
+      const bindings = change(rows.map((row) => ({ contact: row.contact, expiresAt: row.expires_at })));
+      await transaction
+        .deleteFrom('registrations')
+        .where((where) =>
+          where.or([
+            where('expires_at', '<', now),
+            where.and([where('organization_id', '=', organizationId), where('aor', '=', aor)]),
+          ]),
+        )
+        .execute();
+      for (const { contact, expiresAt } of bindings) {
+        await transaction
+          .insertInto('registrations')
+          .values({
+            organization_id: organizationId,
+            aor,
+            contact,
+            source_address: sourceAddress,
+            expires_at: expiresAt,
+            updated_at: now,
+          })
+          .execute();
+      }
+    });
+  }
+}

@@ -1,0 +1,142 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { ConfigError, configSchema, loadConfig, parseConfig } from '../../src/config/config.ts';
+
+const example = join(import.meta.dirname, '../../config/gateway.yaml');
+
+function problemsOf(settings: unknown) {
+  try {
+    parseConfig(settings);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('config/gateway.yaml', () => {
+  test('holds the defaults', () => {
+    const { workers: _, ...media } = parseConfig({}).media;
+    const documented = loadConfig(example, {});
+    expect({ ...documented, media: { ...documented.media, workers: undefined } }).toEqual({
+      ...parseConfig({}),
+      media: { ...media, workers: undefined },
+    });
+  });
+
+  test('names every key, those without a default in a comment', () => {
+    const text = readFileSync(example, 'utf8');
+    const keys: string[] = [];
+    const collect = (schema: unknown): void => {
+      const { shape, element, def } = schema as {
+        shape?: Record<string, unknown>;
+        element?: unknown;
+        def: { innerType?: unknown };
+      };
+      if (def.innerType) collect(def.innerType);
+      if (element) collect(element);
+      for (const [key, inner] of Object.entries(shape ?? {})) {
+        keys.push(key);
+        collect(inner);
+      }
+    };
+    collect(configSchema);
+    expect(keys.filter((key) => !new RegExp(`^[ #-]*${key}:`, 'm').test(text))).toEqual([]);
+  });
+
+  test('has an organization in its comments that can be used as it is', () => {
+    const text = readFileSync(example, 'utf8');
+    const block = text
+      .slice(text.indexOf('organizations: []'))
+      .replace('organizations: []', 'organizations:');
+    const { organizations } = parseConfig(parse(block.replace(/^#/gm, '')));
+    expect(organizations[0]).toMatchObject({ id: 'acme', sip: { username: 'acme', concurrency_limit: 100 } });
+  });
+});
+
+describe('a wrong setting', () => {
+  test('is told by its path, what was found and what is allowed', () => {
+    expect(problemsOf({ sip: { listen: ['udp:0.0.0.0:5060', 'sctp:x'] } })).toEqual([
+      {
+        path: 'sip.listen[1]',
+        found: '"sctp:x"',
+        allowed: 'udp:ADDRESS:PORT or tcp:ADDRESS:PORT, such as udp:0.0.0.0:5060 or tcp:[::]:5060',
+      },
+    ]);
+  });
+
+  test('is told when its key is unknown, with the keys that are allowed there', () => {
+    const [problem] = problemsOf({ media: { prots: '20000-29999' } });
+    expect(problem).toMatchObject({ path: 'media.prots', found: 'an unknown key' });
+    expect(problem?.allowed).toContain('ports');
+  });
+
+  test.each([['udp:127.0.0.1:99999', 'udp:1.2.3:5060', 'udp:[::1:5060', '127.0.0.1:5060', '']])(
+    '%s is no listening address',
+    (...values) => {
+      for (const value of values) expect(problemsOf({ sip: { listen: [value] } })).toHaveLength(1);
+    },
+  );
+
+  test('every wrong one is told at once', () => {
+    expect(
+      problemsOf({ api: { listen: 'x' }, media: { workers: 0, ports: '5-6' }, nonsense: 1 }),
+    ).toHaveLength(4);
+  });
+
+  test('secrets are not repeated in the message', () => {
+    const organizations = [
+      { id: 'a', name: 'A', api_keys: ['hunter2'], sip: { username: 'u', password: 'short' } },
+    ];
+    expect(() => parseConfig({ organizations })).toThrow(ConfigError);
+    for (const { found } of problemsOf({ organizations })) expect(found).not.toMatch(/hunter2|short/);
+  });
+
+  test('two organizations cannot share an id, a username or a key', () => {
+    const one = {
+      id: 'a',
+      name: 'A',
+      api_keys: ['sk_test_0123456789'],
+      sip: { username: 'u', password: 'long enough' },
+    };
+    expect(problemsOf({ organizations: [one, one] }).map((problem) => problem.path)).toEqual([
+      'organizations[1].id',
+      'organizations[1].api_keys',
+      'organizations[1].sip.username',
+    ]);
+  });
+});
+
+describe('environment variables', () => {
+  test('override the file, lists with commas', () => {
+    const config = loadConfig(example, {
+      KALLGLOT_SIP__LISTEN: 'udp:127.0.0.1:5070, tcp:[::1]:5070',
+      KALLGLOT_MEDIA__WORKERS: '3',
+      KALLGLOT_SIP__DRACHTIO__SECRET: '12345',
+      KALLGLOT_PIPELINE__EXTENSIONS: 'true',
+      HOME: '/root',
+    });
+    expect(config.sip.listen).toEqual(['udp:127.0.0.1:5070', 'tcp:[::1]:5070']);
+    expect(config.media.workers).toBe(3);
+    expect(config.sip.drachtio.secret).toBe('12345');
+    expect(config.pipeline.extensions).toBe(true);
+  });
+
+  test('that name no key stop the start', () => {
+    expect(() => loadConfig(undefined, { KALLGLOT_SIP__LISTNE: 'x' })).toThrow(
+      /sip\.listne: found an unknown key/,
+    );
+  });
+});
+
+describe('the file', () => {
+  test('that is missing or no YAML is told by its name', () => {
+    expect(() => loadConfig('/nowhere/gateway.yaml', {})).toThrow(/\/nowhere\/gateway\.yaml/);
+    const file = join(mkdtempSync(join(tmpdir(), 'config-')), 'broken.yaml');
+    writeFileSync(file, 'sip: [unclosed');
+    expect(() => loadConfig(file, {})).toThrow(/a readable YAML file/);
+  });
+});

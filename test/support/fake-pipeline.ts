@@ -1,0 +1,258 @@
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+
+/**
+ * A translation pipeline whose behaviour a test sets, on a free port of loopback. It records what it receives, and can
+ * misbehave in every way in which a real one has been seen to.
+ */
+export interface FakeBehaviour {
+  /** HTTP status that answers the upgrade request instead of a WebSocket. */
+  refuse?: number;
+  /** When `session.ready` is sent: ms after the connect, or never. */
+  readyAfterMs?: number | 'never';
+  /** Whether a `ping` is answered. */
+  answersPings?: boolean;
+  /** Whether `session.end` is answered and the socket closed. */
+  answersEnd?: boolean;
+  /** Whether anything is read from the socket at all. */
+  reads?: boolean;
+}
+
+export interface ReceivedMessage {
+  type: string;
+  [field: string]: unknown;
+}
+
+export interface ReceivedChunk {
+  sequence: number;
+  timestampMs: number;
+  audio: Buffer;
+}
+
+/** The pipeline's side of one connection. */
+export class FakeConnection {
+  readonly headers: IncomingHttpHeaders;
+  /** Path and query of the upgrade request. */
+  readonly target: string;
+  /** The `token` of the query. */
+  readonly token: string;
+  /** Everything but audio, in order. */
+  readonly messages: ReceivedMessage[] = [];
+  /** Resolves with the close code when the connection has ended. */
+  readonly closed: Promise<number>;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  readonly #chunks: Record<string, ReceivedChunk[]> = {};
+  readonly #waiting = new Set<() => void>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #sequence = 0;
+
+  constructor(
+    webSocket: WebSocket,
+    socket: Socket,
+    request: { headers: IncomingHttpHeaders; url?: string | undefined },
+    behaviour: FakeBehaviour,
+  ) {
+    this.headers = request.headers;
+    this.target = request.url ?? '';
+    this.token = new URL(this.target, 'ws://fake').searchParams.get('token') ?? '';
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    webSocket.on('error', () => webSocket.terminate());
+    webSocket.on('message', (data) => this.#receive(data as Buffer, behaviour));
+    this.closed = new Promise((resolve) => webSocket.once('close', resolve));
+    webSocket.once('close', () => {
+      for (const timer of this.#timers) clearTimeout(timer);
+    });
+    if (behaviour.reads === false) this.stall();
+    const { readyAfterMs = 0 } = behaviour;
+    if (readyAfterMs === 0) this.ready();
+    else if (readyAfterMs !== 'never') this.#later(readyAfterMs, () => this.ready());
+  }
+
+  ready(): void {
+    this.send({ type: 'session.ready' });
+  }
+
+  /** Sends JSON; a string goes as it is. */
+  send(message: object | string): void {
+    this.#webSocket.send(typeof message === 'string' ? message : JSON.stringify(message));
+  }
+
+  /** Sends mu-law audio of any length as one `audio.output`: the translation of what `speaker` said. */
+  say(speaker: string, audio: Buffer): void {
+    this.sayAs(speaker, audio, 'mulaw', 8000);
+  }
+
+  sayAs(speaker: string, audio: Buffer, encoding: string, sampleRateHz: number): void {
+    const payload = audio.toString('base64');
+    this.send({
+      type: 'audio.output',
+      sequence: ++this.#sequence,
+      speaker,
+      audio: { encoding, sample_rate_hz: sampleRateHz, payload },
+    });
+  }
+
+  sendBinary(data: Buffer): void {
+    this.#webSocket.send(data, { binary: true });
+  }
+
+  /** Sends one text message in WebSocket fragments of `size` characters. */
+  sendFragmented(text: string, size: number): void {
+    for (let at = 0; at < text.length; at += size) {
+      this.#webSocket.send(text.slice(at, at + size), { fin: at + size >= text.length });
+    }
+  }
+
+  /** Writes bytes past the WebSocket, so that they break its framing. */
+  sendRaw(bytes: Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  /** Reads nothing more from the socket, as a pipeline that hangs. */
+  stall(): void {
+    this.#webSocket.pause();
+  }
+
+  resume(): void {
+    this.#webSocket.resume();
+  }
+
+  /** Closes as the protocol has it. */
+  close(code = 1000, reason = ''): void {
+    this.#webSocket.close(code, reason);
+  }
+
+  /** TCP RST, as when a process is killed or a firewall forgets. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
+  /** All audio of a speaker. */
+  audio(speaker: string): Buffer {
+    return Buffer.concat(this.chunks(speaker).map((chunk) => chunk.audio));
+  }
+
+  chunks(speaker: string): readonly ReceivedChunk[] {
+    return this.#chunks[speaker] ?? [];
+  }
+
+  /** Resolves as soon as `condition` holds; it is asked again after every message. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    }
+  }
+
+  /** Resolves with the first message of a type that has come or will come. */
+  async message(type: string): Promise<ReceivedMessage> {
+    const find = () => this.messages.find((message) => message.type === type);
+    await this.until(() => find() !== undefined);
+    return find()!;
+  }
+
+  #receive(data: Buffer, behaviour: FakeBehaviour): void {
+    const message = JSON.parse(data.toString()) as ReceivedMessage;
+    if (message.type === 'audio.input') this.#record(message);
+    else this.messages.push(message);
+    if (message.type === 'ping' && behaviour.answersPings !== false) this.send({ type: 'pong' });
+    if (message.type === 'session.end' && behaviour.answersEnd !== false) {
+      this.send({ type: 'session.ended', reason: 'explicit_end' });
+      this.close();
+    }
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+
+  #record(message: ReceivedMessage): void {
+    const { speaker, sequence, timestamp_ms, audio } = message as unknown as {
+      speaker: string;
+      sequence: number;
+      timestamp_ms: number;
+      audio: { payload: string };
+    };
+    this.#chunks[speaker] ??= [];
+    this.#chunks[speaker].push({
+      sequence,
+      timestampMs: timestamp_ms,
+      audio: Buffer.from(audio.payload, 'base64'),
+    });
+  }
+
+  #later(ms: number, action: () => void): void {
+    this.#timers.add(setTimeout(action, ms));
+  }
+}
+
+export class FakePipeline {
+  /** For connections from now on. */
+  behaviour: FakeBehaviour = {};
+  readonly connections: FakeConnection[] = [];
+  /** Upgrade requests so far, refused ones included. */
+  attempts = 0;
+  readonly #http: Server;
+  readonly #sockets = new Set<Duplex>();
+  readonly #waiting: (() => void)[] = [];
+
+  /** Starts on a free port. */
+  static async start(behaviour: FakeBehaviour = {}): Promise<FakePipeline> {
+    const http = createServer((_request, response) => response.writeHead(426).end());
+    const pipeline = new FakePipeline(http);
+    pipeline.behaviour = behaviour;
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    return pipeline;
+  }
+
+  private constructor(http: Server) {
+    this.#http = http;
+    const webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
+    http.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    http.on('upgrade', (request, socket, head) => {
+      this.attempts++;
+      const { behaviour } = this;
+      if (behaviour.refuse !== undefined) {
+        socket.end(`HTTP/1.1 ${behaviour.refuse} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+        return;
+      }
+      webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+        this.connections.push(new FakeConnection(webSocket, socket as Socket, request, behaviour));
+        for (const wake of this.#waiting.splice(0)) wake();
+      });
+    });
+  }
+
+  /** The address with `{session_id}` and `{token}` to be filled in. */
+  get url(): string {
+    return `ws://${this.#host}/v1/sessions/{session_id}/connect?token={token}`;
+  }
+
+  /** TCP connections that are open now. */
+  get openSockets(): number {
+    return this.#sockets.size;
+  }
+
+  /** Resolves with the n-th connection (from 0), when it has been made. */
+  async connection(index = 0): Promise<FakeConnection> {
+    while (this.connections.length <= index) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    return this.connections[index]!;
+  }
+
+  /** Drops all connections and stops. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  get #host(): string {
+    return `127.0.0.1:${(this.#http.address() as AddressInfo).port}`;
+  }
+}

@@ -1,0 +1,84 @@
+import { responseHeaders } from './dialog.ts';
+import { type CallContext, PhoneCall } from './phone-call.ts';
+import { RtpEndpoint } from './rtp-endpoint.ts';
+import { newToken } from './sip-client.ts';
+import { type SipHeaders, type SipRequest, uriOf } from './sip-message.ts';
+import type { Peer } from './sip-transport.ts';
+
+/** An INVITE that a test phone received and has not answered yet. */
+export class IncomingCall {
+  readonly invite: SipRequest;
+  /** Resolves when the caller takes it back; 487 has been sent then. */
+  readonly canceled: Promise<void>;
+  readonly #context: CallContext;
+  readonly #from: Peer;
+  readonly #onAccepted: (call: PhoneCall) => void;
+  readonly #tag = newToken();
+  #answered = false;
+  #setCanceled: () => void = () => {};
+
+  constructor(context: CallContext, invite: SipRequest, from: Peer, onAccepted: (call: PhoneCall) => void) {
+    this.#context = context;
+    this.invite = invite;
+    this.#from = from;
+    this.#onAccepted = onAccepted;
+    this.canceled = new Promise((resolve) => {
+      this.#setCanceled = resolve;
+    });
+  }
+
+  /** Headers of an answer to it, with our tag. */
+  headers(): SipHeaders {
+    return responseHeaders(this.invite, this.#tag).add('Contact', this.#context.contact);
+  }
+
+  ring(status = 180, reason = 'Ringing'): void {
+    if (!this.#answered) this.#respond(status, reason);
+  }
+
+  reject(status: number, reason: string, extra: Readonly<Record<string, string>> = {}): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#respond(status, reason, extra);
+  }
+
+  /**
+   * Answers 200 with our SDP: an answer to the offer, or an offer when the INVITE had none.
+   * @throws Error when it was answered or canceled before
+   */
+  async accept(options: { headers?: Record<string, string>; echo?: boolean } = {}): Promise<PhoneCall> {
+    const media = await RtpEndpoint.open(this.#context.client.host, this.#context.ptimeMs);
+    if (this.#answered) {
+      media.close();
+      throw new Error('the call was answered or canceled before');
+    }
+    this.#answered = true;
+    const { headers } = this.invite;
+    const dialog = {
+      callId: headers.get('call-id')!,
+      local: this.headers().get('to')!,
+      remote: headers.get('from')!,
+      target: uriOf(headers.get('contact') ?? headers.get('from')!),
+      routes: headers.all('record-route'),
+      cseq: 0,
+    };
+    const call = new PhoneCall(this.#context, media, dialog, this.#from);
+    call.onAccepted(this.invite, options.echo ?? false);
+    this.#onAccepted(call);
+    const body = call.localSdp();
+    this.#respond(200, 'OK', { 'Content-Type': 'application/sdp', ...options.headers }, body);
+    return call;
+  }
+
+  /** The phone's: the caller gave up. */
+  onCancel(): void {
+    this.reject(487, 'Request Terminated');
+    this.#setCanceled();
+  }
+
+  #respond(status: number, reason: string, extra: Readonly<Record<string, string>> = {}, body = ''): void {
+    const headers = this.headers();
+    for (const [name, value] of Object.entries(extra)) headers.set(name, value);
+    this.#context.client.respond(this.invite, this.#from, { status, reason, headers, body });
+  }
+}

@@ -1,0 +1,186 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Runs SIPp scenarios against a SIP server on this machine, bounded in calls and in time. */
+const scenarios = new URL('../sipp/scenarios/', import.meta.url);
+
+export interface SippRun {
+  /** File under test/sipp/scenarios, without `.xml`. */
+  scenario: string;
+  /** `host:port` of the server. */
+  target: string;
+  /** User parts that are called, in turn: session ids, `;role=agent` behind them where one is meant. */
+  users: readonly string[];
+  /** Calls in all (1), started per second (10), open at a time (as many as needed). */
+  count?: number;
+  rate?: number;
+  concurrent?: number;
+  transport?: 'u1' | 't1';
+  auth?: { user: string; password: string };
+  /** `[name]` in the scenario: -key. */
+  keys?: Readonly<Record<string, string>>;
+  /** `[$name]`, a global variable of the scenario: -set. */
+  variables?: Readonly<Record<string, string>>;
+  /** Percent of its packets that SIPp loses, both ways. */
+  lost?: number;
+  /** The run fails when it takes longer (60). */
+  timeoutSeconds?: number;
+  /** Keeps a copy of every SIP message in the result. */
+  traceMessages?: boolean;
+  /** More arguments for SIPp. */
+  extra?: readonly string[];
+  /** Ends SIPp: the `signal` of a vitest context. */
+  signal?: AbortSignal;
+}
+
+export interface SippResult {
+  /** 0: every call went as the scenario wants it; -1: killed; anything else: calls failed, or SIPp itself. */
+  exitCode: number;
+  successful: number;
+  failed: number;
+  /** The last line of SIPp's statistics: every counter by its name, such as `Retransmissions(C)`. */
+  stats: Readonly<Record<string, string>>;
+  /** What SIPp wrote on unexpected messages, and on its own failure; empty when there was nothing. */
+  errors: string;
+  messages: string;
+}
+
+/** Whether SIPp is on this machine, and its version or what to do. */
+export function sippAvailable(): { available: boolean; reason: string } {
+  try {
+    // `sipp -v` ends with 99.
+    execFileSync('sipp', ['-v'], { stdio: 'pipe' });
+    return { available: true, reason: 'sipp' };
+  } catch (error) {
+    const { status, stdout } = error as { status?: number; stdout?: Buffer };
+    const version = /SIPp v\S+[^.\s]/.exec(stdout?.toString() ?? '')?.[0];
+    if (status === 99 && version) return { available: true, reason: version };
+    return { available: false, reason: 'sipp is not installed (Debian, Ubuntu: apt-get install sip-tester)' };
+  }
+}
+
+/** @throws Error when SIPp cannot be started; calls that fail are in the result */
+export async function runSipp(run: SippRun): Promise<SippResult> {
+  const directory = await mkdtemp(join(tmpdir(), 'sipp-'));
+  try {
+    await writeFile(join(directory, 'users.csv'), `SEQUENTIAL\n${run.users.join(';\n')};\n`);
+    const { exitCode, output } = await execute(await argumentsOf(run, directory), run);
+    const [stats, errors, messages] = await Promise.all(
+      ['stats.csv', 'errors.log', 'messages.log'].map((name) =>
+        readFile(join(directory, name), 'utf8').catch(() => ''),
+      ),
+    );
+    const counters = lastLine(stats!);
+    const failed = Number(counters['FailedCall(C)'] ?? 0);
+    return {
+      exitCode,
+      successful: Number(counters['SuccessfulCall(C)'] ?? 0),
+      failed,
+      stats: counters,
+      errors: exitCode !== 0 && failed === 0 ? `${errors}${output}` : errors!,
+      messages: messages!,
+    };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function argumentsOf(run: SippRun, directory: string): Promise<string[]> {
+  const { count = 1, rate = 10, timeoutSeconds = 60, transport = 'u1' } = run;
+  const pairs = (flag: string, of: Readonly<Record<string, string>> = {}): string[] =>
+    Object.entries(of).flatMap(([name, value]) => [flag, name, value]);
+  return [
+    run.target,
+    ...['-sf', fileURLToPath(new URL(`${run.scenario}.xml`, scenarios))],
+    ...['-inf', join(directory, 'users.csv'), '-t', transport, '-m', `${count}`, '-r', `${rate}`],
+    ...(run.concurrent === undefined ? [] : ['-l', `${run.concurrent}`]),
+    ...['-i', '127.0.0.1', '-p', `${await freePort(transport)}`],
+    ...['-mi', '127.0.0.1', '-mp', `${mediaPort()}`],
+    ...['-ci', '127.0.0.1', '-cp', `${await freePort('u1')}`],
+    ...['-nostdin', '-timeout', `${timeoutSeconds}s`, '-timeout_error'],
+    // A machine that stalls is no reason to give up; the timeout is.
+    ...['-watchdog_minor_threshold', '60000', '-watchdog_major_threshold', '60000'],
+    ...[
+      '-trace_stat',
+      '-stf',
+      join(directory, 'stats.csv'),
+      '-fd',
+      '1',
+      '-trace_err',
+      '-error_file',
+      join(directory, 'errors.log'),
+    ],
+    ...(run.traceMessages ? ['-trace_msg', '-message_file', join(directory, 'messages.log')] : []),
+    ...(run.auth ? ['-au', run.auth.user, '-ap', run.auth.password] : []),
+    ...(run.lost === undefined ? [] : ['-lost', `${run.lost}`]),
+    ...pairs('-key', run.keys),
+    ...pairs('-set', run.variables),
+    ...(run.extra ?? []),
+  ];
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+function execute(args: string[], run: SippRun): Promise<{ exitCode: number; output: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ exitCode: number; output: string }>();
+  // The scenarios name the speech file relative to where they are.
+  const child = spawn('sipp', args, { cwd: scenarios, stdio: ['ignore', 'pipe', 'pipe'] });
+  const kill = (): void => {
+    child.kill('SIGKILL');
+  };
+  let output = '';
+  const keep = (chunk: Buffer): void => {
+    output = (output + chunk.toString()).slice(-4000);
+  };
+  running.add(child);
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  // SIPp keeps its own time limit; this one is for a SIPp that hangs.
+  const limit = setTimeout(kill, ((run.timeoutSeconds ?? 60) + 10) * 1000);
+  run.signal?.addEventListener('abort', kill, { once: true });
+  child.once('error', reject);
+  child.once('close', (code) => resolve({ exitCode: code ?? -1, output }));
+  return promise.finally(() => {
+    clearTimeout(limit);
+    run.signal?.removeEventListener('abort', kill);
+    running.delete(child);
+  });
+}
+
+function freePort(transport: 'u1' | 't1'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    if (transport === 't1') {
+      const server = createServer().once('error', reject);
+      server.listen(0, '127.0.0.1', () => {
+        const { port } = server.address() as { port: number };
+        server.close(() => resolve(port));
+      });
+      return;
+    }
+    const socket = createSocket('udp4').once('error', reject);
+    socket.bind(0, '127.0.0.1', () => {
+      const { port } = socket.address();
+      socket.close(() => resolve(port));
+    });
+  });
+}
+
+/** An even port below the ephemeral range; SIPp looks for free ones from there on. */
+function mediaPort(): number {
+  return 16_384 + 2 * Math.floor(Math.random() * 4000);
+}
+
+/** SIPp's statistics: names in the first line, the totals in the last. */
+function lastLine(csv: string): Record<string, string> {
+  const [head, ...lines] = csv.trim().split('\n');
+  const values = lines.at(-1)?.split(';') ?? [];
+  return Object.fromEntries((head ?? '').split(';').map((name, i) => [name, values[i] ?? '']));
+}
