@@ -21,6 +21,7 @@ type MarkMessage = Extract<PipelineMessage, { type: 'mark' }>;
 interface Leg {
   readonly role: Role;
   readonly audio: LegAudio;
+  readonly speech: Speech;
   readonly playout: Playout;
   held: boolean;
 }
@@ -45,6 +46,7 @@ export interface LinkAudioOptions {
 export class LinkAudio {
   readonly #options: LinkAudioOptions;
   readonly #counters: LinkStats;
+  /** Numbers of a speaker go on when the party calls again. */
   readonly #speech: Record<Role, Speech>;
   /** By speaker: each stream has its own resampler. */
   readonly #decoders: Record<Role, OutputDecoder> = {
@@ -83,7 +85,13 @@ export class LinkAudio {
 
   attach(role: Role, audio: LegAudio): void {
     this.detach(role);
-    this.#legs.push({ role, audio, playout: new Playout(audio.outbound, this.#counters), held: false });
+    this.#legs.push({
+      role,
+      audio,
+      speech: this.#speech[role],
+      playout: new Playout(audio.outbound, this.#counters),
+      held: false,
+    });
     this.#tell(role, 'joined');
   }
 
@@ -103,14 +111,14 @@ export class LinkAudio {
     this.#tell(role, held ? 'held' : 'resumed');
   }
 
-  /** Moves what is there, both ways. @param now wall clock, ms */
-  tick(now: number): void {
+  /** Moves what is there, both ways. @param wallClock ms */
+  tick(wallClock: number): void {
     for (const leg of this.#legs) {
       if (leg.held) {
-        this.#speech[leg.role].skip(leg.audio.inbound);
+        leg.speech.skip(leg.audio.inbound);
         continue;
       }
-      this.#sendSpeech(leg, now);
+      this.#sendSpeech(leg, wallClock);
       leg.playout.feed();
       for (const name of leg.playout.takePlayedMarks()) this.#sink?.send(markReached(name, true));
     }
@@ -147,13 +155,12 @@ export class LinkAudio {
     return undefined;
   }
 
-  #sendSpeech(leg: Leg, now: number): void {
+  #sendSpeech(leg: Leg, wallClock: number): void {
     const sink = this.#sink;
     if (sink === undefined) return;
-    const speech = this.#speech[leg.role];
     const maxBuffered = this.#maxBufferedPerLeg * this.#legs.length;
     for (;;) {
-      const chunk = speech.take(leg.audio.inbound, now);
+      const chunk = leg.speech.take(leg.audio.inbound, wallClock);
       if (chunk === undefined) return;
       // The pipeline reads too slowly: this is the oldest that can still be dropped.
       if (sink.bufferedBytes > maxBuffered) {

@@ -109,10 +109,9 @@ export class Link implements PipelineLink {
   }
 
   /** Called by the ticker every 10 ms from `open` to the end. */
-  tick(): void {
-    const now = this.#settings.clock.monotonic();
+  tick(now: number, wallClock: number): void {
     if (this.#state === 'ready') {
-      this.#audio.tick(this.#settings.clock.now());
+      this.#audio.tick(wallClock);
       this.#keepConnectionAlive(now);
     } else if (now >= this.#deadline) {
       if (this.#state === 'connecting') {

@@ -9,7 +9,7 @@ import { Ticker } from './ticker.ts';
  */
 export function createPipelineLinks(settings: LinkSettings): PipelineLinks {
   new URL(settings.url);
-  const ticker = new Ticker<Link>();
+  const ticker = new Ticker<Link>(settings.clock);
   return {
     create: (options) => new Link(settings, options, ticker),
     close: async () => {

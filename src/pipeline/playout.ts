@@ -19,6 +19,7 @@ const PAUSE_BYTES = 100 * BYTES_PER_MS;
 const MAX_MARKS = 100;
 /** Mu-law is sent inverted: from here on, without the sign bit, a sample is below -48 dBFS. */
 const QUIET_FROM = 0x70;
+const none: readonly string[] = [];
 
 /** ms of audio that bounds took, shared by all that count for one link. */
 export interface PlayoutCounters {
@@ -74,8 +75,9 @@ export class Playout {
 
   /** Moves audio into the ring when the ring runs low. */
   feed(): void {
+    if (this.#queued === 0) return;
     let room = RING_TARGET_BYTES - this.#ring.readable;
-    if (this.#queued === 0 || room < RING_TARGET_BYTES / 2) return;
+    if (room < RING_TARGET_BYTES / 2) return;
     while (room > 0 && this.#queued > 0) {
       const late = this.#queued + RING_TARGET_BYTES - room > LATE_BYTES;
       const length = Math.min(this.#contiguous(), late ? FRAME_BYTES : room);
@@ -108,8 +110,8 @@ export class Playout {
   }
 
   /** The marks that the party has heard since the last call, in order. */
-  takePlayedMarks(): string[] {
-    if (this.#marks.length === 0) return [];
+  takePlayedMarks(): readonly string[] {
+    if (this.#marks.length === 0) return none;
     const played = this.#fed - this.#ring.readable;
     const open = this.#marks.findIndex((mark) => mark.fedAt === undefined || mark.fedAt > played);
     return this.#marks.splice(0, open < 0 ? this.#marks.length : open).map((mark) => mark.name);

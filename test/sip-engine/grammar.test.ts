@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { forApplication } from '../../src/sip-engine/application-copy.ts';
 import { parseCSeq } from '../../src/sip-engine/cseq.ts';
+import { StreamFramer } from '../../src/sip-engine/framing.ts';
+import { type SipRequest, splitList } from '../../src/sip-engine/message.ts';
+import { parseHead } from '../../src/sip-engine/message-head.ts';
 import { parseNameAddr } from '../../src/sip-engine/name-addr.ts';
 import { parseUri } from '../../src/sip-engine/uri.ts';
 import { formatVia, parseVia } from '../../src/sip-engine/via.ts';
+import { judge, requestLines, sip } from './verdict.ts';
 
 describe('URIs', () => {
   it('of SIP are taken apart', () => {
@@ -176,8 +181,24 @@ describe('time', () => {
     ['escapes', (n) => `sip:${'%41'.repeat(n / 3)}@b`],
     ['colons', (n) => `SIP/2.0/UDP [${':'.repeat(n)}`],
     ['commas', (n) => ','.repeat(n)],
+    ['folds', (n) => '\r\n '.repeat(n / 3)],
+    ['carriage returns', (n) => '\r'.repeat(n)],
+    ['short lines', (n) => '\r\nV:x'.repeat(n / 5)],
   ];
-  const parsers = [parseUri, parseVia, parseNameAddr, parseCSeq] as ((text: string) => unknown)[];
+  const parsers: ((text: string) => unknown)[] = [
+    parseUri,
+    parseVia,
+    parseNameAddr,
+    parseCSeq,
+    splitList,
+    (text) => parseHead(`INVITE sip:a@b SIP/2.0\r\nX: ${text}`),
+    (text) => parseHead(`${text}\r\n${text}`),
+    (text) => judge(sip(requestLines('INVITE', { From: text }))),
+    (text) => new StreamFramer().feed(sip(requestLines('INVITE', { From: text }))),
+    (text) => forApplication({ ...empty, headers: [{ name: 'To', value: text }] }),
+  ];
+
+  const empty: SipRequest = { kind: 'request', method: 'X', uri: 'x:y', headers: [], body: Buffer.alloc(0) };
 
   /** Fastest of several runs, in ms: noise only ever adds. */
   const fastest = (text: string): number => {

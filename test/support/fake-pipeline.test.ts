@@ -60,7 +60,7 @@ test('keeps the audio of each speaker in order', async () => {
         audio: { encoding: 'mulaw', sample_rate_hz: 8000, payload: Buffer.from(text).toString('base64') },
       }),
     );
-  await peer.until(() => socket.readyState === WebSocket.OPEN);
+  await expect.poll(() => socket.readyState, patience).toBe(WebSocket.OPEN);
   say('agent', 1, 'one');
   say('customer', 1, 'other');
   say('agent', 2, 'two');
@@ -154,5 +154,5 @@ test('close drops everybody', async () => {
   expect(pipeline.openSockets).toBe(1);
   await pipeline.close();
   expect(await ended).toBeDefined();
-  expect(pipeline.openSockets).toBe(0);
+  await expect.poll(() => pipeline.openSockets, patience).toBe(0);
 });

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bindUdp } from './port-pair.ts';
 
 /** Runs SIPp scenarios against a SIP server on this machine, bounded in calls and in time. */
 const scenarios = new URL('../sipp/scenarios/', import.meta.url);
@@ -22,7 +23,7 @@ export interface SippRun {
   concurrent?: number;
   transport?: 'u1' | 't1';
   auth?: { user: string; password: string };
-  /** `[name]` in the scenario: -key. */
+  /** `[name]` in the scenario: -key. `formats` and `header` of uac-expect-status have defaults. */
   keys?: Readonly<Record<string, string>>;
   /** `[$name]`, a global variable of the scenario: -set. */
   variables?: Readonly<Record<string, string>>;
@@ -100,7 +101,7 @@ async function argumentsOf(run: SippRun, directory: string): Promise<string[]> {
     ...['-inf', join(directory, 'users.csv'), '-t', transport, '-m', `${count}`, '-r', `${rate}`],
     ...(run.concurrent === undefined ? [] : ['-l', `${run.concurrent}`]),
     ...['-i', '127.0.0.1', '-p', `${await freePort(transport)}`],
-    ...['-mi', '127.0.0.1', '-mp', `${mediaPort()}`],
+    ...['-mi', '127.0.0.1', '-mp', `${await freeMediaPort()}`],
     ...['-ci', '127.0.0.1', '-cp', `${await freePort('u1')}`],
     ...['-nostdin', '-timeout', `${timeoutSeconds}s`, '-timeout_error'],
     // A machine that stalls is no reason to give up; the timeout is.
@@ -118,7 +119,7 @@ async function argumentsOf(run: SippRun, directory: string): Promise<string[]> {
     ...(run.traceMessages ? ['-trace_msg', '-message_file', join(directory, 'messages.log')] : []),
     ...(run.auth ? ['-au', run.auth.user, '-ap', run.auth.password] : []),
     ...(run.lost === undefined ? [] : ['-lost', `${run.lost}`]),
-    ...pairs('-key', run.keys),
+    ...pairs('-key', { formats: '0', header: 'Subject: test', ...run.keys }),
     ...pairs('-set', run.variables),
     ...(run.extra ?? []),
   ];
@@ -155,27 +156,24 @@ function execute(args: string[], run: SippRun): Promise<{ exitCode: number; outp
   });
 }
 
-function freePort(transport: 'u1' | 't1'): Promise<number> {
-  return new Promise((resolve, reject) => {
-    if (transport === 't1') {
-      const server = createServer().once('error', reject);
-      server.listen(0, '127.0.0.1', () => {
-        const { port } = server.address() as { port: number };
-        server.close(() => resolve(port));
-      });
-      return;
-    }
-    const socket = createSocket('udp4').once('error', reject);
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address();
-      socket.close(() => resolve(port));
-    });
-  });
+async function freePort(transport: 'u1' | 't1'): Promise<number> {
+  const socket = transport === 'u1' ? await bindUdp('127.0.0.1') : createServer().listen(0, '127.0.0.1');
+  if (transport === 't1') await once(socket, 'listening');
+  const { port } = socket.address() as { port: number };
+  await new Promise<void>((resolve) => socket.close(() => resolve()));
+  return port;
 }
 
-/** An even port below the ephemeral range; SIPp looks for free ones from there on. */
-function mediaPort(): number {
-  return 16_384 + 2 * Math.floor(Math.random() * 4000);
+/** SIPp takes a port for audio and the second above for video. */
+async function freeMediaPort(): Promise<number> {
+  for (;;) {
+    const audio = await bindUdp('127.0.0.1');
+    const { port } = audio.address();
+    const video = port % 2 === 0 ? await bindUdp('127.0.0.1', port + 2).catch(() => undefined) : undefined;
+    audio.close();
+    video?.close();
+    if (video) return port;
+  }
 }
 
 /** SIPp's statistics: names in the first line, the totals in the last. */
