@@ -98,11 +98,14 @@ export type EndReason = keyof typeof endTable;
 export const ends: Readonly<Record<EndReason, EndRow>> = endTable;
 export const endReasons = Object.keys(endTable) as EndReason[];
 
-/** The `Reason` header (RFC 3326) of a refusal or of a BYE: `Q.850;cause=17;text="role_taken: …"`. */
-export function reasonHeader(code: RefusalCode | EndReason): string {
-  const row = code in refusalTable ? refusalTable[code as RefusalCode] : endTable[code as EndReason];
-  return `Q.850;cause=${row.cause};text="${code}: ${row.text}"`;
-}
+/** The `Reason` header (RFC 3326) of a refused request: `Q.850;cause=17;text="role_taken: …"`. */
+export const reasonOfRefusal = (code: RefusalCode): string => reason(code, refusalTable[code]);
+
+/** The `Reason` header of a BYE, which begins with why the leg ended. */
+export const reasonOfEnd = (code: EndReason): string => reason(code, endTable[code]);
+
+const reason = (code: string, { cause, text }: EndRow): string =>
+  `Q.850;cause=${cause};text="${code}: ${text}"`;
 
 interface ApiErrorRow {
   readonly status: number;

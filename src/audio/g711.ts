@@ -48,7 +48,7 @@ function decodeAlaw(byte: number): number {
   return code & 0x80 ? magnitude : -magnitude;
 }
 
-/** The other law's code that is nearest; the sign stays with a zero, so that silence stays silence. */
+/** The other law's code that is nearest; a zero keeps its sign. */
 function transcode(decode: (byte: number) => number, encode: (sample: number) => number): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => {
     // In both laws the sign bit is set on the wire for positive values.

@@ -15,11 +15,15 @@ export class AudioRing {
   readonly capacity: number;
   readonly #index: Int32Array;
   readonly #data: Uint8Array;
+  readonly #mask: number;
+  /** Reader: the mark of the last flush, so that it is not taken for a new one when the counters wrap. */
+  #flushed = 0;
 
   /** Attaches to a ring that `AudioRing.create` made, on this thread or on another. */
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
     this.capacity = buffer.byteLength - HEADER_BYTES;
+    this.#mask = this.capacity - 1;
     this.#index = new Int32Array(buffer, 0, 3);
     this.#data = new Uint8Array(buffer, HEADER_BYTES);
   }
@@ -42,52 +46,51 @@ export class AudioRing {
     return this.capacity - this.readable;
   }
 
+  // A thread reads its own position plainly, and only the other's with Atomics: those are calls, and this is the path
+  // of every packet. Copying by `set` of a view is several times faster than a loop over bytes.
+
   /** Writer: adds what fits. @returns the bytes taken; the rest stays with the caller. */
   write(bytes: Uint8Array, offset = 0, length = bytes.length - offset): number {
-    const taken = Math.min(length, this.writable);
+    const written = this.#index[WRITTEN] as number;
+    const fill = (written - Atomics.load(this.#index, READ)) | 0;
+    const taken = Math.min(length, this.capacity - fill);
     if (taken <= 0) return 0;
-    const written = Atomics.load(this.#index, WRITTEN);
-    const at = (written >>> 0) % this.capacity;
+    const at = written & this.#mask;
     const head = Math.min(taken, this.capacity - at);
-    this.#copyIn(bytes, offset, at, head);
-    if (taken > head) this.#copyIn(bytes, offset + head, 0, taken - head);
+    this.#data.set(bytes.subarray(offset, offset + head), at);
+    if (taken > head) this.#data.set(bytes.subarray(offset + head, offset + taken), 0);
     Atomics.store(this.#index, WRITTEN, (written + taken) | 0);
     return taken;
   }
 
   /** Reader: takes up to `length` bytes into `into` at `offset`. @returns the bytes taken. */
   read(into: Uint8Array, offset = 0, length = into.length - offset): number {
-    const taken = Math.min(length, this.readable);
+    const read = this.#index[READ] as number;
+    const taken = Math.min(length, (Atomics.load(this.#index, WRITTEN) - read) | 0);
     if (taken <= 0) return 0;
-    const read = Atomics.load(this.#index, READ);
-    const at = (read >>> 0) % this.capacity;
+    const at = read & this.#mask;
     const head = Math.min(taken, this.capacity - at);
-    this.#copyOut(into, offset, at, head);
-    if (taken > head) this.#copyOut(into, offset + head, 0, taken - head);
+    into.set(this.#data.subarray(at, at + head), offset);
+    if (taken > head) into.set(this.#data.subarray(0, taken - head), offset + head);
     Atomics.store(this.#index, READ, (read + taken) | 0);
     return taken;
   }
 
   /** Writer: asks the reader to drop everything written so far (barge-in, `audio.clear`). */
   requestFlush(): void {
-    Atomics.store(this.#index, FLUSH, Atomics.load(this.#index, WRITTEN));
+    Atomics.store(this.#index, FLUSH, this.#index[WRITTEN] as number);
   }
 
   /** Reader: drops what a flush asked for. @returns the bytes dropped, 0 as a rule. */
   applyFlush(): number {
-    const read = Atomics.load(this.#index, READ);
-    const dropped = (Atomics.load(this.#index, FLUSH) - read) | 0;
-    // A mark that is older than what is here (or that the counters have wrapped past) asks for nothing.
-    if (dropped <= 0 || dropped > this.readable) return 0;
+    const mark = Atomics.load(this.#index, FLUSH);
+    if (mark === this.#flushed) return 0;
+    this.#flushed = mark;
+    const read = this.#index[READ] as number;
+    const dropped = (mark - read) | 0;
+    // What the mark covers may have been read already.
+    if (dropped <= 0) return 0;
     Atomics.store(this.#index, READ, (read + dropped) | 0);
     return dropped;
-  }
-
-  #copyIn(bytes: Uint8Array, offset: number, at: number, length: number): void {
-    for (let i = 0; i < length; i++) this.#data[at + i] = bytes[offset + i] as number;
-  }
-
-  #copyOut(into: Uint8Array, offset: number, at: number, length: number): void {
-    for (let i = 0; i < length; i++) into[offset + i] = this.#data[at + i] as number;
   }
 }

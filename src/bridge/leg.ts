@@ -1,4 +1,4 @@
-import { type EndReason, ends, Refusal, reasonHeader } from '../errors.ts';
+import { type EndReason, ends, Refusal, reasonOfEnd } from '../errors.ts';
 import { type LegId, newLegId } from '../ids.ts';
 import type { MediaEvent, MediaPort, MediaSettings, MediaStats } from '../media/media-port.ts';
 import type { Role } from '../roles.ts';
@@ -110,7 +110,7 @@ export class Leg {
   answered(sip: SipLeg): void {
     this.#sip = sip;
     if (this.#state === 'ended') {
-      this.#bridge.closing(sip.bye(reasonHeader(this.#endReason ?? 'error')));
+      this.#bridge.closing(sip.bye(reasonOfEnd(this.#endReason ?? 'error')));
       return;
     }
     this.#state = 'up';
@@ -145,7 +145,7 @@ export class Leg {
     this.#state = 'ended';
     this.#endReason = reason;
     this.#abort.abort(new Ended(reason));
-    const bye = wasUp && !byPeer ? this.#sip?.bye(reasonHeader(reason)) : undefined;
+    const bye = wasUp && !byPeer ? this.#sip?.bye(reasonOfEnd(reason)) : undefined;
     this.#bridge.legEnded(this, wasUp);
     this.#bridge.closing(Promise.all([bye, this.#close(reason)]));
   }

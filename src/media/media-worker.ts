@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
-import { Pacer } from './pacer.ts';
+import type { MediaSettings } from './media-port.ts';
+import { Pacer, Schedule } from './pacer.ts';
 import { RtpLeg } from './rtp-leg.ts';
 import type { FromWorker, ToWorker } from './worker-protocol.ts';
 
@@ -10,9 +11,8 @@ import type { FromWorker, ToWorker } from './worker-protocol.ts';
 const port = parentPort;
 if (!port) throw new Error('media-worker.ts runs as a worker thread only');
 
-const PHASES = 4;
 const legs = new Map<number, RtpLeg>();
-const legsPerPhase = new Array<number>(PHASES).fill(0);
+const schedule = new Schedule<RtpLeg>();
 const pacer = new Pacer(performance.now());
 let pacing = false;
 
@@ -20,24 +20,31 @@ const emit = (message: FromWorker): void => port.postMessage(message);
 
 function open(message: ToWorker & { type: 'open' }): void {
   const { setup } = message;
-  const phase = legsPerPhase.indexOf(Math.min(...legsPerPhase));
   try {
-    legs.set(setup.leg, new RtpLeg(setup, phase, emit));
+    const leg = new RtpLeg(setup, emit);
+    legs.set(setup.leg, leg);
+    schedule.add(leg);
   } catch (error) {
     const { code = 'UNKNOWN', message: detail } = error as NodeJS.ErrnoException;
     emit({ type: 'open_failed', leg: setup.leg, code, detail });
     return;
   }
-  legsPerPhase[phase] = (legsPerPhase[phase] as number) + 1;
   emit({ type: 'opened', leg: setup.leg });
   if (!pacing) pace();
+}
+
+function configure(id: number, settings: MediaSettings): void {
+  const leg = legs.get(id);
+  if (!leg) return;
+  leg.configure(settings, performance.now());
+  schedule.setPeriod(leg, leg.period);
 }
 
 function close(id: number): void {
   const leg = legs.get(id);
   if (!leg) return;
   legs.delete(id);
-  legsPerPhase[leg.phase] = (legsPerPhase[leg.phase] as number) - 1;
+  schedule.remove(leg);
   leg.close(() => emit({ type: 'closed', leg: id }));
 }
 
@@ -47,7 +54,7 @@ function pace(): void {
   if (!pacing) return;
   const now = performance.now();
   while (pacer.take(now)) {
-    for (const leg of legs.values()) leg.tick(pacer.slot, now);
+    for (const leg of schedule.at(pacer.slot)) leg.tick(pacer.slot, now);
   }
   setTimeout(pace, Math.ceil(pacer.delay(performance.now())));
 }
@@ -58,7 +65,7 @@ port.on('message', (message: ToWorker) => {
       open(message);
       break;
     case 'configure':
-      legs.get(message.leg)?.configure(message.settings, performance.now());
+      configure(message.leg, message.settings);
       break;
     case 'start':
       legs.get(message.leg)?.startSending(performance.now());

@@ -41,3 +41,38 @@ export class Pacer {
     return Math.max(0, this.#origin + (this.#done + 1) * SLOT_MS - now);
   }
 }
+
+const PHASES = 4;
+
+/** Which legs send at which slot: new ones go where the fewest are, so that they do not all fire at once. */
+export class Schedule<Leg> {
+  /** One set per slot in 20 ms. A leg with shorter packets is in two or in all of them. */
+  readonly #phases: Set<Leg>[] = Array.from({ length: PHASES }, () => new Set<Leg>());
+  readonly #phaseOf = new Map<Leg, number>();
+
+  /** Takes a leg that sends every 20 ms. */
+  add(leg: Leg): void {
+    const sizes = this.#phases.map((legs) => legs.size);
+    this.#phaseOf.set(leg, sizes.indexOf(Math.min(...sizes)));
+    this.setPeriod(leg, PHASES);
+  }
+
+  /** @param period slots between two packets: 4, 2 or 1 */
+  setPeriod(leg: Leg, period: number): void {
+    const phase = this.#phaseOf.get(leg);
+    if (phase === undefined) return;
+    this.#phases.forEach((legs, i) => {
+      if ((i + phase) % period === 0) legs.add(leg);
+      else legs.delete(leg);
+    });
+  }
+
+  remove(leg: Leg): void {
+    this.#phaseOf.delete(leg);
+    for (const legs of this.#phases) legs.delete(leg);
+  }
+
+  at(slot: number): ReadonlySet<Leg> {
+    return this.#phases[slot % PHASES] as Set<Leg>;
+  }
+}

@@ -26,8 +26,6 @@ function slotsPerPacket(ptimeMs: number): number {
 
 export class RtpLeg {
   readonly id: number;
-  /** Which of the slots of 5 ms in 20 ms is this leg's, 0 to 3. */
-  readonly phase: number;
   readonly #emit: (message: FromWorker) => void;
   readonly #stats: StatsBlock;
   readonly #lock: SourceLock;
@@ -46,9 +44,8 @@ export class RtpLeg {
   #polledAt = -1;
 
   /** @throws the system's error when the ports cannot be bound */
-  constructor(setup: LegSetup, phase: number, emit: (message: FromWorker) => void) {
+  constructor(setup: LegSetup, emit: (message: FromWorker) => void) {
     this.id = setup.leg;
-    this.phase = phase;
     this.#emit = emit;
     this.#stats = new StatsBlock(setup.stats);
     this.#lock = new SourceLock(setup.callerAddress);
@@ -67,6 +64,11 @@ export class RtpLeg {
     });
   }
 
+  /** Slots between two of its packets. */
+  get period(): number {
+    return this.#period;
+  }
+
   configure(settings: MediaSettings, now: number): void {
     this.#settings = settings;
     this.#period = slotsPerPacket(settings.ptimeMs);
@@ -82,9 +84,9 @@ export class RtpLeg {
     this.#timeout.restart(now, this.#settings?.direction === 'sendrecv');
   }
 
-  /** Called for every slot that is due. @param now monotonic ms, the same for all slots of one catch-up */
+  /** Called for each of its slots. @param now monotonic ms, the same for all slots of one catch-up */
   tick(slot: number, now: number): void {
-    if ((slot + this.phase) % this.#period !== 0 || !this.#settings) return;
+    if (!this.#settings) return;
     if (this.#started) this.#send(slot);
     if (now === this.#polledAt) return;
     this.#polledAt = now;

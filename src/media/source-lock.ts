@@ -73,7 +73,7 @@ export class SourceLock {
   }
 
   #isExpected(source: string): boolean {
-    return source === this.#sdp || source === this.#caller;
+    return source !== '' && (source === this.#sdp || source === this.#caller);
   }
 
   #lock(address: string, port: number, now: number): LockVerdict {

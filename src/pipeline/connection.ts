@@ -2,6 +2,8 @@ import { WebSocket } from 'ws';
 
 /** A larger message ends the connection (close code 1009), so that a peer cannot make us hold more than this. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
+/** Audio stops long before this much waits to be sent; a peer that still makes us answer and does not read is dropped. */
+const MAX_BUFFERED_BYTES = 1024 * 1024;
 const HANDSHAKE_TIMEOUT_MS = 5000;
 /** Some firewalls refuse an upgrade without it. */
 const USER_AGENT = 'kallglot-sip-gateway';
@@ -47,8 +49,14 @@ export class Connection {
 
   /** Sends a text message; without effect once the connection is closing. */
   send(text: string): void {
-    // As bytes, because ws then writes header and payload in one piece, which is a third cheaper.
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(Buffer.from(text), { binary: false });
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
+      this.#failure ??= 'the peer does not read';
+      this.#socket.terminate();
+      return;
+    }
+    // As bytes, because ws then hands header and payload to the system in one piece.
+    this.#socket.send(Buffer.from(text), { binary: false });
   }
 
   /** Starts the closing handshake. The peer may take its time: the owner terminates when that is too long. */

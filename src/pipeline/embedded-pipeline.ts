@@ -53,10 +53,11 @@ export async function startEmbeddedPipeline(
       webSocket.on('close', () => sessions.delete(session));
     });
   });
-  const timer = setInterval(() => {
+  const sendDue = () => {
     const now = performance.now();
     for (const session of sessions) session.sendDue(now);
-  }, TICK_MS);
+  };
+  const timer = options.delayMs > 0 ? setInterval(sendDue, TICK_MS) : undefined;
   const host = options.host ?? '127.0.0.1';
   const port = await listen(http, options.port ?? 0, host);
   return {

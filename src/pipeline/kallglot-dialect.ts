@@ -143,14 +143,9 @@ const extensionTypes: ReadonlyMap<string, z.ZodType<PipelineMessage>> = new Map<
 
 /** Reads a text frame of the pipeline. Never throws: what is wrong with it is in the result. */
 export function readMessage(frame: Buffer, extensions: boolean): PipelineMessage {
-  const text = frame.toString();
-  return readAudioOutput(text) ?? readAny(text, extensions);
-}
-
-function readAny(text: string, extensions: boolean): PipelineMessage {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(frame.toString());
   } catch {
     return { type: 'invalid', problem: 'not JSON' };
   }
@@ -159,7 +154,7 @@ function readAny(text: string, extensions: boolean): PipelineMessage {
   const schema = types.get(type) ?? (extensions ? extensionTypes.get(type) : undefined);
   if (schema === undefined) return { type: 'unknown' };
   const message = readAs(schema, json);
-  if (message.type !== 'audio' && text.length > MAX_CONTROL_BYTES) {
+  if (message.type !== 'audio' && frame.length > MAX_CONTROL_BYTES) {
     return { type: 'invalid', problem: `${type} is larger than ${MAX_CONTROL_BYTES} bytes` };
   }
   return message;
@@ -170,34 +165,4 @@ function readAs(schema: z.ZodType<PipelineMessage>, json: unknown): PipelineMess
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   return { type: 'invalid', problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` };
-}
-
-const PAYLOAD = '"payload"';
-const QUOTE = '"';
-
-/**
- * The message that comes ten times a second per leg: its payload is cut out, so that the JSON parser sees the short
- * rest only.
- * @returns undefined when the text is not of the usual form; it may be valid all the same
- */
-function readAudioOutput(text: string): PipelineMessage | undefined {
-  const key = text.indexOf(PAYLOAD);
-  if (key < 0 || text.lastIndexOf('"audio.output"', key) < 0) return undefined;
-  const from = text.indexOf(QUOTE, key + PAYLOAD.length) + 1;
-  const to = text.indexOf(QUOTE, from);
-  if (from === 0 || to < 0) return undefined;
-  const payload = text.slice(from, to);
-  // An escape (`\/`) is for the JSON parser.
-  if (payload.includes('\\')) return undefined;
-  let rest: unknown;
-  try {
-    rest = JSON.parse(text.slice(0, from) + text.slice(to));
-  } catch {
-    return undefined;
-  }
-  if ((rest as { type?: unknown } | null)?.type !== 'audio.output') return undefined;
-  const message = readAs(audioOutput, rest);
-  // Whatever else is called "payload": what was cut out is the audio only where the audio is now empty.
-  if (message.type !== 'audio' || message.payload !== '') return undefined;
-  return { ...message, payload };
 }

@@ -231,7 +231,7 @@ export class Link implements PipelineLink {
 
   #lose(detail: string): void {
     this.#end();
-    this.#log.warn({ detail }, 'pipeline link lost');
+    this.#log.debug({ detail }, 'pipeline link lost');
     this.#options.onEvent({ type: 'lost', detail });
   }
 

@@ -76,7 +76,7 @@ export function parseSdp(text: string): RemoteDescription {
 
 /** Text of the peer made fit for a header or a log line. */
 export function shown(text: string): string {
-  return `"${text.slice(0, 60).replace(/[^\w.:/ +-]/g, '?')}"`;
+  return `"${text.slice(0, 60).replace(/[^\w.:/ =+-]/g, '?')}"`;
 }
 
 export function invalid(detail: string): Refusal {

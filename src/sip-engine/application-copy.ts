@@ -77,7 +77,11 @@ function areCredentials(value: string): boolean {
 function upperVia(value: string): string {
   const elements = splitList(value);
   if (elements.every((element) => element.startsWith('SIP'))) return value;
-  return elements.map((element) => formatVia(parseVia(element)!)).join(', ');
+  const spelled = elements.map((element) => {
+    const via = parseVia(element);
+    return via ? formatVia(via) : element;
+  });
+  return spelled.join(', ');
 }
 
 /** Each run of SP and HT outside of quotes becomes one SP. */

@@ -59,7 +59,7 @@ function takeBareUri(scanner: Scanner, start: number): string {
 }
 
 /** The text of a quoted-string. */
-export function unquote(quoted: string): string {
+function unquote(quoted: string): string {
   const inner = quoted.slice(1, -1);
   if (!inner.includes('\\')) return inner;
   let text = '';

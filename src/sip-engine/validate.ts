@@ -99,6 +99,8 @@ function requestFault(request: SipRequest): string | undefined {
   if (request.method === 'INVITE' && headersOf(request, 'Contact').length !== 1) {
     return 'INVITE without exactly one Contact';
   }
+  // Old phones leave it out, and only a proxy needs it (§16.3).
+  if (fieldsOf(request, 'Max-Forwards').length === 0) return undefined;
   return singleFault(request, 'Max-Forwards', (text) => parseNumber(text, 255) !== undefined);
 }
 

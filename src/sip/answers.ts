@@ -1,4 +1,4 @@
-import { type Refusal, reasonHeader, refusals } from '../errors.ts';
+import { type Refusal, reasonOfRefusal, refusals } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RecentRefusals } from '../telemetry/recent-refusals.ts';
@@ -30,7 +30,7 @@ export function refuse(
   const { code, detail } = refusal;
   const { status, named, retryAfter } = { retryAfter: undefined, ...refusals[code] };
   const headers: Record<string, string> = { ...headersOf(code), ...extra };
-  if (named) Object.assign(headers, { 'X-Kallglot-Error': code, Reason: reasonHeader(code) });
+  if (named) Object.assign(headers, { 'X-Kallglot-Error': code, Reason: reasonOfRefusal(code) });
   if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter);
   if (status === 488) headers.Warning = `305 kallglot "${quotable(refusal.message)}"`;
   if (named && status === 400) headers.Warning = `399 kallglot "${quotable(refusal.message)}"`;

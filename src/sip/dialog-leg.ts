@@ -24,8 +24,8 @@ export class DialogLeg implements SipLeg {
   readonly #sdp: SdpSession;
   readonly #local: LocalMedia;
   readonly #family: 4 | 6;
-  /** We offered in a 200, and the ACK has to bring the answer. */
-  #awaitsAnswer: boolean;
+  /** CSeq number of the INVITE to which we offered in the 200: its ACK has to bring the answer. */
+  #answerDue: string | undefined;
 
   /** Attaches all listeners; to be called in the tick in which the dialog appears. */
   constructor(
@@ -43,7 +43,8 @@ export class DialogLeg implements SipLeg {
       sdp: SdpSession;
       local: LocalMedia;
       family: 4 | 6;
-      lateOffer: boolean;
+      /** The INVITE, where it had no offer and the 200 brings ours. */
+      lateOffer: SipRequest | undefined;
     },
   ) {
     this.#context = context;
@@ -52,7 +53,7 @@ export class DialogLeg implements SipLeg {
     this.#sdp = sdp;
     this.#local = local;
     this.#family = family;
-    this.#awaitsAnswer = lateOffer;
+    this.#answerDue = lateOffer && cseqOf(lateOffer);
     dialog.on('ack', (request) => this.#onAck(request));
     dialog.on('destroy', (request, reason) => leg.end(endOf(request, reason), true));
     dialog.on('modify', (request, response) => this.#onReinvite(request, response));
@@ -74,8 +75,9 @@ export class DialogLeg implements SipLeg {
   }
 
   #onAck(request: SipRequest): void {
-    if (this.#awaitsAnswer) {
-      this.#awaitsAnswer = false;
+    // drachtio-srf may tell of an ACK after the re-INVITE that came behind it.
+    if (this.#answerDue !== undefined && this.#answerDue === cseqOf(request)) {
+      this.#answerDue = undefined;
       try {
         const { media, moved } = this.#sdp.accept(sdpOf(request) ?? '', this.#local);
         this.#configure(media, moved);
@@ -94,7 +96,7 @@ export class DialogLeg implements SipLeg {
       const offer = sdpOf(request);
       response.send(200, {
         headers: { Allow: ALLOW, 'Content-Type': 'application/sdp' },
-        body: offer === undefined ? this.#offer() : this.#answer(offer),
+        body: offer === undefined ? this.#offer(request) : this.#answer(offer),
       });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -102,8 +104,8 @@ export class DialogLeg implements SipLeg {
     }
   }
 
-  #offer(): string {
-    this.#awaitsAnswer = true;
+  #offer(reinvite: SipRequest): string {
+    this.#answerDue = cseqOf(reinvite);
     return this.#sdp.offer(this.#local, this.#family);
   }
 
@@ -135,6 +137,8 @@ export function sdpOf(request: SipRequest): string | undefined {
   if (!request.body) return undefined;
   return extractSdp(request.get('Content-Type') ?? '', request.body);
 }
+
+const cseqOf = (request: SipRequest): string => (request.get('CSeq') ?? '').split(' ')[0] as string;
 
 /** The engine ends a call by itself when no ACK came or a session timer ran out; else the peer hung up. */
 function endOf(request: SipRequest, reason: string): EndReason {

@@ -76,7 +76,7 @@ async function setUp(
   const answer = offer === undefined ? undefined : sdp.answer(offer, local);
   if (answer) leg.configure({ ...answer.media, moved: false });
   const localSdp = answer?.sdp ?? sdp.offer(local, family);
-  const answered = { leg, sdp, local, family, lateOffer: answer === undefined };
+  const answered = { leg, sdp, local, family, lateOffer: answer ? undefined : request };
   context.srf().answer(request, response, { localSdp, headers: { Allow: ALLOW } }, (error, dialog) => {
     if (dialog) {
       context.admission.succeeded(leg.facts.sourceAddress);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encode } from '../support/g711.ts';
 import { eventually, TestGateway } from '../support/gateway.ts';
-import { compareHeard, pacing } from '../support/heard.ts';
+import { compareHeard } from '../support/heard.ts';
+import { pacing } from '../support/pacing.ts';
 import type { PhoneCall } from '../support/phone-call.ts';
 import type { TestPhone, TestPhoneOptions } from '../support/test-phone.ts';
 import { readWav, speechFile } from '../support/wav.ts';
@@ -16,7 +17,7 @@ async function speak(call: PhoneCall) {
   return compareHeard(encode('PCMU', speech), call.media.heard, { playedAt: startedAt });
 }
 
-describe('a call through the echo pipeline', () => {
+describe.concurrent('a call through the echo pipeline', () => {
   let gateway: TestGateway;
   const phones: TestPhone[] = [];
 
@@ -43,9 +44,14 @@ describe('a call through the echo pipeline', () => {
     await made.bye();
     expect(report.speechMatched).toBe(1);
     expect(report.missingMs).toBe(0);
-    const { sequenceGaps, badSteps, count } = pacing(made.media.heard);
-    expect({ sequenceGaps, badSteps }).toEqual({ sequenceGaps: 0, badSteps: 0 });
-    expect(count).toBeGreaterThan(100);
+    const { packets, ssrcs, lost, duplicates, timestampFaults } = pacing(made.media.heard);
+    expect({ ssrcs, lost, duplicates, timestampFaults }).toEqual({
+      ssrcs: 1,
+      lost: 0,
+      duplicates: 0,
+      timestampFaults: 0,
+    });
+    expect(packets).toBeGreaterThan(100);
     expect(made.media.heard.every((packet) => packet.payload.length === 160)).toBe(true);
   });
 
@@ -64,13 +70,16 @@ describe('a call through the echo pipeline', () => {
     expect(report.speechMatched).toBe(1);
   });
 
-  test.each([10, 30, 40, 60] as const)('that sends %i ms a packet gets 20 ms a packet back', async (ptimeMs) => {
-    const { call: made } = await call({ ptimeMs });
-    const report = await speak(made);
-    await made.bye();
-    expect(report.speechMatched).toBe(1);
-    expect(made.media.heard.every((packet) => packet.payload.length === 160)).toBe(true);
-  });
+  test.each([10, 30, 40, 60] as const)(
+    'that sends %i ms a packet gets 20 ms a packet back',
+    async (ptimeMs) => {
+      const { call: made } = await call({ ptimeMs });
+      const report = await speak(made);
+      await made.bye();
+      expect(report.speechMatched).toBe(1);
+      expect(made.media.heard.every((packet) => packet.payload.length === 160)).toBe(true);
+    },
+  );
 
   test('with a late offer is heard back', async () => {
     const { call: made } = await call({}, { sdp: 'late' });
@@ -86,7 +95,7 @@ describe('a call through the echo pipeline', () => {
     const ends = await gateway.metric('kallglot_ends_total{reason="hangup"}');
     await made.bye();
     await eventually('the end is counted', async () => {
-      return (await gateway.metric('kallglot_ends_total{reason="hangup"}')) === ends + 1;
+      return (await gateway.metric('kallglot_ends_total{reason="hangup"}')) > ends;
     });
   });
 

@@ -290,6 +290,19 @@ describe('a pipeline that reads too slowly', () => {
   }, 60_000);
 });
 
+test('a pipeline that asks for answers without end and does not read them is dropped', async () => {
+  pipeline.behaviour = { reads: false };
+  const { link, events } = await openLink({ url: pipeline.url, extensions: true, clock: new ManualClock() });
+  const peer = await pipeline.connection();
+  const mark = { type: 'audio.mark', speaker: 'customer', name: 'x'.repeat(200) };
+  for (let sent = 0; events.length === 0 && sent < 1_000_000; sent++) {
+    peer.send(mark);
+    if (sent % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(events).toEqual([{ type: 'lost', detail: 'the peer does not read' }]);
+  await link.close(true);
+});
+
 describe('closing a link whose pipeline does not care', () => {
   test.each([
     ['does not answer session.end', { answersEnd: false }],

@@ -10,7 +10,7 @@ const detailOf = (text: string) => {
 describe('SDP that cannot be understood is refused with words that say what was wrong', () => {
   test.each([
     ['an empty text', '', 'line 1 is ""; it must be v=0'],
-    ['another format', '{"audio": true}', 'line 1 is "???audio??: true?"; it must be v=0'],
+    ['another format', '{"audio": true}', 'line 1 is "??audio?: true?"; it must be v=0'],
     ['another version', sdp('v=1', 'o=- 1 1 IN IP4 192.0.2.7'), 'line 1 is "v=1"; it must be v=0'],
     ['a line without a letter', offer('hello'), 'line 6 is "hello"; it must be a letter, "=" and a value'],
     [

@@ -159,7 +159,10 @@ const withoutLength = (message: SipMessage) => ({
   headers: message.headers.filter((field) => field.name !== 'Content-Length'),
 });
 
-describe('30,000 mutants of the torture messages', () => {
+/** Seconds when the machine is quiet; it need not be. */
+const patient = { timeout: 180_000 };
+
+describe('30,000 mutants of the torture messages', patient, () => {
   it('throw nothing but SipParseError, and what is handled survives writing and reading', () => {
     let handled = 0;
     fuzz(1, (mutant) => {
@@ -218,7 +221,7 @@ describe('30,000 mutants of the torture messages', () => {
   });
 });
 
-describe('every header value that was validated', () => {
+describe('every header value that was validated', patient, () => {
   it('has Vias and addresses that the engine can read again from a serialised copy', () => {
     fuzz(4, (mutant) => {
       const { verdict, message } = judge(mutant);

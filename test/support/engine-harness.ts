@@ -131,11 +131,18 @@ export class RecorderApp {
 
   /** Answers a request, as drachtio-srf writes it. */
   respond(transactionId: string, statusLine: string, headers = '', body = ''): string[] {
-    return this.ask(`sip|${transactionId}|\r\nSIP/2.0 ${statusLine}\r\n${headers}Content-Length: 0\r\n\r\n${body}`);
+    return this.ask(
+      `sip|${transactionId}|\r\nSIP/2.0 ${statusLine}\r\n${headers}Content-Length: 0\r\n\r\n${body}`,
+    );
   }
 
   request(dialogId: string, method: string, headers = '', body = ''): string[] {
-    return this.ask(`sip||${dialogId}\r\n${method} sip:placeholder SIP/2.0\r\n${headers}\r\n${body}`.replace(/\r\n\r\n$/, '\r\n\r\n'));
+    return this.ask(
+      `sip||${dialogId}\r\n${method} sip:placeholder SIP/2.0\r\n${headers}\r\n${body}`.replace(
+        /\r\n\r\n$/,
+        '\r\n\r\n',
+      ),
+    );
   }
 
   /** Events: frames that are not answers. */
@@ -145,7 +152,9 @@ export class RecorderApp {
 
   /** First word of each event's SIP text. */
   get methods(): string[] {
-    return this.events.map(({ sip = '' }) => (sip.startsWith('SIP/') ? sip.slice(8, 11) : sip.split(' ')[0]!));
+    return this.events.map(({ sip = '' }) =>
+      sip.startsWith('SIP/') ? sip.slice(8, 11) : sip.split(' ')[0]!,
+    );
   }
 
   get lastEvent(): AppFrameSeen {
@@ -223,12 +232,15 @@ export function request(parts: RequestParts = {}): string {
 
 /** A response of the peer to a request that we sent. */
 export function response(to: SipMessage, status: string, extra = '', body = ''): string {
-  const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map((name) => `${name}: ${header(to, name) ?? ''}\r\n`);
+  const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map(
+    (name) => `${name}: ${header(to, name) ?? ''}\r\n`,
+  );
   const type = body === '' ? '' : 'Content-Type: application/sdp\r\n';
   return `SIP/2.0 ${status}\r\n${copied.join('')}${extra}${type}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
-export const SDP = 'v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n';
+export const SDP =
+  'v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n';
 export const DIALOG_ID = 'call@peer;from-tag=theirs';
 
 /** A call that is up: INVITE, 200 and ACK are done. */

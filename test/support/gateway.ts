@@ -34,7 +34,11 @@ export class TestGateway {
     this.folder = folder;
   }
 
-  static async start({ settings = {}, organizations = [acme], folder }: TestGatewayOptions = {}): Promise<TestGateway> {
+  static async start({
+    settings = {},
+    organizations = [acme],
+    folder,
+  }: TestGatewayOptions = {}): Promise<TestGateway> {
     const place = folder ?? mkdtempSync(join(tmpdir(), 'test-gateway-'));
     const section = (name: string, standard: Settings) => ({ [name]: { ...standard, ...settings[name] } });
     const config = parseConfig({
@@ -70,7 +74,10 @@ export class TestGateway {
   ): Promise<{ status: number; body: any; headers: Headers }> {
     const response = await fetch(`${this.gateway.apiUrl}${path}`, {
       method,
-      headers: { Authorization: `Bearer ${key}`, ...(body !== undefined && { 'Content-Type': 'application/json' }) },
+      headers: {
+        Authorization: `Bearer ${key}`,
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      },
       body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
     });
     const text = await response.text();
@@ -105,7 +112,11 @@ export class TestGateway {
 }
 
 /** Asks again and again until something holds. @throws Error naming it when that takes longer than 10 s */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  withinMs = 10_000,
+): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`not within ${withinMs / 1000} s: ${what}`);

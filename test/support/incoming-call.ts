@@ -10,10 +10,11 @@ export class IncomingCall {
   readonly invite: SipRequest;
   /** Resolves when the caller takes it back; 487 has been sent then. */
   readonly canceled: Promise<void>;
+  /** Our tag in `To`. */
+  readonly tag = newToken();
   readonly #context: CallContext;
   readonly #from: Peer;
   readonly #onAccepted: (call: PhoneCall) => void;
-  readonly #tag = newToken();
   #answered = false;
   #setCanceled: () => void = () => {};
 
@@ -29,7 +30,7 @@ export class IncomingCall {
 
   /** Headers of an answer to it, with our tag. */
   headers(): SipHeaders {
-    return responseHeaders(this.invite, this.#tag).add('Contact', this.#context.contact);
+    return responseHeaders(this.invite, this.tag).add('Contact', this.#context.contact);
   }
 
   ring(status = 180, reason = 'Ringing'): void {

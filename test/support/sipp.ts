@@ -4,11 +4,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { bindUdp } from './port-pair.ts';
 
 /** Runs SIPp scenarios against a SIP server on this machine, bounded in calls and in time. */
 const scenarios = new URL('../sipp/scenarios/', import.meta.url);
+/** The scenarios name the speech file from here. */
+const repository = new URL('../../', import.meta.url);
 
 export interface SippRun {
   /** File under test/sipp/scenarios, without `.xml`. */
@@ -65,10 +66,11 @@ export function sippAvailable(): { available: boolean; reason: string } {
   }
 }
 
-/** @throws Error when SIPp cannot be started; calls that fail are in the result */
+/** @throws Error when there is no such scenario or SIPp cannot be started; calls that fail are in the result */
 export async function runSipp(run: SippRun): Promise<SippResult> {
   const directory = await mkdtemp(join(tmpdir(), 'sipp-'));
   try {
+    await copyScenario(run.scenario, directory);
     await writeFile(join(directory, 'users.csv'), `SEQUENTIAL\n${run.users.join(';\n')};\n`);
     const { exitCode, output } = await execute(await argumentsOf(run, directory), run);
     const [stats, errors, messages] = await Promise.all(
@@ -91,13 +93,19 @@ export async function runSipp(run: SippRun): Promise<SippResult> {
   }
 }
 
+/** `[service]` is one user for all calls; here each call has its own, from the first column of a file. */
+async function copyScenario(name: string, directory: string): Promise<void> {
+  const xml = await readFile(new URL(`${name}.xml`, scenarios), 'utf8');
+  await writeFile(join(directory, `${name}.xml`), xml.replaceAll('[service]', '[field0]'));
+}
+
 async function argumentsOf(run: SippRun, directory: string): Promise<string[]> {
   const { count = 1, rate = 10, timeoutSeconds = 60, transport = 'u1' } = run;
   const pairs = (flag: string, of: Readonly<Record<string, string>> = {}): string[] =>
     Object.entries(of).flatMap(([name, value]) => [flag, name, value]);
   return [
     run.target,
-    ...['-sf', fileURLToPath(new URL(`${run.scenario}.xml`, scenarios))],
+    ...['-sf', join(directory, `${run.scenario}.xml`)],
     ...['-inf', join(directory, 'users.csv'), '-t', transport, '-m', `${count}`, '-r', `${rate}`],
     ...(run.concurrent === undefined ? [] : ['-l', `${run.concurrent}`]),
     ...['-i', '127.0.0.1', '-p', `${await freePort(transport)}`],
@@ -132,8 +140,7 @@ process.on('exit', () => {
 
 function execute(args: string[], run: SippRun): Promise<{ exitCode: number; output: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ exitCode: number; output: string }>();
-  // The scenarios name the speech file relative to where they are.
-  const child = spawn('sipp', args, { cwd: scenarios, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('sipp', args, { cwd: repository, stdio: ['ignore', 'pipe', 'pipe'] });
   const kill = (): void => {
     child.kill('SIGKILL');
   };

@@ -246,7 +246,8 @@ export class TestPhone {
   #onCancel(request: SipRequest, from: Peer): void {
     const incoming = this.#incoming.get(request.headers.get('call-id')!);
     const [status, reason] = incoming ? [200, 'OK'] : [481, 'No Call'];
-    this.client.respond(request, from, { status, reason, headers: responseHeaders(request), body: '' });
+    const headers = responseHeaders(request, incoming?.tag);
+    this.client.respond(request, from, { status, reason, headers, body: '' });
     incoming?.onCancel();
   }
 

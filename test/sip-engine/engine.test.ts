@@ -1,0 +1,79 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Engine, startEngine } from '../../src/sip-engine/engine.ts';
+import { framed, request } from '../support/engine-harness.ts';
+
+const running: Engine[] = [];
+afterEach(async () => {
+  for (const engine of running.splice(0)) await engine.close();
+});
+
+async function start(): Promise<Engine> {
+  const engine = await startEngine({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }] });
+  running.push(engine);
+  return engine;
+}
+
+const portOf = (engine: Engine): number => Number(/:(\d+)$/.exec(engine.hostports[0]!)![1]);
+
+async function send(engine: Engine, text: string): Promise<void> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve) => socket.send(text, portOf(engine), '127.0.0.1', () => resolve()));
+  socket.close();
+}
+
+/** Asks for the counters until they are as expected. */
+async function statsUntil(engine: Engine, wanted: Partial<Awaited<ReturnType<Engine['control']['stats']>>>) {
+  await expect.poll(() => engine.control.stats(), { timeout: 5_000 }).toMatchObject(wanted);
+}
+
+describe('startEngine', () => {
+  it('runs in a thread and takes applications on loopback, by its secret', async () => {
+    const engine = await start();
+    const socket = connect({ host: engine.host, port: engine.port });
+    socket.write(framed(`id|authenticate|${engine.secret}|`));
+    const [bytes] = (await once(socket, 'data')) as [Buffer];
+    expect(bytes.toString()).toContain(`|response|id|OK|${engine.hostports[0]}|v0.9.10|${engine.hostports[0]}`);
+    await statsUntil(engine, { applications: 1 });
+    socket.destroy();
+    await statsUntil(engine, { applications: 0 });
+  });
+
+  it('fails with the address that is in use', async () => {
+    const engine = await start();
+    const port = portOf(engine);
+    await expect(startEngine({ listen: [{ transport: 'udp', host: '127.0.0.1', port }] })).rejects.toThrow(
+      `SIP cannot listen on udp/127.0.0.1:${port}: the address is in use by another process`,
+    );
+  });
+
+  it('bans and lifts bans over the control port', async () => {
+    const engine = await start();
+    engine.control.ban('127.0.0.1', 60_000);
+    await send(engine, request());
+    await statsUntil(engine, { bans: 1, dropsBanned: 1 });
+    engine.control.unban('127.0.0.1');
+    await send(engine, request());
+    await statsUntil(engine, { bans: 0, dropsBanned: 1, unrouted: 1 });
+  });
+
+  it('closes within a second with an application connected, twice without harm, and frees its port', async () => {
+    const engine = await start();
+    const socket = connect({ host: engine.host, port: engine.port, allowHalfOpen: true });
+    socket.on('error', () => {});
+    socket.write(framed(`id|authenticate|${engine.secret}|`));
+    await once(socket, 'data');
+    const exits: (Error | null)[] = [];
+    engine.onExit((error) => exits.push(error));
+    await Promise.all([engine.close(), engine.close()]);
+    socket.destroy();
+    expect(exits).toEqual([null]);
+    engine.onExit((error) => exits.push(error));
+    expect(exits).toEqual([null, null]);
+    await expect(engine.control.stats()).rejects.toThrow('the SIP engine has ended');
+    const again = await startEngine({ listen: [{ transport: 'udp', host: '127.0.0.1', port: portOf(engine) }] });
+    running.push(again);
+  });
+});

@@ -1,0 +1,186 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { runEngine, type RunningEngine } from '../../src/sip-engine/engine-process.ts';
+import { defaultStreamLimits, type StreamLimits } from '../../src/sip-engine/transport.ts';
+import type { ListenAddress } from '../../src/sip-engine/transport-layer.ts';
+import { request } from '../support/engine-harness.ts';
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function engine(listen: ListenAddress[], streams: Partial<StreamLimits> = {}): Promise<RunningEngine> {
+  const running = await runEngine({ listen, limits: { streams: { ...defaultStreamLimits, ...streams } } });
+  closing.push(() => running.close());
+  return running;
+}
+
+const portOf = (running: RunningEngine, at = 0): number => Number(/:(\d+)$/.exec(running.hostports[at]!)![1]);
+
+async function dial(port: number, host = '127.0.0.1'): Promise<Socket> {
+  const socket = connect({ host, port });
+  socket.on('error', () => {});
+  closing.push(() => socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** What the socket reads until it matches, or until the end. */
+async function read(socket: Socket, until: RegExp): Promise<string> {
+  let text = '';
+  for await (const [chunk] of chunks(socket)) {
+    text += chunk;
+    if (until.test(text)) return text;
+  }
+  return text;
+}
+
+async function* chunks(socket: Socket): AsyncGenerator<[Buffer]> {
+  const closed = once(socket, 'close').then(() => undefined);
+  for (;;) {
+    const next = (await Promise.race([once(socket, 'data'), closed])) as [Buffer] | undefined;
+    if (next === undefined) return;
+    yield next;
+  }
+}
+
+async function udp(type: 'udp4' | 'udp6', address: string): Promise<UdpSocket> {
+  const socket = createSocket(type);
+  closing.push(() => socket.close());
+  socket.bind(0, address);
+  await once(socket, 'listening');
+  return socket;
+}
+
+const options = (transport: string, sentBy: string, branch = 'z9hG4bKo'): string =>
+  request({ method: 'OPTIONS', transport, sentBy, viaParams: ';rport', branch });
+
+describe('UDP', () => {
+  it.each([
+    ['udp4', '127.0.0.1', '127.0.0.1'],
+    ['udp6', '::1', '[::1]'],
+  ] as const)('%s: answers to the source', async (type, host, written) => {
+    const running = await engine([{ transport: 'udp', host, port: 0 }]);
+    expect(running.hostports).toEqual([`udp/${written}:${portOf(running)}`]);
+    const socket = await udp(type, host);
+    const answer = once(socket, 'message');
+    socket.send(options('UDP', `${written}:9`), portOf(running), host);
+    const [bytes] = (await answer) as [Buffer];
+    expect(bytes.toString()).toMatch(/^SIP\/2.0 503 /);
+    expect(bytes.toString()).toContain(`;rport=${socket.address().port}`);
+  });
+
+  it('ignores keep-alives and survives what is not SIP', async () => {
+    const running = await engine([{ transport: 'udp', host: '127.0.0.1', port: 0 }]);
+    const socket = await udp('udp4', '127.0.0.1');
+    const answer = once(socket, 'message');
+    for (const text of ['\r\n\r\n', '\0\0\0\0', 'hello', '\r\n', '']) socket.send(text, portOf(running), '127.0.0.1');
+    socket.send(options('UDP', '127.0.0.1'), portOf(running), '127.0.0.1');
+    await answer;
+    expect(running.core.stats).toMatchObject({ datagramsReceived: 6, messagesReceived: 2, malformed: 1, dropped: 1 });
+  });
+
+  it('an address in use is told by its name, and what was bound before it is free again', async () => {
+    const taken = await udp('udp4', '127.0.0.1');
+    const { port } = taken.address();
+    const free = await udp('udp4', '127.0.0.1');
+    const first = free.address().port;
+    await new Promise<void>((resolve) => free.close(() => resolve()));
+    closing.pop();
+    const listen: ListenAddress[] = [
+      { transport: 'udp', host: '127.0.0.1', port: first },
+      { transport: 'udp', host: '127.0.0.1', port },
+    ];
+    await expect(runEngine({ listen })).rejects.toThrow(
+      `SIP cannot listen on udp/127.0.0.1:${port}: the address is in use by another process`,
+    );
+    await engine([{ transport: 'udp', host: '127.0.0.1', port: first }]);
+  });
+});
+
+describe('TCP', () => {
+  const listen: ListenAddress[] = [{ transport: 'tcp', host: '127.0.0.1', port: 0 }];
+
+  it.each([
+    ['127.0.0.1', '127.0.0.1'],
+    ['::1', '[::1]'],
+  ])('%s: answers on the connection, however the request was split', async (host, written) => {
+    const running = await engine([{ transport: 'tcp', host, port: 0 }]);
+    const socket = await dial(portOf(running), host);
+    const answers = read(socket, /z9hG4bK2[\s\S]*\r\n\r\n/);
+    const text = options('TCP', written, 'z9hG4bK1') + options('TCP', written, 'z9hG4bK2');
+    for (let at = 0; at < text.length; at += 97) socket.write(text.slice(at, at + 97));
+    expect((await answers).match(/SIP\/2.0 503/g)).toHaveLength(2);
+  });
+
+  it('answers the keep-alive CRLFCRLF with CRLF', async () => {
+    const socket = await dial(portOf(await engine(listen)));
+    socket.write('\r\n\r\n');
+    expect(await read(socket, /\r\n/)).toBe('\r\n');
+  });
+
+  it('closes a connection whose messages cannot be found any more, after the answer', async () => {
+    const socket = await dial(portOf(await engine(listen)));
+    socket.write(options('TCP', '127.0.0.1').replace(/Content-Length.*\r\n/, ''));
+    expect(await read(socket, /never/)).toMatch(/^SIP\/2.0 400 /);
+  });
+
+  it('closes connections above the caps', async () => {
+    for (const limits of [{ maxConnections: 1 }, { maxConnectionsPerSource: 1 }]) {
+      const running = await engine(listen, limits);
+      const first = await dial(portOf(running));
+      const second = await dial(portOf(running));
+      await once(second, 'close');
+      first.write('\r\n\r\n');
+      expect(await read(first, /\r\n/)).toBe('\r\n');
+      expect(running.core.stats).toMatchObject({ connections: 1, connectionsRefused: 1 });
+    }
+  });
+
+  it('closes a connection of a banned source', async () => {
+    const running = await engine(listen);
+    running.core.bans.add('127.0.0.1', 60_000);
+    await once(await dial(portOf(running)), 'close');
+    expect(running.core.stats.connectionsRefused).toBe(1);
+  });
+
+  it('cuts a connection that never completes its first message, even while bytes trickle in', async () => {
+    const running = await engine(listen, { firstMessageMs: 200, idleMs: 60_000 });
+    const socket = await dial(portOf(running));
+    const trickle = setInterval(() => socket.write('X'), 20);
+    await once(socket, 'close');
+    clearInterval(trickle);
+    await expect.poll(() => running.core.stats).toMatchObject({ connections: 0, connectionsCut: 1 });
+  });
+
+  it('cuts an idle connection', async () => {
+    const running = await engine(listen, { idleMs: 100 });
+    const socket = await dial(portOf(running));
+    socket.write('\r\n\r\n');
+    expect(await read(socket, /never/)).toBe('\r\n');
+    await expect.poll(() => running.core.stats.connectionsCut).toBe(1);
+  });
+
+  it('an address in use is told by its name', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    closing.push(() => server.close());
+    const { port } = server.address() as { port: number };
+    await expect(runEngine({ listen: [{ transport: 'tcp', host: '127.0.0.1', port }] })).rejects.toThrow(
+      `SIP cannot listen on tcp/127.0.0.1:${port}: the address is in use by another process`,
+    );
+  });
+
+  it('close ends open connections', async () => {
+    const running = await engine(listen);
+    const socket = await dial(portOf(running));
+    socket.write('\r\n\r\n');
+    await read(socket, /\r\n/);
+    const closed = once(socket, 'close');
+    await running.close();
+    await closed;
+  });
+});

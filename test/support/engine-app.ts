@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import Srf from 'drachtio-srf';
+
+export const OFFER = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\na=sendrecv\r\n';
+export const ANSWER = OFFER.replace('30000', '40000');
+export const HOLD = OFFER.replace('o=- 1 1', 'o=- 1 2').replace('sendrecv', 'sendonly');
+
+/** The parts of drachtio-srf that the contract is about; its own types are thinner. */
+export interface AppDialog {
+  readonly id: string;
+  readonly sip: { callId: string; localTag: string; remoteTag: string };
+  readonly remote: { sdp: string };
+  on(event: string, listener: (...args: never[]) => void): void;
+  destroy(): Promise<unknown>;
+  modify(sdp: string): Promise<string>;
+  request(options: { method: string }): Promise<{ status: number }>;
+}
+
+export interface AppRequest {
+  readonly method: string;
+  readonly body: string;
+  get(name: string): string;
+  on(event: 'cancel', listener: () => void): void;
+}
+
+export interface AppResponse {
+  send(status: number, options?: object, callback?: (error: unknown) => void): void;
+}
+
+/** What the application noticed, by Call-ID; waited for with `noticed`. */
+type Event = { callId: string; what: string; dialog?: AppDialog; detail?: string };
+
+/**
+ * A small drachtio-srf application whose user parts say what it does with a call:
+ * `answer`, `ring` (180 and no more), `silent` (nothing at all), `busy`, `ring-answer`.
+ */
+export class EngineApp {
+  readonly #srf = new Srf();
+  readonly #events: Event[] = [];
+
+  async connect(options: { host: string; port: number; secret: string }): Promise<void> {
+    const srf = this.#srf as unknown as NodeJS.EventEmitter & { connect(options: object): void };
+    this.#srf.invite((req, res) => void this.#invite(req as unknown as AppRequest, res as unknown as AppResponse));
+    this.#srf.options((_, res) => void (res as unknown as AppResponse).send(200, { headers: { Allow: 'INVITE, ACK, BYE' } }));
+    const connected = once(srf, 'connect') as Promise<[Error | null, string]>;
+    srf.connect(options);
+    const [error] = await connected;
+    if (error) throw error;
+  }
+
+  disconnect(): void {
+    this.#srf.disconnect();
+  }
+
+  /** Waits until the application noticed `what` in that call. */
+  async noticed(callId: string, what: string, ms = 5_000): Promise<Event> {
+    const until = Date.now() + ms;
+    for (;;) {
+      const found = this.#events.find((event) => event.callId === callId && event.what === what);
+      if (found !== undefined) return found;
+      if (Date.now() > until) throw new Error(`the application did not notice ${what}: ${JSON.stringify(this.#seen(callId))}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** How often it noticed `what` in that call. */
+  count(callId: string, what: string): number {
+    return this.#seen(callId).filter((seen) => seen === what).length;
+  }
+
+  #seen(callId: string): string[] {
+    return this.#events.filter((event) => event.callId === callId).map(({ what }) => what);
+  }
+
+  async #invite(req: AppRequest, res: AppResponse): Promise<void> {
+    const callId = req.get('Call-ID');
+    const note = (what: string, more: Partial<Event> = {}): void => void this.#events.push({ callId, what, ...more });
+    note('invite', { detail: req.body });
+    req.on('cancel', () => note('cancel'));
+    const user = /sip:([^@]+)@/.exec(req.get('To'))?.[1];
+    if (user === 'silent') return;
+    if (user === 'busy') return res.send(486);
+    if (user === 'ring') return res.send(180);
+    if (user === 'late-200') {
+      req.on('cancel', () => res.send(200, { body: ANSWER }, (error) => note('refused', { detail: String(error) })));
+      return res.send(180);
+    }
+    if (user === 'ring-answer') res.send(180);
+    const dialog = (await (this.#srf.createUAS as unknown as (...args: unknown[]) => Promise<AppDialog>).call(
+      this.#srf,
+      req,
+      res,
+      { localSdp: req.body === '' || req.body === undefined ? OFFER : ANSWER },
+    )) as AppDialog;
+    note('dialog', { dialog });
+    dialog.on('ack', (ack: AppRequest) => note('ack', { detail: ack.body }));
+    dialog.on('destroy', (_: unknown, reason: string) => note('destroy', { detail: reason }));
+    dialog.on('modify', (re: AppRequest, answer: AppResponse) => {
+      note('modify', { detail: re.body });
+      answer.send(200, { body: ANSWER.replace('sendrecv', 'recvonly') });
+    });
+  }
+}

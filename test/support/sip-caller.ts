@@ -1,0 +1,131 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+
+/**
+ * A caller that speaks SIP as text and keeps no rules of its own: it sends what the test says, over UDP or one TCP
+ * connection, and hands out what comes, in order.
+ */
+export interface SipCaller {
+  readonly transport: 'UDP' | 'TCP';
+  /** `127.0.0.1:port` of its own. */
+  readonly address: string;
+  send(text: string): void;
+  /**
+   * The next message whose start line begins so: `SIP/2.0 200`, `BYE`. What came before it is dropped, but kept in `seen`.
+   * @throws Error when none comes within `ms`
+   */
+  next(start: string, ms?: number): Promise<string>;
+  /** All that came, oldest first. */
+  readonly seen: readonly string[];
+  close(): Promise<void>;
+}
+
+export async function openCaller(transport: 'UDP' | 'TCP', port: number, host = '127.0.0.1'): Promise<SipCaller> {
+  const inbox = new Inbox();
+  return transport === 'UDP' ? await openUdp(inbox, port, host) : await openTcp(inbox, port, host);
+}
+
+async function openUdp(inbox: Inbox, port: number, host: string): Promise<SipCaller> {
+  const socket = createSocket('udp4');
+  socket.on('message', (bytes) => inbox.put(bytes.toString()));
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  return {
+    transport: 'UDP',
+    address: `127.0.0.1:${socket.address().port}`,
+    send: (text) => socket.send(text, port, host),
+    next: (start, ms) => inbox.next(start, ms),
+    seen: inbox.seen,
+    close: () => new Promise((resolve) => socket.close(() => resolve())),
+  };
+}
+
+async function openTcp(inbox: Inbox, port: number, host: string): Promise<SipCaller> {
+  const socket = connect({ port, host });
+  await once(socket, 'connect');
+  let pending = '';
+  socket.on('error', () => {});
+  socket.on('data', (bytes: Buffer) => {
+    pending += bytes.toString('latin1');
+    for (let end = messageEnd(pending); end !== undefined; end = messageEnd(pending)) {
+      inbox.put(Buffer.from(pending.slice(0, end), 'latin1').toString());
+      pending = pending.slice(end);
+    }
+  });
+  return {
+    transport: 'TCP',
+    address: `127.0.0.1:${socket.localPort}`,
+    send: (text) => {
+      socket.write(text);
+    },
+    next: (start, ms) => inbox.next(start, ms),
+    seen: inbox.seen,
+    close: async () => {
+      socket.destroy();
+      if (!socket.closed) await once(socket, 'close');
+    },
+  };
+}
+
+/** Where the first message of a stream ends, or undefined while it is not complete. */
+function messageEnd(text: string): number | undefined {
+  const blank = text.indexOf('\r\n\r\n');
+  if (blank === -1) return undefined;
+  const length = Number(/\r\nContent-Length: *(\d+)/i.exec(text.slice(0, blank))?.[1] ?? 0);
+  const end = blank + 4 + length;
+  return end <= text.length ? end : undefined;
+}
+
+class Inbox {
+  readonly seen: string[] = [];
+  #at = 0;
+  #waiting: { start: string; resolve(message: string): void } | undefined;
+
+  put(message: string): void {
+    this.seen.push(message);
+    this.#look();
+  }
+
+  next(start: string, ms = 5_000): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting = undefined;
+        const got = this.seen.map((message) => message.split('\r\n')[0]);
+        reject(new Error(`no ${start} within ${ms} ms; got ${JSON.stringify(got)}`));
+      }, ms);
+      const found = (message: string): void => {
+        clearTimeout(timer);
+        resolve(message);
+      };
+      this.#waiting = { start, resolve: found };
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    while (this.#waiting !== undefined && this.#at < this.seen.length) {
+      const message = this.seen[this.#at]!;
+      this.#at += 1;
+      if (!message.startsWith(this.#waiting.start)) continue;
+      const { resolve } = this.#waiting;
+      this.#waiting = undefined;
+      resolve(message);
+    }
+  }
+}
+
+/** The value of a header in SIP text. */
+export const headerIn = (message: string, name: string): string =>
+  new RegExp(`^${name} *: *(.*)$`, 'im').exec(message)?.[1]?.trim() ?? '';
+
+/** The body of SIP text. */
+export const bodyOf = (message: string): string => message.slice(message.indexOf('\r\n\r\n') + 4);
+
+/** The response that a caller gives to a request that it got. */
+export function answerTo(request: string, status: string, contact: string, body = ''): string {
+  const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map((name) => `${name}: ${headerIn(request, name)}`);
+  const type = body === '' ? [] : ['Content-Type: application/sdp'];
+  const lines = [`SIP/2.0 ${status}`, ...copied, `Contact: <sip:${contact}>`, ...type, `Content-Length: ${body.length}`];
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}
