@@ -90,6 +90,10 @@ export class Leg {
     const waiting = setTimeout(wishes.onWaiting, WAITING_MS);
     try {
       await this.#bridge.openLink();
+    } catch (error) {
+      // The end of the last leg has ended the attempt: what counts is why the leg ended.
+      this.signal.throwIfAborted();
+      throw error;
     } finally {
       clearTimeout(waiting);
     }

@@ -62,7 +62,7 @@ export class Schedule<Leg> {
     const phase = this.#phaseOf.get(leg);
     if (phase === undefined) return;
     this.#phases.forEach((legs, i) => {
-      if ((i + phase) % period === 0) legs.add(leg);
+      if ((i - phase + PHASES) % period === 0) legs.add(leg);
       else legs.delete(leg);
     });
   }

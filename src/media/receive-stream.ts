@@ -113,8 +113,9 @@ export class ReceiveStream {
       this.#now,
     );
     if (arrival === 'duplicate') this.#stats.add(counter.packetsDuplicated, 1);
-    else if (arrival === 'late') this.#stats.add(counter.packetsLate, 1);
+    else if (arrival === 'late' || arrival === 'stray') this.#stats.add(counter.packetsLate, 1);
     else if (arrival === 'restarted') this.#statistics.restart();
+    if (arrival === 'stray') return;
     this.#statistics.count(header.sequence);
     if (isSpeech) this.#statistics.arrived(this.#now, header.timestamp);
   }
@@ -137,8 +138,8 @@ export class ReceiveStream {
     this.#synced = true;
     this.#nextTimestamp = (timestamp + length) | 0;
     const ahead = this.#clock.ahead(this.#now, this.#position);
-    if (ahead > DRAIN_ABOVE) this.#draining = true;
-    else if (ahead < DRAIN_BELOW) this.#draining = false;
+    this.#draining = ahead > (this.#draining ? DRAIN_BELOW : DRAIN_ABOVE);
+    if (!this.#draining) this.#quietPackets = 0;
     // Timestamps that go back, or far ahead, are a new timeline of the peer's: speech goes on, no time has passed.
     const unfilled = gap - this.#invented;
     this.#invented = 0;

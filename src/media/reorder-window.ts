@@ -13,7 +13,8 @@ const MAX_MISORDER = 100;
 /** Sequence numbers remembered, to tell a duplicate from a late packet; a power of two above MAX_MISORDER. */
 const MEMORY = 128;
 
-export type Arrival = 'taken' | 'duplicate' | 'late' | 'restarted';
+/** `stray`: far from the rest, perhaps the first of a sender that starts again; it is left out. */
+export type Arrival = 'taken' | 'duplicate' | 'late' | 'stray' | 'restarted';
 
 /** Takes packets in order. `bytes` is valid during the call only. */
 export type Deliver = (
@@ -84,7 +85,7 @@ export class ReorderWindow {
     if (ahead >= MAX_DROPOUT || ahead < -MAX_MISORDER) {
       if (sequence !== this.#restartAt) {
         this.#restartAt = (sequence + 1) & 0xffff;
-        return 'late';
+        return 'stray';
       }
       this.restart();
       this.#expected = sequence;

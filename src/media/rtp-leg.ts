@@ -144,7 +144,8 @@ export class RtpLeg {
   }
 
   #onLocked(from: RemoteInfo): void {
-    this.#stats.setSource(`${from.address}:${from.port}`);
+    const address = from.family === 'IPv6' ? `[${from.address}]` : from.address;
+    this.#stats.setSource(`${address}:${from.port}`);
     this.#aim();
     if (this.#lastPacketAt < 0) this.#emit({ type: 'first_packet', leg: this.id, at: Date.now() });
   }

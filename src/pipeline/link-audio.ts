@@ -48,7 +48,7 @@ export class LinkAudio {
   readonly #counters: LinkStats;
   /** Numbers of a speaker go on when the party calls again. */
   readonly #speech: Record<Role, Speech>;
-  /** By speaker: each stream has its own resampler. */
+  /** By listener, as each hears one stream: its resampler goes on from message to message. */
   readonly #decoders: Record<Role, OutputDecoder> = {
     customer: new OutputDecoder(),
     agent: new OutputDecoder(),

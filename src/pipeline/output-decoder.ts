@@ -3,7 +3,7 @@ import { Resampler } from '../audio/resampler.ts';
 import type { OutputEncoding, OutputRate } from './kallglot-dialect.ts';
 
 /**
- * Turns the audio of the pipeline's messages into what a leg plays: mu-law, 8 kHz, mono. One per speaker: a stream
+ * Turns the audio of the pipeline's messages into what a leg plays: mu-law, 8 kHz, mono. One per listener: a stream
  * goes on from message to message, and so does its resampler.
  */
 const LEG_RATE_HZ = 8000;

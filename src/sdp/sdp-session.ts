@@ -169,10 +169,10 @@ function offerLine(
   protocol: string,
 ): LocalLine {
   const numbers = new PayloadNumbers(known);
-  const codecs = (policy.codecs ?? (['PCMU', 'PCMA'] as const)).map((name) => ({
-    name,
-    payloadType: numbers.of(name, name === 'PCMU' ? 0 : 8),
-  }));
+  const codecs = (policy.codecs ?? (['PCMU', 'PCMA'] as const)).flatMap((name) => {
+    const payloadType = numbers.of(name, name === 'PCMU' ? 0 : 8);
+    return payloadType === null ? [] : [{ name, payloadType }];
+  });
   return audioLine(protocol, {
     port: local.rtpPort,
     codecs,
@@ -182,6 +182,9 @@ function offerLine(
     rtcpMux: false,
   });
 }
+
+/** The dynamic payload types (RFC 3551 §6), from the usual one of telephone-event on. */
+const DYNAMIC = Array.from({ length: 32 }, (_, index) => 96 + ((index + 5) % 32));
 
 /** Gives each name the number that the peer gave it, else the usual one, else the next that nobody uses. */
 class PayloadNumbers {
@@ -193,11 +196,13 @@ class PayloadNumbers {
     this.#taken = new Set(known.map((each) => each.type));
   }
 
-  of(name: string, usual: number): number {
-    const same = this.#known.find((each) => each.name === name && each.clockRate === 8000);
-    if (same !== undefined) return same.type;
-    let number = usual;
-    while (this.#taken.has(number)) number = number >= 127 || number < 96 ? 96 : number + 1;
+  /** @returns null when the peer uses all numbers for something else; never so for the codec that is in use */
+  of(name: string, usual: number): number | null {
+    const same = this.#known.find(
+      (each) => each.name === name && each.clockRate === 8000 && each.channels === 1,
+    );
+    const number = same?.type ?? [usual, ...DYNAMIC].find((each) => !this.#taken.has(each));
+    if (number === undefined) return null;
     this.#taken.add(number);
     return number;
   }

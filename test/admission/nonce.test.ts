@@ -103,6 +103,19 @@ describe('nc', () => {
     ]);
   });
 
+  test('after a jump by the whole window is judged anew', () => {
+    const { nonces, use } = made();
+    const nonce = nonces.issue(PBX);
+    expect([40, 39, 72, 71, 41, 40].map((nc) => use(nonce, nc))).toEqual([
+      true,
+      true,
+      true,
+      true,
+      true,
+      false,
+    ]);
+  });
+
   test('of one nonce is not that of another', () => {
     const { nonces, use } = made();
     expect([use(nonces.issue(PBX)), use(nonces.issue(PBX))]).toEqual([true, true]);

@@ -11,7 +11,7 @@ describe('who may REGISTER', () => {
   };
   const codeOf = (call: Call) => {
     const admission = ask(call);
-    return 'refused' in admission ? admission.refused : admission.organization.id;
+    return admission.admitted ? admission.organization.id : admission.refused;
   };
 
   test('the one who has the password', () => {
@@ -122,6 +122,12 @@ describe('the bindings', () => {
     expect(result).toHaveLength(10);
     expect(result).not.toContainEqual(expect.objectContaining({ uri: 'sip:9@x' }));
     expect(result).toContainEqual({ uri: 'sip:new@x', expires: 3600 });
+  });
+
+  test('may be 10', () => {
+    const current = Array.from({ length: 9 }, (_, index) => bound(`sip:${index}@x`, 1000));
+    const result = register(current, { contacts: [contact('sip:new@x')], expires: null }, NOW);
+    expect(contactsOf(result)).toHaveLength(10);
   });
 
   test('of more than 512 characters are refused', () => {

@@ -48,6 +48,17 @@ describe('multipart', () => {
     expect(session().check(extractSdp('multipart/mixed;boundary="a.(b)+?="', body)).codec).toBe('PCMU');
   });
 
+  test('what stands in the body of a part is no header of it', () => {
+    const text = part('Content-Type: text/plain', 'Content-Type: application/sdp');
+    expect(session().check(extractSdp(mixed, multipart(text, sdpPart))).codec).toBe('PCMU');
+  });
+
+  test('8 parts are taken', () => {
+    expect(session().check(extractSdp(mixed, multipart(...Array<string>(7).fill(isup), sdpPart))).codec).toBe(
+      'PCMU',
+    );
+  });
+
   test('none or two application/sdp parts are refused', () => {
     expect(detailOf(mixed, multipart(isup))).toBe(
       '0 application/sdp parts in the multipart body; exactly one is taken',

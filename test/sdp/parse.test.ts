@@ -140,3 +140,23 @@ test('check tells the family and the address before a port is taken', () => {
     remoteAddress: '2001:db8::9',
   });
 });
+
+test('formats of lines that are not RTP audio may be anything', () => {
+  const text = offer(
+    'm=video 4010 RTP/AVP *',
+    'm=audio 4020 udptl t38',
+    'm=audio 4000 RTP/AVP 127',
+    'a=rtpmap:127 PCMU/8000',
+  );
+  expect(session().answer(text, local).media.payloadType).toBe(127);
+});
+
+test.each([1, 65_535])('a=rtcp may name port %i', (port) => {
+  expect(session().answer(offerFrom('IN IP4 192.0.2.7', `a=rtcp:${port}`), local).media.remoteRtcpPort).toBe(
+    port,
+  );
+});
+
+test.each([0, 65_536])('a=rtcp may not name port %i', (port) => {
+  expect(detailOf(offerFrom('IN IP4 192.0.2.7', `a=rtcp:${port}`))).toMatch(/from 1 to 65535/);
+});

@@ -310,6 +310,30 @@ describe('a late offer', () => {
     expect(leg.offer(local, 4)).toContain('a=rtpmap:103 telephone-event/8000');
   });
 
+  test('a peer that uses all dynamic numbers gets an offer without telephone-event', () => {
+    const types = Array.from({ length: 32 }, (_, index) => 96 + index);
+    const maps = types.map((type) => `a=rtpmap:${type} x-${type}/8000`);
+    const leg = session();
+    leg.answer(offer(`m=audio 4000 RTP/AVP 0 8 ${types.join(' ')}`, 'a=rtpmap:8 L16/8000', ...maps), local);
+    const text = leg.offer(local, 4);
+    expect(linesOf(text, 'm=')).toEqual(['m=audio 20000 RTP/AVP 0']);
+    expect(text).not.toContain('telephone-event');
+  });
+
+  test('the next free number is looked for past 127 from 96 on', () => {
+    const types = Array.from({ length: 27 }, (_, index) => 101 + index);
+    const maps = types.map((type) => `a=rtpmap:${type} x-${type}/8000`);
+    const leg = session();
+    leg.answer(offer(`m=audio 4000 RTP/AVP 0 ${types.join(' ')}`, ...maps), local);
+    expect(leg.offer(local, 4)).toContain('a=rtpmap:96 telephone-event/8000');
+  });
+
+  test('in a call keeps the protocol of the audio line', () => {
+    const leg = session();
+    leg.answer(offer('m=video 4010 RTP/AVP 99', 'm=audio 4000 RTP/AVPF 0'), local);
+    expect(linesOf(leg.offer(local, 4), 'm=')[1]).toBe('m=audio 20000 RTP/AVPF 0 8 101');
+  });
+
   test('a call that began with a late offer goes on with re-INVITEs', () => {
     const leg = session();
     leg.offer(local, 4);

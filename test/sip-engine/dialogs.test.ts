@@ -60,7 +60,10 @@ describe('requests of the peer in a dialog', () => {
     const harness = new EngineHarness();
     const peer = harness.peer();
     const { app, toTag } = establish(harness, peer);
-    harness.receive(request({ branch: 'z9hG4bKre', cseq: 2, toTag, contact: '<sip:moved@198.51.100.9>' }), peer);
+    harness.receive(
+      request({ branch: 'z9hG4bKre', cseq: 2, toTag, contact: '<sip:moved@198.51.100.9>' }),
+      peer,
+    );
     app.respond(app.transactionId, '488 Not Acceptable Here');
     app.request(DIALOG_ID, 'INFO');
     expect(peer.raw.at(-1)).toMatch(/^INFO sip:peer@198.51.100.7:5060 /);
@@ -140,10 +143,21 @@ describe('requests of ours in a dialog', () => {
     const harness = new EngineHarness();
     const peer = harness.peer();
     const { app, toTag } = establish(harness, peer);
-    expect(app.request(DIALOG_ID, 'INFO', 'content-type: application/x\r\nfrom: <sip:other@x>\r\nmax-forwards: 9\r\n', 'hi')[0]).toBe('OK');
+    expect(
+      app.request(
+        DIALOG_ID,
+        'INFO',
+        'content-type: application/x\r\nfrom: <sip:other@x>\r\nmax-forwards: 9\r\n',
+        'hi',
+      )[0],
+    ).toBe('OK');
     const sent = peer.raw.at(-1)!;
-    expect(sent).toMatch(/^INFO sip:peer@198.51.100.7:5060 SIP\/2.0\r\nVia: SIP\/2.0\/UDP 192.0.2.1:5060;rport;branch=z9hG4bK/);
-    expect(sent).toContain(`From: <sip:us@192.0.2.1>;tag=${toTag}\r\nTo: <sip:peer@198.51.100.7>;tag=theirs\r\nCall-ID: call@peer\r\n`);
+    expect(sent).toMatch(
+      /^INFO sip:peer@198.51.100.7:5060 SIP\/2.0\r\nVia: SIP\/2.0\/UDP 192.0.2.1:5060;rport;branch=z9hG4bK/,
+    );
+    expect(sent).toContain(
+      `From: <sip:us@192.0.2.1>;tag=${toTag}\r\nTo: <sip:peer@198.51.100.7>;tag=theirs\r\nCall-ID: call@peer\r\n`,
+    );
     expect(sent).toContain('Content-Type: application/x\r\n');
     const { tokens, sip } = app.lastAnswer;
     expect(sip).toBe(sent);
@@ -187,7 +201,7 @@ describe('requests of ours in a dialog', () => {
     expect(app.methods.filter((method) => method === '200')).toHaveLength(1);
   });
 
-  it('a refused re-INVITE is acknowledged by the engine; the application\'s ACK is refused', () => {
+  it("a refused re-INVITE is acknowledged by the engine; the application's ACK is refused", () => {
     const harness = new EngineHarness();
     const peer = harness.peer();
     const { app } = establish(harness, peer);
@@ -253,15 +267,18 @@ describe('requests of ours in a dialog', () => {
     expect(app.methods.at(-1)).toBe('503');
   });
 
-  it.each(['401 Unauthorized', '407 Proxy Authentication Required'])('%s goes up and is not answered', (status) => {
-    const harness = new EngineHarness();
-    const peer = harness.peer();
-    const { app } = establish(harness, peer);
-    app.request(DIALOG_ID, 'INFO');
-    harness.receive(response(peer.last, status), peer);
-    expect(app.methods.at(-1)).toBe(status.slice(0, 3));
-    expect(peer.lines.at(-1)).toBe('INFO');
-  });
+  it.each(['401 Unauthorized', '407 Proxy Authentication Required'])(
+    '%s goes up and is not answered',
+    (status) => {
+      const harness = new EngineHarness();
+      const peer = harness.peer();
+      const { app } = establish(harness, peer);
+      app.request(DIALOG_ID, 'INFO');
+      harness.receive(response(peer.last, status), peer);
+      expect(app.methods.at(-1)).toBe(status.slice(0, 3));
+      expect(peer.lines.at(-1)).toBe('INFO');
+    },
+  );
 
   it('of an application that does not own the dialog are refused', () => {
     const harness = new EngineHarness();
@@ -324,7 +341,9 @@ describe('where requests of ours go', () => {
     const flow = bye(harness, app);
     expect(flow?.remote).toMatchObject({ address: '198.51.100.20', port: 5062 });
     expect(flow?.raw[0]).toMatch(/^BYE sip:198.51.100.20:5062 /);
-    expect(flow?.raw[0]).toContain('Route: <sip:198.51.100.21;lr>\r\nRoute: <sip:peer@198.51.100.7:5060>\r\n');
+    expect(flow?.raw[0]).toContain(
+      'Route: <sip:198.51.100.21;lr>\r\nRoute: <sip:peer@198.51.100.7:5060>\r\n',
+    );
   });
 
   it('over TCP: the connection of the INVITE while it is open, else a new one to the Contact', () => {

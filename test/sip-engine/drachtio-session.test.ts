@@ -18,19 +18,24 @@ describe('authenticate', () => {
     expect(app.ended).toBe(true);
   });
 
-  it.each(['route|invite', 'ping', 'sip||\r\nOPTIONS sip:a SIP/2.0\r\n\r\n'])('%j before it ends the connection', (payload) => {
-    const harness = new EngineHarness();
-    const app = new RecorderApp(harness.core);
-    expect(app.ask(payload)[0]).toBe('NO');
-    expect(app.ended).toBe(true);
-    const peer = harness.peer();
-    harness.receive(request(), peer);
-    expect(peer.lines).toEqual(['503']);
-  });
+  it.each(['route|invite', 'ping', 'sip||\r\nOPTIONS sip:a SIP/2.0\r\n\r\n'])(
+    '%j before it ends the connection',
+    (payload) => {
+      const harness = new EngineHarness();
+      const app = new RecorderApp(harness.core);
+      expect(app.ask(payload)[0]).toBe('NO');
+      expect(app.ended).toBe(true);
+      const peer = harness.peer();
+      harness.receive(request(), peer);
+      expect(peer.lines).toEqual(['503']);
+    },
+  );
 
   it('nothing is heard after the connection was ended', () => {
     const app = new RecorderApp(new EngineHarness().core);
-    app.session.receive(Buffer.concat([framed('1|authenticate|wrong|'), framed(`2|authenticate|${SECRET}|`)]));
+    app.session.receive(
+      Buffer.concat([framed('1|authenticate|wrong|'), framed(`2|authenticate|${SECRET}|`)]),
+    );
     expect(app.frames).toHaveLength(1);
   });
 });
@@ -76,12 +81,15 @@ describe('frames of the application', () => {
     expect(app.ended).toBe(true);
   });
 
-  it.each(['', 'garbage', 'SIP/2.0 200 OK\r\n'])('SIP text %j is refused and the connection stays', (text) => {
-    const app = new EngineHarness().app();
-    expect(app.ask(`sip|some-id|\r\n${text}`)[0]).toBe('NOK');
-    expect(app.ended).toBe(false);
-    expect(app.ask('ping')).toEqual(['OK', 'pong']);
-  });
+  it.each(['', 'garbage', 'SIP/2.0 200 OK\r\n'])(
+    'SIP text %j is refused and the connection stays',
+    (text) => {
+      const app = new EngineHarness().app();
+      expect(app.ask(`sip|some-id|\r\n${text}`)[0]).toBe('NOK');
+      expect(app.ended).toBe(false);
+      expect(app.ask('ping')).toEqual(['OK', 'pong']);
+    },
+  );
 
   it('CANCEL of an unknown transaction is refused', () => {
     const app = new EngineHarness().app();

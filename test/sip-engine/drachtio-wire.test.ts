@@ -12,18 +12,25 @@ import { framed } from '../support/engine-harness.ts';
 const texts = (payloads: Buffer[]): string[] => payloads.map((payload) => payload.toString());
 
 describe('FrameReader', () => {
-  const stream = Buffer.concat([framed('a|ping'), framed('b|sip|t|\r\nSIP/2.0 200 Grüße\r\n\r\n'), framed('c|route|bye')]);
+  const stream = Buffer.concat([
+    framed('a|ping'),
+    framed('b|sip|t|\r\nSIP/2.0 200 Grüße\r\n\r\n'),
+    framed('c|route|bye'),
+  ]);
   const expected = ['a|ping', 'b|sip|t|\r\nSIP/2.0 200 Grüße\r\n\r\n', 'c|route|bye'];
 
   it('reads frames that came in one write', () => {
     expect(texts(new FrameReader().feed(stream))).toEqual(expected);
   });
 
-  it.each(Array.from({ length: stream.length - 1 }, (_, i) => i + 1))('reads frames split at byte %i', (at) => {
-    const reader = new FrameReader();
-    const payloads = [...reader.feed(stream.subarray(0, at)), ...reader.feed(stream.subarray(at))];
-    expect(texts(payloads)).toEqual(expected);
-  });
+  it.each(Array.from({ length: stream.length - 1 }, (_, i) => i + 1))(
+    'reads frames split at byte %i',
+    (at) => {
+      const reader = new FrameReader();
+      const payloads = [...reader.feed(stream.subarray(0, at)), ...reader.feed(stream.subarray(at))];
+      expect(texts(payloads)).toEqual(expected);
+    },
+  );
 
   it('reads frames that come byte by byte', () => {
     const reader = new FrameReader();
@@ -53,7 +60,12 @@ describe('FrameReader', () => {
 describe('parseFrame and formatFrame', () => {
   it('takes the first line apart and leaves the SIP text as bytes', () => {
     const frame = parseFrame(Buffer.from('id|sip||call;from-tag=x\r\nBYE sip:a SIP/2.0\r\n\r\n'));
-    expect(frame).toEqual({ id: 'id', type: 'sip', tokens: ['', 'call;from-tag=x'], sip: Buffer.from('BYE sip:a SIP/2.0\r\n\r\n') });
+    expect(frame).toEqual({
+      id: 'id',
+      type: 'sip',
+      tokens: ['', 'call;from-tag=x'],
+      sip: Buffer.from('BYE sip:a SIP/2.0\r\n\r\n'),
+    });
   });
 
   it.each(['', 'only', '|ping'])('refuses %j, which has no id and type', (text) => {
@@ -62,7 +74,9 @@ describe('parseFrame and formatFrame', () => {
 
   it('writes what the reader reads, with a fresh id', () => {
     const sip = Buffer.from('SIP/2.0 200 ä\r\n\r\n');
-    const payloads = new FrameReader().feed(Buffer.concat([formatFrame(['ping']), formatFrame(['sip', 7, ''], sip)]));
+    const payloads = new FrameReader().feed(
+      Buffer.concat([formatFrame(['ping']), formatFrame(['sip', 7, ''], sip)]),
+    );
     expect(texts(payloads)[0]).toMatch(/^[0-9a-f-]{36}\|ping$/);
     expect(texts(payloads)[1]).toMatch(/^[0-9a-f-]{36}\|sip\|7\|\r\nSIP\/2.0 200 ä\r\n\r\n$/);
   });

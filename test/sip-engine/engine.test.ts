@@ -35,7 +35,9 @@ describe('startEngine', () => {
     const socket = connect({ host: engine.host, port: engine.port });
     socket.write(framed(`id|authenticate|${engine.secret}|`));
     const [bytes] = (await once(socket, 'data')) as [Buffer];
-    expect(bytes.toString()).toContain(`|response|id|OK|${engine.hostports[0]}|v0.9.10|${engine.hostports[0]}`);
+    expect(bytes.toString()).toContain(
+      `|response|id|OK|${engine.hostports[0]}|v0.9.10|${engine.hostports[0]}`,
+    );
     await statsUntil(engine, { applications: 1 });
     socket.destroy();
     await statsUntil(engine, { applications: 0 });
@@ -73,7 +75,9 @@ describe('startEngine', () => {
     engine.onExit((error) => exits.push(error));
     expect(exits).toEqual([null, null]);
     await expect(engine.control.stats()).rejects.toThrow('the SIP engine has ended');
-    const again = await startEngine({ listen: [{ transport: 'udp', host: '127.0.0.1', port: portOf(engine) }] });
+    const again = await startEngine({
+      listen: [{ transport: 'udp', host: '127.0.0.1', port: portOf(engine) }],
+    });
     running.push(again);
   });
 });

@@ -80,7 +80,11 @@ describe('bounds', () => {
   });
 
   it('pending INVITEs in all, dialogs, and transactions', () => {
-    for (const limits of [{ maxPendingInvites: 1 }, { maxTransactions: 1 }, { maxTransactionsPerSource: 1 }]) {
+    for (const limits of [
+      { maxPendingInvites: 1 },
+      { maxTransactions: 1 },
+      { maxTransactionsPerSource: 1 },
+    ]) {
       const harness = new EngineHarness(limits);
       harness.app('invite');
       const peer = harness.peer();
@@ -103,7 +107,12 @@ describe('bounds', () => {
     app.respond(app.transactionId, '200 OK');
     harness.clock.advance(32_000);
     expect(harness.clock.pending).toBe(0);
-    expect(harness.core.stats).toMatchObject({ serverTransactions: 0, clientTransactions: 0, dialogs: 0, pendingInvites: 0 });
+    expect(harness.core.stats).toMatchObject({
+      serverTransactions: 0,
+      clientTransactions: 0,
+      dialogs: 0,
+      pendingInvites: 0,
+    });
   });
 
   it('close leaves no timer', () => {
@@ -160,7 +169,11 @@ describe('where answers go (RFC 3261 §18.2.2, RFC 3581)', () => {
     ['with rport: to the source', { sentBy: '198.51.100.7:5080', viaParams: ';rport' }, undefined],
     ['without: to the port of sent-by', { sentBy: '198.51.100.7:5080' }, 5080],
     ['without, no port in sent-by: to 5060', { sentBy: '198.51.100.7' }, 5060],
-    ['without, a host name in sent-by: to its port at the source address', { sentBy: 'pbx.example:5080' }, 5080],
+    [
+      'without, a host name in sent-by: to its port at the source address',
+      { sentBy: 'pbx.example:5080' },
+      5080,
+    ],
     ['without, another address in sent-by, a NAT: to the source', { sentBy: '10.1.1.1:5080' }, undefined],
     ['maddr is ignored', { sentBy: '198.51.100.7:5080', viaParams: ';maddr=203.0.113.9' }, 5080],
   ])('%s', (_, parts, port) => {
@@ -200,7 +213,12 @@ describe('where answers go (RFC 3261 §18.2.2, RFC 3581)', () => {
     harness.app('invite');
     const peer = harness.peer();
     const below = 'SIP/2.0/UDP a.example;branch=z9hG4bK1';
-    harness.receive(request({ viaParams: `, ${below}`, extra: 'Via: SIP/2.0/TCP b.example;branch=z9hG4bK2\r\n' }), peer);
-    expect(peer.raw[0]).toContain(`;rport=5060\r\nVia: ${below}\r\nVia: SIP/2.0/TCP b.example;branch=z9hG4bK2\r\n`);
+    harness.receive(
+      request({ viaParams: `, ${below}`, extra: 'Via: SIP/2.0/TCP b.example;branch=z9hG4bK2\r\n' }),
+      peer,
+    );
+    expect(peer.raw[0]).toContain(
+      `;rport=5060\r\nVia: ${below}\r\nVia: SIP/2.0/TCP b.example;branch=z9hG4bK2\r\n`,
+    );
   });
 });

@@ -113,13 +113,16 @@ describe('non-INVITE server transaction (RFC 3261 figure 8)', () => {
     expect(seen()).toEqual(['send@0', 'send@0']);
   });
 
-  it.each(['success', 'failure'] as const)('to completed by %s: repeated on request until timer J', (final) => {
-    const { machine, clock, seen } = started();
-    machine.handle(final);
-    machine.handle('request');
-    clock.advance(64 * T1);
-    expect(seen()).toEqual(['send@0', 'send@0', 'ended@32000']);
-  });
+  it.each(['success', 'failure'] as const)(
+    'to completed by %s: repeated on request until timer J',
+    (final) => {
+      const { machine, clock, seen } = started();
+      machine.handle(final);
+      machine.handle('request');
+      clock.advance(64 * T1);
+      expect(seen()).toEqual(['send@0', 'send@0', 'ended@32000']);
+    },
+  );
 
   it('proceeding to completed', () => {
     const { machine } = started();
@@ -184,16 +187,19 @@ describe('INVITE client transaction (RFC 3261 figure 5, RFC 6026)', () => {
     expect(seen()).toEqual(['ended@32000']);
   });
 
-  it.each(['calling', 'proceeding'])('%s to completed: a failure is acknowledged each time, passed up once', (from) => {
-    const { machine, clock, seen } = started();
-    if (from === 'proceeding') machine.handle('provisional', '180');
-    seen();
-    machine.handle('failure', '486');
-    machine.handle('failure', '486');
-    clock.advance(64 * T1);
-    expect(seen()).toEqual(['ack', 'pass 486', 'ack', 'ended@32000']);
-    expect(clock.pending).toBe(0);
-  });
+  it.each(['calling', 'proceeding'])(
+    '%s to completed: a failure is acknowledged each time, passed up once',
+    (from) => {
+      const { machine, clock, seen } = started();
+      if (from === 'proceeding') machine.handle('provisional', '180');
+      seen();
+      machine.handle('failure', '486');
+      machine.handle('failure', '486');
+      clock.advance(64 * T1);
+      expect(seen()).toEqual(['ack', 'pass 486', 'ack', 'ended@32000']);
+      expect(clock.pending).toBe(0);
+    },
+  );
 
   it('completed ends at once over TCP', () => {
     const { machine, seen } = started(true);
@@ -218,7 +224,9 @@ describe('non-INVITE client transaction (RFC 3261 figure 6)', () => {
     const { clock, seen } = started();
     clock.advance(64 * T1);
     expect(seen()).toEqual([
-      ...[0, 500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500].map((at) => `send@${at}`),
+      ...[0, 500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500].map(
+        (at) => `send@${at}`,
+      ),
       'timeout',
       'ended@32000',
     ]);

@@ -2,7 +2,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { runEngine, type RunningEngine } from '../../src/sip-engine/engine-process.ts';
+import { type RunningEngine, runEngine } from '../../src/sip-engine/engine-process.ts';
 import { defaultStreamLimits, type StreamLimits } from '../../src/sip-engine/transport.ts';
 import type { ListenAddress } from '../../src/sip-engine/transport-layer.ts';
 import { request } from '../support/engine-harness.ts';
@@ -77,10 +77,16 @@ describe('UDP', () => {
     const running = await engine([{ transport: 'udp', host: '127.0.0.1', port: 0 }]);
     const socket = await udp('udp4', '127.0.0.1');
     const answer = once(socket, 'message');
-    for (const text of ['\r\n\r\n', '\0\0\0\0', 'hello', '\r\n', '']) socket.send(text, portOf(running), '127.0.0.1');
+    for (const text of ['\r\n\r\n', '\0\0\0\0', 'hello', '\r\n', ''])
+      socket.send(text, portOf(running), '127.0.0.1');
     socket.send(options('UDP', '127.0.0.1'), portOf(running), '127.0.0.1');
     await answer;
-    expect(running.core.stats).toMatchObject({ datagramsReceived: 6, messagesReceived: 2, malformed: 1, dropped: 1 });
+    expect(running.core.stats).toMatchObject({
+      datagramsReceived: 6,
+      messagesReceived: 2,
+      malformed: 1,
+      dropped: 1,
+    });
   });
 
   it('an address in use is told by its name, and what was bound before it is free again', async () => {

@@ -55,7 +55,17 @@ describe('an incoming call', () => {
     const { tokens, sip } = app.lastAnswer;
     expect(sip).toBe(peer.raw.at(-1));
     expect(tokens.slice(3)).toEqual([
-      ...['OK', 'application', `${sip!.length}`, 'udp', '198.51.100.7', '5060', '00:00:00.000000', id, DIALOG_ID],
+      ...[
+        'OK',
+        'application',
+        `${sip!.length}`,
+        'udp',
+        '198.51.100.7',
+        '5060',
+        '00:00:00.000000',
+        id,
+        DIALOG_ID,
+      ],
       ...['', 'Msg sent:', ''],
     ]);
   });
@@ -65,7 +75,12 @@ describe('an incoming call', () => {
     const app = harness.app('invite');
     const peer = harness.peer();
     harness.receive(request(), peer);
-    app.respond(app.transactionId, '200 OK', 'to: <sip:us@192.0.2.1>;tag=mine\r\ncontact: sip:me@localhost\r\n', SDP);
+    app.respond(
+      app.transactionId,
+      '200 OK',
+      'to: <sip:us@192.0.2.1>;tag=mine\r\ncontact: sip:me@localhost\r\n',
+      SDP,
+    );
     expect(peer.lastHeader('To')).toMatch(/;tag=mine$/);
     expect(peer.lastHeader('Contact')).toBe('<sip:me@192.0.2.1:5060>');
   });
@@ -120,22 +135,25 @@ describe('an incoming call', () => {
     expect(app.methods).toEqual(['INVITE', 'ACK']);
   });
 
-  it.each(['udp', 'tcp'] as const)('whose ACK never comes gets a BYE, and the application is told (%s)', (transport) => {
-    const harness = new EngineHarness();
-    const app = harness.app('invite');
-    const peer = harness.peer('198.51.100.7', 5060, transport);
-    harness.receive(request(), peer);
-    app.respond(app.transactionId, '200 OK', '', SDP);
-    harness.clock.advance(64 * T1);
-    expect(peer.lines.at(-1)).toBe('BYE');
-    expect(peer.lastHeader('Reason')).toBe('SIP;cause=200;text="ACK timeout"');
-    expect(app.lastEvent.tokens.slice(2, 3)).toEqual(['application']);
-    expect(app.lastEvent.tokens.slice(8)).toEqual(['unsolicited', DIALOG_ID, '']);
-    expect(app.lastEvent.sip).toBe(peer.raw.at(-1));
-    expect(harness.core.stats).toMatchObject({ dialogs: 0, acksMissing: 1 });
-    harness.receive(request({ method: 'INFO', branch: 'z9hG4bKi', cseq: 2, toTag: 'x' }), peer);
-    expect(peer.lines.at(-1)).toBe('481');
-  });
+  it.each(['udp', 'tcp'] as const)(
+    'whose ACK never comes gets a BYE, and the application is told (%s)',
+    (transport) => {
+      const harness = new EngineHarness();
+      const app = harness.app('invite');
+      const peer = harness.peer('198.51.100.7', 5060, transport);
+      harness.receive(request(), peer);
+      app.respond(app.transactionId, '200 OK', '', SDP);
+      harness.clock.advance(64 * T1);
+      expect(peer.lines.at(-1)).toBe('BYE');
+      expect(peer.lastHeader('Reason')).toBe('SIP;cause=200;text="ACK timeout"');
+      expect(app.lastEvent.tokens.slice(2, 3)).toEqual(['application']);
+      expect(app.lastEvent.tokens.slice(8)).toEqual(['unsolicited', DIALOG_ID, '']);
+      expect(app.lastEvent.sip).toBe(peer.raw.at(-1));
+      expect(harness.core.stats).toMatchObject({ dialogs: 0, acksMissing: 1 });
+      harness.receive(request({ method: 'INFO', branch: 'z9hG4bKi', cseq: 2, toTag: 'x' }), peer);
+      expect(peer.lines.at(-1)).toBe('481');
+    },
+  );
 
   it('absorbs the ACK to a failure, and repeats the failure until it comes', () => {
     const harness = new EngineHarness();
@@ -193,7 +211,10 @@ describe('an incoming call', () => {
     expect(peer.lines.at(-1)).toBe('408');
     expect(app.methods).toEqual(['INVITE', 'CANCEL']);
     expect(app.transactionId).toBe(id);
-    expect(app.respond(id, '200 OK', '', SDP)).toEqual(['NOK', 'Response not sent due to unknown transaction']);
+    expect(app.respond(id, '200 OK', '', SDP)).toEqual([
+      'NOK',
+      'Response not sent due to unknown transaction',
+    ]);
     expect(harness.core.stats.invitesUnanswered).toBe(1);
   });
 
@@ -240,7 +261,7 @@ describe('a request that nobody takes', () => {
 });
 
 describe('requests other than INVITE', () => {
-  it('get the application\'s answer, with an empty protocol in the echo', () => {
+  it("get the application's answer, with an empty protocol in the echo", () => {
     const harness = new EngineHarness();
     const app = harness.app('options');
     const peer = harness.peer();
@@ -290,7 +311,10 @@ describe('CANCEL', () => {
     expect(app.lastEvent.tokens.slice(8)).toEqual([id, '', '']);
     const [, cancelled, terminated] = peer.raw as [string, string, string];
     expect(/To: .*/.exec(cancelled)?.[0]).toBe(/To: .*/.exec(terminated)?.[0]);
-    expect(app.respond(id, '200 OK', '', SDP)).toEqual(['NOK', 'Response not sent due to unknown transaction']);
+    expect(app.respond(id, '200 OK', '', SDP)).toEqual([
+      'NOK',
+      'Response not sent due to unknown transaction',
+    ]);
     expect(peer.lines).toEqual(['100', '200', '487']);
   });
 

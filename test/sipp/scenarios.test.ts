@@ -51,7 +51,7 @@ describe.skipIf(!sipp.available)(`SIPp (${sipp.reason}) calls the gateway`, () =
 
   test('both parties of a session are answered, one after the other', async () => {
     const [id] = await sessions(1);
-    const users = [`${id};role=customer`, `${id};role=agent`];
+    const users = [`${id};role=agent`, `${id};role=customer`];
     expect(await run('uac-call-rtp', { users, count: 2 })).toMatchObject(done(2));
   });
 

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import Srf from 'drachtio-srf';
 
-export const OFFER = 'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\na=sendrecv\r\n';
+export const OFFER =
+  'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\na=sendrecv\r\n';
 export const ANSWER = OFFER.replace('30000', '40000');
 export const HOLD = OFFER.replace('o=- 1 1', 'o=- 1 2').replace('sendrecv', 'sendonly');
 
@@ -27,6 +28,16 @@ export interface AppResponse {
   send(status: number, options?: object, callback?: (error: unknown) => void): void;
 }
 
+type Handler = (req: AppRequest, res: AppResponse) => void;
+
+interface SrfApi extends NodeJS.EventEmitter {
+  connect(options: object): void;
+  disconnect(): void;
+  invite(handler: Handler): void;
+  options(handler: Handler): void;
+  createUAS(req: AppRequest, res: AppResponse, options: { localSdp: string }): Promise<AppDialog>;
+}
+
 /** What the application noticed, by Call-ID; waited for with `noticed`. */
 type Event = { callId: string; what: string; dialog?: AppDialog; detail?: string };
 
@@ -35,13 +46,13 @@ type Event = { callId: string; what: string; dialog?: AppDialog; detail?: string
  * `answer`, `ring` (180 and no more), `silent` (nothing at all), `busy`, `ring-answer`.
  */
 export class EngineApp {
-  readonly #srf = new Srf();
+  readonly #srf = new Srf() as unknown as SrfApi;
   readonly #events: Event[] = [];
 
   async connect(options: { host: string; port: number; secret: string }): Promise<void> {
-    const srf = this.#srf as unknown as NodeJS.EventEmitter & { connect(options: object): void };
-    this.#srf.invite((req, res) => void this.#invite(req as unknown as AppRequest, res as unknown as AppResponse));
-    this.#srf.options((_, res) => void (res as unknown as AppResponse).send(200, { headers: { Allow: 'INVITE, ACK, BYE' } }));
+    const srf = this.#srf;
+    srf.invite((req, res) => void this.#invite(req, res));
+    srf.options((_, res) => res.send(200, { headers: { Allow: 'INVITE, ACK, BYE' } }));
     const connected = once(srf, 'connect') as Promise<[Error | null, string]>;
     srf.connect(options);
     const [error] = await connected;
@@ -58,7 +69,8 @@ export class EngineApp {
     for (;;) {
       const found = this.#events.find((event) => event.callId === callId && event.what === what);
       if (found !== undefined) return found;
-      if (Date.now() > until) throw new Error(`the application did not notice ${what}: ${JSON.stringify(this.#seen(callId))}`);
+      if (Date.now() > until)
+        throw new Error(`the application did not notice ${what}: ${JSON.stringify(this.#seen(callId))}`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
@@ -74,7 +86,8 @@ export class EngineApp {
 
   async #invite(req: AppRequest, res: AppResponse): Promise<void> {
     const callId = req.get('Call-ID');
-    const note = (what: string, more: Partial<Event> = {}): void => void this.#events.push({ callId, what, ...more });
+    const note = (what: string, more: Partial<Event> = {}): void =>
+      void this.#events.push({ callId, what, ...more });
     note('invite', { detail: req.body });
     req.on('cancel', () => note('cancel'));
     const user = /sip:([^@]+)@/.exec(req.get('To'))?.[1];
@@ -82,16 +95,14 @@ export class EngineApp {
     if (user === 'busy') return res.send(486);
     if (user === 'ring') return res.send(180);
     if (user === 'late-200') {
-      req.on('cancel', () => res.send(200, { body: ANSWER }, (error) => note('refused', { detail: String(error) })));
+      req.on('cancel', () =>
+        res.send(200, { body: ANSWER }, (error) => note('refused', { detail: String(error) })),
+      );
       return res.send(180);
     }
     if (user === 'ring-answer') res.send(180);
-    const dialog = (await (this.#srf.createUAS as unknown as (...args: unknown[]) => Promise<AppDialog>).call(
-      this.#srf,
-      req,
-      res,
-      { localSdp: req.body === '' || req.body === undefined ? OFFER : ANSWER },
-    )) as AppDialog;
+    const localSdp = req.body === '' || req.body === undefined ? OFFER : ANSWER;
+    const dialog = await this.#srf.createUAS(req, res, { localSdp });
     note('dialog', { dialog });
     dialog.on('ack', (ack: AppRequest) => note('ack', { detail: ack.body }));
     dialog.on('destroy', (_: unknown, reason: string) => note('destroy', { detail: reason }));

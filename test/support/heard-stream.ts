@@ -1,4 +1,4 @@
-import { type Codec, decode, payloadTypeOf, silenceOf } from './g711.ts';
+import { type Codec, payloadTypeOf, silenceOf } from './g711.ts';
 import type { HeardPacket } from './rtp-packet.ts';
 
 /** Heard packets put in order: streams by SSRC, packets by sequence number, samples by timestamp. */
@@ -54,9 +54,4 @@ export function inOrder(packets: readonly HeardPacket[]): Ordered[] {
     if (!bySeq.has(seq)) bySeq.set(seq, last);
   }
   return [...bySeq.values()].sort((a, b) => a.seq - b.seq);
-}
-
-/** What was heard as one stretch of samples: in order of sequence numbers, placed by timestamp, gaps filled with silence. */
-export function heardSamples(packets: readonly HeardPacket[], codec: Codec = 'PCMU'): Int16Array {
-  return decode(codec, assemble(packets, codec).bytes);
 }

@@ -3,7 +3,7 @@ import { payloadTypeOf } from './g711.ts';
 
 /** SDP of the test phone (RFC 4566, RFC 3264): one audio line, and as much reading as a test needs. */
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
-export const EVENT_PAYLOAD_TYPE = 101;
+const EVENT_PAYLOAD_TYPE = 101;
 
 export interface LocalSdp {
   address: string;

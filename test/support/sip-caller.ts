@@ -21,7 +21,11 @@ export interface SipCaller {
   close(): Promise<void>;
 }
 
-export async function openCaller(transport: 'UDP' | 'TCP', port: number, host = '127.0.0.1'): Promise<SipCaller> {
+export async function openCaller(
+  transport: 'UDP' | 'TCP',
+  port: number,
+  host = '127.0.0.1',
+): Promise<SipCaller> {
   const inbox = new Inbox();
   return transport === 'UDP' ? await openUdp(inbox, port, host) : await openTcp(inbox, port, host);
 }
@@ -124,8 +128,16 @@ export const bodyOf = (message: string): string => message.slice(message.indexOf
 
 /** The response that a caller gives to a request that it got. */
 export function answerTo(request: string, status: string, contact: string, body = ''): string {
-  const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map((name) => `${name}: ${headerIn(request, name)}`);
+  const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map(
+    (name) => `${name}: ${headerIn(request, name)}`,
+  );
   const type = body === '' ? [] : ['Content-Type: application/sdp'];
-  const lines = [`SIP/2.0 ${status}`, ...copied, `Contact: <sip:${contact}>`, ...type, `Content-Length: ${body.length}`];
+  const lines = [
+    `SIP/2.0 ${status}`,
+    ...copied,
+    `Contact: <sip:${contact}>`,
+    ...type,
+    `Content-Length: ${body.length}`,
+  ];
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
 }

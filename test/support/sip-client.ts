@@ -14,7 +14,7 @@ import { openTransport, type Peer, type SipTransport, type SipTransportName } fr
  * SIP transactions of the test phone, client and server side (RFC 3261 §17): retransmission by T1 over UDP, the ACK to
  * a refusal, answers repeated to repeated requests. Dialogs are in `phone-call.ts`.
  */
-export const T1_MS = 500;
+const T1_MS = 500;
 const T2_MS = 4000;
 const MAX_REMEMBERED = 1000;
 

@@ -48,10 +48,11 @@ afterEach(async () => {
 describe.skipIf(!sipp.available)(`SIPp as a caller (${sipp.reason})`, () => {
   test('calls each user in turn, with RTP that is speech, and hangs up', async () => {
     const { run, calls } = await callee(accept);
-    const result = await run('uac-call-rtp', { count: 2 });
+    const result = await run('uac-call-rtp', { count: 2, users: ['a;role=agent', 'b;role=customer'] });
     expect(result).toMatchObject({ exitCode: 0, successful: 2, failed: 0, errors: '' });
     expect(result.stats['OutgoingCall(C)']).toBe('2');
-    expect(calls.map((call) => call.invite!.uri.split(/[:@]/)[1])).toEqual(['a', 'b']);
+    const called = calls.map((call) => call.invite!.uri.split(/[:@]/)[1]);
+    expect(called).toEqual(['a;role=agent', 'b;role=customer']);
     for (const call of calls) expect(call.media.heard.length).toBeGreaterThan(200);
   });
 

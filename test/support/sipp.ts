@@ -8,6 +8,8 @@ import { bindUdp } from './port-pair.ts';
 
 /** Runs SIPp scenarios against a SIP server on this machine, bounded in calls and in time. */
 const scenarios = new URL('../sipp/scenarios/', import.meta.url);
+/** From PATH; Debian's package is sip-tester. */
+const program = 'sipp';
 /** The scenarios name the speech file from here. */
 const repository = new URL('../../', import.meta.url);
 
@@ -56,7 +58,7 @@ export interface SippResult {
 export function sippAvailable(): { available: boolean; reason: string } {
   try {
     // `sipp -v` ends with 99.
-    execFileSync('sipp', ['-v'], { stdio: 'pipe' });
+    execFileSync(program, ['-v'], { stdio: 'pipe' });
     return { available: true, reason: 'sipp' };
   } catch (error) {
     const { status, stdout } = error as { status?: number; stdout?: Buffer };
@@ -70,7 +72,7 @@ export function sippAvailable(): { available: boolean; reason: string } {
 export async function runSipp(run: SippRun): Promise<SippResult> {
   const directory = await mkdtemp(join(tmpdir(), 'sipp-'));
   try {
-    await copyScenario(run.scenario, directory);
+    await copyScenario(run, directory);
     await writeFile(join(directory, 'users.csv'), `SEQUENTIAL\n${run.users.join(';\n')};\n`);
     const { exitCode, output } = await execute(await argumentsOf(run, directory), run);
     const [stats, errors, messages] = await Promise.all(
@@ -93,10 +95,16 @@ export async function runSipp(run: SippRun): Promise<SippResult> {
   }
 }
 
-/** `[service]` is one user for all calls; here each call has its own, from the first column of a file. */
-async function copyScenario(name: string, directory: string): Promise<void> {
-  const xml = await readFile(new URL(`${name}.xml`, scenarios), 'utf8');
-  await writeFile(join(directory, `${name}.xml`), xml.replaceAll('[service]', '[field0]'));
+/**
+ * `[service]` is one user for all calls; here each call has its own, from a file. SIPp parts its lines at `;`, so a
+ * user part with a parameter takes two columns.
+ */
+async function copyScenario(run: SippRun, directory: string): Promise<void> {
+  const xml = await readFile(new URL(`${run.scenario}.xml`, scenarios), 'utf8');
+  const columns = new Set(run.users.map((user) => user.split(';').length));
+  if (columns.size !== 1) throw new Error('users must all have the same number of parameters');
+  const user = Array.from({ length: Math.max(...columns) }, (_, i) => `[field${i}]`).join(';');
+  await writeFile(join(directory, `${run.scenario}.xml`), xml.replaceAll('[service]', user));
 }
 
 async function argumentsOf(run: SippRun, directory: string): Promise<string[]> {
@@ -140,7 +148,7 @@ process.on('exit', () => {
 
 function execute(args: string[], run: SippRun): Promise<{ exitCode: number; output: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ exitCode: number; output: string }>();
-  const child = spawn('sipp', args, { cwd: repository, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, { cwd: repository, stdio: ['ignore', 'pipe', 'pipe'] });
   const kill = (): void => {
     child.kill('SIGKILL');
   };

@@ -251,28 +251,18 @@ describe('media', () => {
       expect(pacing(heard, ptimeMs * 8)).toMatchObject({ lost: 0, timestampFaults: 0, markers: 1 });
       expect(new Set(heard.map((one) => one.payload.length))).toEqual(new Set([ptimeMs * 8]));
       expect(compareHeard(played.subarray(0, 8000), heard)).toMatchObject({ exact: true });
-      // A packet leaves when it is due, and never before.
-      expect(heard.at(-1)!.at - heard[0]!.at).toBeGreaterThan((heard.length - 2) * ptimeMs - 10);
     },
   );
 
-  test('losses, repetitions and reorderings that were asked for are seen by the other side', async () => {
-    const { callee, calls } = await answering();
+  test('packets that a stalled process could not send in time follow at once, and the call gets no slower', async () => {
+    const { callee } = await answering();
     const call = await (await phone()).call(callee.uri);
-    call.media.impairment = {
-      drop: (n) => n === 10 || n === 20,
-      duplicate: (n) => n === 30,
-      swap: (n) => n === 40,
-    };
-    await call.media.play(speech);
-    await allArrived(call, calls[0]!);
-    const heard = calls[0]!.media.heard.slice();
-    expect(pacing(heard)).toMatchObject({ lost: 2, duplicates: 1 });
-    const seqs = heard.map((one) => one.seq);
-    expect(seqs.filter((seq, i) => i > 0 && ((seq - seqs[i - 1]!) & 0xffff) === 0xffff)).toHaveLength(1);
-    const report = compareHeard(played, heard);
-    expect(report.exact).toBe(false);
-    expect(report.missingMs).toBeLessThanOrEqual(40);
+    const { sent } = call.media.counters;
+    const startedAt = performance.now();
+    while (performance.now() - startedAt < 300);
+    const behind = () => performance.now() - startedAt - (call.media.counters.sent - sent) * 20;
+    await vi.waitFor(() => expect(behind()).toBeLessThan(40), { interval: 5 });
+    expect(behind()).toBeGreaterThan(-21);
   });
 
   test('a digit is one event with one timestamp, marked at its start, with its end three times', async () => {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { decode } from './g711.ts';
 
 /** Where the committed speech is; see test/fixtures/README.md. */
@@ -50,25 +50,4 @@ function samplesOf(format: number, body: Buffer): Int16Array {
   if (format === MU_LAW) return decode('PCMU', body);
   if (format === A_LAW) return decode('PCMA', body);
   return Int16Array.from({ length: body.length >> 1 }, (_, i) => body.readInt16LE(2 * i));
-}
-
-/** Writes 8 kHz mono 16-bit PCM, so that a person can listen to what a test heard. */
-export function writeWav(file: string | URL, samples: Int16Array): void {
-  const header = Buffer.alloc(44);
-  header.write('RIFF', 0, 'latin1');
-  header.writeUInt32LE(36 + samples.length * 2, 4);
-  header.write('WAVEfmt ', 8, 'latin1');
-  header.writeUInt32LE(16, 16);
-  header.writeUInt16LE(PCM, 20);
-  header.writeUInt16LE(1, 22);
-  header.writeUInt32LE(8000, 24);
-  header.writeUInt32LE(16000, 28);
-  header.writeUInt16LE(2, 32);
-  header.writeUInt16LE(16, 34);
-  header.write('data', 36, 'latin1');
-  header.writeUInt32LE(samples.length * 2, 40);
-  writeFileSync(
-    file,
-    Buffer.concat([header, Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength)]),
-  );
 }

@@ -1,0 +1,289 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { mulawOfAlaw } from '../../src/audio/g711.ts';
+import { AudioRing } from '../../src/audio/ring.ts';
+import { ReceiveStream } from '../../src/media/receive-stream.ts';
+import { StatsBlock } from '../../src/media/stats-block.ts';
+
+const SILENCE = 0xff;
+let ring: AudioRing;
+let stats: StatsBlock;
+let stream: ReceiveStream;
+let heard: number[];
+
+beforeEach(() => {
+  ring = AudioRing.create(8192);
+  stats = StatsBlock.create();
+  stream = new ReceiveStream(ring, stats);
+  stream.configure('PCMU', false, 0);
+  heard = [];
+});
+
+/** Speech of a packet: bytes that tell where they come from and are never silence. */
+const speech = (n: number, length = 160): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => ((n * 7 + i) % 100) + 1);
+
+function packet(
+  sequence: number,
+  timestamp: number,
+  payload: Uint8Array,
+  now: number,
+  { ssrc = 1, isSpeech = true } = {},
+): void {
+  const header = {
+    payloadType: 0,
+    marker: false,
+    sequence: sequence & 0xffff,
+    timestamp: timestamp >>> 0,
+    ssrc,
+    payloadOffset: 12,
+    payloadLength: payload.length,
+  };
+  stream.packet(header, Uint8Array.from([...new Uint8Array(12), ...payload]), isSpeech, now);
+  listen();
+}
+
+function poll(now: number): void {
+  stream.poll(now);
+  listen();
+}
+
+function listen(): void {
+  const bytes = new Uint8Array(ring.readable);
+  ring.read(bytes);
+  for (const byte of bytes) heard.push(byte);
+}
+
+/** Speech packets number `from` to before `to`, 20 ms apart from `start` ms on, with polls between. */
+function talk(from: number, to: number, start: number, timestamp = from * 160): void {
+  for (let n = from; n < to; n++) {
+    packet(n, timestamp + (n - from) * 160, speech(n), start + (n - from) * 20);
+    poll(start + (n - from) * 20 + 10);
+  }
+}
+
+const allSpeech = (from: number, to: number): number[] =>
+  Array.from({ length: to - from }, (_, i) => [...speech(from + i)]).flat();
+const withoutSilence = (bytes: number[]): number[] => bytes.filter((byte) => byte !== SILENCE);
+const silenceIn = (bytes: number[]): number => bytes.length - withoutSilence(bytes).length;
+
+describe('order', () => {
+  test('what comes in order is there at once, byte for byte, in packets of 10 to 60 ms', () => {
+    let timestamp = 1000;
+    const expected: number[] = [];
+    [80, 160, 240, 480, 80, 320].forEach((length, n) => {
+      packet(n, timestamp, speech(n, length), timestamp / 8);
+      timestamp += length;
+      expected.push(...speech(n, length));
+      expect(heard).toEqual(expected);
+    });
+  });
+
+  test('A-law arrives as mu-law', () => {
+    stream.configure('PCMA', false, 0);
+    packet(0, 0, speech(0), 0);
+    expect(heard).toEqual([...speech(0)].map((byte) => mulawOfAlaw[byte]));
+  });
+
+  test('packets that overtook each other come out in order', () => {
+    for (const n of [0, 1, 4, 3, 2, 5]) packet(n, n * 160, speech(n), 100 + n);
+    expect(heard).toEqual(allSpeech(0, 6));
+    expect(stats.read()).toMatchObject({ packetsReceived: 6, packetsLost: 0, packetsLate: 0 });
+  });
+
+  test('a lost packet is its length of silence, once three others have come', () => {
+    for (const n of [0, 1, 3, 4]) packet(n, n * 160, speech(n), n * 20);
+    expect(heard).toEqual(allSpeech(0, 2));
+    packet(5, 800, speech(5), 100);
+    packet(6, 960, speech(6), 120);
+    expect(heard).toEqual([...allSpeech(0, 2), ...Array(160).fill(SILENCE), ...allSpeech(3, 7)]);
+    expect(stats.read().packetsLost).toBe(1);
+  });
+
+  test('or once 60 ms have passed', () => {
+    for (const n of [0, 2]) packet(n, n * 160, speech(n), n * 20);
+    poll(99);
+    expect(heard).toEqual(allSpeech(0, 1));
+    poll(100);
+    expect(heard).toEqual([...speech(0), ...Array(160).fill(SILENCE), ...speech(2)]);
+  });
+
+  test('duplicates and packets that come too late are left out and counted', () => {
+    talk(0, 4, 0);
+    packet(3, 480, speech(3), 81);
+    packet(65_535, -160, speech(9), 82);
+    expect(heard).toEqual(allSpeech(0, 4));
+    expect(stats.read()).toMatchObject({ packetsDuplicated: 1, packetsLate: 1, packetsReceived: 6 });
+  });
+
+  test('sequence and timestamp wrap without a seam', () => {
+    talk(65_530, 65_545, 0, 0xffff_ffff - 800);
+    expect(heard).toEqual(allSpeech(65_530, 65_545));
+    expect(stats.read().packetsLost).toBe(0);
+  });
+
+  test('a new SSRC is followed at once, whatever its numbers', () => {
+    talk(0, 5, 0);
+    packet(40_000, 123_456_789, speech(40_000), 100, { ssrc: 2 });
+    packet(40_001, 123_456_949, speech(40_001), 120, { ssrc: 2 });
+    expect(heard).toEqual([...allSpeech(0, 5), ...allSpeech(40_000, 40_002)]);
+    expect(stats.read().packetsLost).toBe(0);
+  });
+
+  test('a sequence that starts again elsewhere is believed when a second packet follows', () => {
+    talk(5000, 5005, 0);
+    talk(100, 105, 100, 5005 * 160);
+    expect(heard).toEqual(
+      [...allSpeech(5000, 5005), ...allSpeech(101, 105)].toSpliced(800, 0, ...Array(160).fill(SILENCE)),
+    );
+  });
+
+  test('neither a stray packet nor a restart far ahead counts as thousands of lost ones', () => {
+    talk(0, 5, 0);
+    packet(20_000, 99_999_999, speech(1), 100);
+    talk(5, 10, 100);
+    talk(40_000, 40_005, 200, 10 * 160);
+    expect(heard.filter((byte) => byte !== SILENCE)).toEqual([
+      ...allSpeech(0, 10),
+      ...allSpeech(40_001, 40_005),
+    ]);
+    expect(stats.read()).toMatchObject({ packetsLost: 0, packetsLate: 2 });
+  });
+
+  test('payload beyond 60 ms is refused', () => {
+    packet(0, 0, speech(0, 481), 0);
+    expect(heard).toEqual([]);
+    expect(stats.read()).toMatchObject({ packetsDroppedInvalid: 1, packetsReceived: 0 });
+  });
+});
+
+describe('time', () => {
+  test('before the first packet silence keeps time, 200 ms behind the clock', () => {
+    for (let now = 0; now <= 1000; now += 20) poll(now);
+    expect(heard).toHaveLength(6400);
+    expect(silenceIn(heard)).toBe(6400);
+  });
+
+  test('a peer that sends nothing while it is silent (DTX) loses no time', () => {
+    talk(0, 50, 0);
+    for (let now = 1000; now < 4000; now += 20) poll(now);
+    talk(50, 100, 4000, 4000 * 8);
+    expect(heard.slice(0, 8000)).toEqual(allSpeech(0, 50));
+    expect(silenceIn(heard)).toBe(3000 * 8);
+    expect(heard.slice(-8000)).toEqual(allSpeech(50, 100));
+  });
+
+  test('a short DTX gap is filled by the timestamp alone', () => {
+    talk(0, 2, 0);
+    packet(2, 320 + 1200, speech(2), 190);
+    expect(heard).toEqual([...allSpeech(0, 2), ...Array(1200).fill(SILENCE), ...speech(2)]);
+  });
+
+  test('a peer that pauses without counting time goes on at once', () => {
+    talk(0, 50, 0);
+    for (let now = 1000; now < 3000; now += 20) poll(now);
+    const before = heard.length;
+    packet(50, 50 * 160, speech(50), 3000);
+    expect(heard.slice(before)).toEqual([...speech(50)]);
+  });
+
+  test('timestamps that jump by hours, or back, are no reason for hours of silence', () => {
+    talk(0, 5, 0);
+    packet(5, 5 * 160 + 8000 * 7200, speech(5), 100);
+    packet(6, 17, speech(6), 120);
+    packet(7, 177, speech(7), 140);
+    expect(heard).toEqual(allSpeech(0, 8));
+  });
+
+  test('speech of a stalled network is kept, and its surplus worked off in silence', () => {
+    talk(0, 50, 0);
+    for (let now = 1000; now < 2000; now += 20) poll(now);
+    for (let n = 50; n < 100; n++) packet(n, n * 160, speech(n), 2000);
+    expect(withoutSilence(heard)).toEqual(allSpeech(0, 100));
+    const surplus = heard.length - 2000 * 8;
+    expect(surplus).toBeGreaterThan(700 * 8);
+    // 1 s of speech, then quiet: packets that carry silence.
+    talk(100, 150, 2000);
+    for (let n = 150; n < 300; n++) packet(n, n * 160, new Uint8Array(160).fill(SILENCE), n * 20);
+    expect(withoutSilence(heard)).toEqual(allSpeech(0, 150));
+    expect(heard.length - 300 * 160).toBeLessThan(50 * 8);
+    expect(heard.length - 300 * 160).toBeGreaterThan(-200 * 8);
+  });
+
+  test('a pause between words keeps at least 60 ms while a surplus is worked off', () => {
+    talk(0, 50, 0);
+    for (let now = 1000; now < 2000; now += 20) poll(now);
+    for (let n = 50; n < 100; n++) packet(n, n * 160, speech(n), 2000);
+    const before = heard.length;
+    for (let n = 100; n < 110; n++) packet(n, n * 160, new Uint8Array(160).fill(SILENCE), n * 20);
+    packet(110, 110 * 160, speech(110), 2200);
+    expect(heard.slice(before)).toEqual([...Array(480).fill(SILENCE), ...speech(110)]);
+  });
+
+  test.each([-300, -200, 200, 300])(
+    'two hours with a clock that is off by %i ppm: nothing added, nothing lost',
+    (ppm) => {
+      const payload = speech(1);
+      const packets = 2 * 3600 * 50;
+      let bytes = 0;
+      const out = new Uint8Array(8192);
+      for (let n = 0; n < packets; n++) {
+        // Jitter of 0 to 60 ms, which also swaps neighbours' arrival times but not their order.
+        const now = n * 20 * (1 + ppm / 1e6) + (n % 7) * 2.5;
+        stream.poll(now);
+        const header = {
+          payloadType: 0,
+          marker: false,
+          sequence: n & 0xffff,
+          timestamp: (n * 160) >>> 0,
+          ssrc: 1,
+          payloadOffset: 0,
+          payloadLength: 160,
+        };
+        stream.packet(header, payload, true, now);
+        bytes += ring.read(out);
+      }
+      expect(bytes).toBe(packets * 160);
+      expect(stats.read()).toMatchObject({ packetsLost: 0, packetsLate: 0, packetsDuplicated: 0 });
+    },
+  );
+
+  test('on hold nothing is written, and the time of the hold is not made up for', () => {
+    talk(0, 5, 0);
+    stream.configure('PCMU', true, 100);
+    talk(5, 20, 100);
+    for (let now = 400; now < 60_000; now += 20) poll(now);
+    expect(heard).toEqual(allSpeech(0, 5));
+    stream.configure('PCMU', false, 60_000);
+    poll(60_010);
+    talk(20, 25, 60_020, 60_000 * 8);
+    expect(heard).toEqual([...allSpeech(0, 5), ...allSpeech(20, 25)]);
+  });
+
+  test('comfort noise and telephone-event count as received, and are never heard', () => {
+    talk(0, 5, 0);
+    for (let n = 5; n < 10; n++) packet(n, 800, speech(n, 4), n * 20, { isSpeech: false });
+    packet(10, 10 * 160, speech(10), 200);
+    expect(heard).toEqual([...allSpeech(0, 5), ...Array(800).fill(SILENCE), ...speech(10)]);
+    expect(stats.read()).toMatchObject({ packetsReceived: 11, packetsLost: 0 });
+  });
+});
+
+test('a ring that nobody reads drops speech and counts it', () => {
+  for (let n = 0; n < 60; n++)
+    stream.packet(
+      {
+        payloadType: 0,
+        marker: false,
+        sequence: n,
+        timestamp: n * 160,
+        ssrc: 1,
+        payloadOffset: 0,
+        payloadLength: 160,
+      },
+      speech(n),
+      true,
+      n * 20,
+    );
+  expect(ring.readable).toBe(8192);
+  expect(stats.read().packetsDroppedOverrun).toBe(9);
+});

@@ -1,0 +1,226 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { AudioRing } from '../../src/audio/ring.ts';
+import type { MediaSettings } from '../../src/media/media-port.ts';
+import { RtpLeg } from '../../src/media/rtp-leg.ts';
+import { StatsBlock } from '../../src/media/stats-block.ts';
+import type { FromWorker } from '../../src/media/worker-protocol.ts';
+
+/** One leg on real sockets, with the slots of the pacer given out by the test. */
+const inbound = AudioRing.create(8192);
+const outbound = AudioRing.create(8192);
+let stats: StatsBlock;
+let leg: RtpLeg;
+let rtpPort: number;
+let peer: Socket;
+let other: Socket;
+let events: FromWorker[];
+let slot = 0;
+
+async function bound(): Promise<Socket> {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  return socket;
+}
+
+/** Opens the leg at some free pair of ports. */
+function openLeg(): void {
+  const setup = {
+    leg: 1,
+    address: '127.0.0.1',
+    callerAddress: '127.0.0.1',
+    timeoutSeconds: 1,
+    inbound: inbound.buffer,
+    outbound: outbound.buffer,
+    stats: stats.buffer,
+  };
+  for (let tries = 0; ; tries++) {
+    rtpPort = 10_000 + 2 * Math.floor(Math.random() * 5000);
+    try {
+      leg = new RtpLeg({ ...setup, rtpPort }, (event) => events.push(event));
+      return;
+    } catch (error) {
+      if (tries === 20) throw error;
+    }
+  }
+}
+
+beforeEach(async () => {
+  stats = StatsBlock.create();
+  events = [];
+  for (const ring of [inbound, outbound]) ring.read(new Uint8Array(8192));
+  openLeg();
+  peer = await bound();
+  other = await bound();
+});
+
+afterEach(async () => {
+  await new Promise<void>((resolve) => leg.close(resolve));
+  peer.close();
+  other.close();
+});
+
+function configure(changes: Partial<MediaSettings> = {}): void {
+  const settings: MediaSettings = {
+    codec: 'PCMU',
+    payloadType: 0,
+    otherPayloadTypes: [101],
+    remoteAddress: '127.0.0.1',
+    remotePort: peer.address().port,
+    remoteRtcpPort: 0,
+    rtcpMux: false,
+    direction: 'sendrecv',
+    held: false,
+    ptimeMs: 20,
+    moved: false,
+    ...changes,
+  };
+  leg.configure(settings, performance.now());
+}
+
+function rtp(sequence: number, payloadType = 0): Buffer {
+  const packet = Buffer.alloc(172, 0x31);
+  packet[0] = 0x80;
+  packet[1] = payloadType;
+  packet.writeUInt16BE(sequence, 2);
+  packet.writeUInt32BE(sequence * 160, 4);
+  packet.writeUInt32BE(7, 8);
+  return packet;
+}
+
+const tick = (now = performance.now()): void => {
+  slot += 4;
+  leg.tick(slot, now);
+};
+
+/** The next packet that one tick sends, and who got it. */
+async function heardAt(socket: Socket): Promise<Buffer> {
+  const message = once(socket, 'message') as Promise<[Buffer, RemoteInfo]>;
+  tick();
+  const [packet, from] = await message;
+  expect(from.port).toBe(rtpPort);
+  return packet;
+}
+
+async function send(
+  from: Socket,
+  packet: Buffer,
+  counted: keyof ReturnType<StatsBlock['read']>,
+): Promise<void> {
+  const before = stats.read()[counted] as number;
+  from.send(packet, rtpPort, '127.0.0.1');
+  await vi.waitFor(() => expect(stats.read()[counted]).toBe(before + 1));
+}
+
+test('sends to the SDP address first, then to the source that sends', async () => {
+  configure();
+  leg.startSending(performance.now());
+  await heardAt(peer);
+  await send(other, rtp(1), 'packetsReceived');
+  expect(stats.read().source).toBe(`127.0.0.1:${other.address().port}`);
+  expect(events).toEqual([{ type: 'first_packet', leg: 1, at: expect.any(Number) }]);
+  await heardAt(other);
+});
+
+test('after a re-INVITE that moved the peer it sends to the new SDP address at once', async () => {
+  configure();
+  leg.startSending(performance.now());
+  await send(other, rtp(1), 'packetsReceived');
+  configure({ moved: true });
+  await heardAt(peer);
+  await send(peer, rtp(2), 'packetsReceived');
+  await send(other, rtp(3), 'packetsDroppedBySource');
+  expect(events).toHaveLength(1);
+});
+
+test('before sending starts nothing leaves', () => {
+  configure();
+  for (let i = 0; i < 10; i++) tick();
+  expect(stats.read().packetsSent).toBe(0);
+});
+
+test.each([
+  ['recvonly', { direction: 'recvonly' }],
+  ['inactive', { direction: 'inactive' }],
+  ['hold', { held: true }],
+  ['an unspecified IPv4 address', { remoteAddress: '0.0.0.0' }],
+  ['an unspecified IPv6 address', { remoteAddress: '::' }],
+  ['port 0', { remotePort: 0 }],
+] as [string, Partial<MediaSettings>][])(
+  'nothing is sent to %s, also after the lock; afterwards it goes on',
+  async (_, changes) => {
+    configure(changes);
+    leg.startSending(performance.now());
+    await send(peer, rtp(1), 'packetsReceived');
+    for (let i = 0; i < 10; i++) tick();
+    expect(stats.read().packetsSent).toBe(0);
+    configure();
+    await heardAt(peer);
+    expect(stats.read()).toMatchObject({ packetsSent: 1, socketErrors: 0 });
+  },
+);
+
+test('until it is configured nothing is received', async () => {
+  await send(peer, rtp(1), 'packetsReceived').then(
+    () => expect.unreachable(),
+    () => undefined,
+  );
+  configure();
+  await send(peer, rtp(2), 'packetsReceived');
+});
+
+test('negotiated types without speech count, others are dropped, and neither is heard', async () => {
+  configure();
+  await send(peer, rtp(1, 101), 'packetsReceived');
+  await send(peer, rtp(2, 96), 'packetsDroppedInvalid');
+  await send(peer, Buffer.from('not RTP at all'), 'packetsDroppedInvalid');
+  expect(inbound.readable).toBe(0);
+  await send(peer, rtp(2), 'packetsReceived');
+  expect(inbound.readable).toBe(160);
+});
+
+test('RTCP is taken on its own port and on the RTP port, from the peer only', async () => {
+  const report = Buffer.from([0x80, 201, 0, 1, 0, 0, 0, 7]);
+  configure();
+  await send(peer, rtp(1), 'packetsReceived');
+  await send(peer, report, 'rtcpReceived');
+  peer.send(report, rtpPort + 1, '127.0.0.1');
+  await vi.waitFor(() => expect(stats.read().rtcpReceived).toBe(2));
+  peer.send(Buffer.from('rubbish'), rtpPort + 1, '127.0.0.1');
+  await vi.waitFor(() => expect(stats.read().packetsDroppedInvalid).toBe(1));
+});
+
+test('a peer that is gone is reported once, and only when it should send', () => {
+  const start = performance.now();
+  configure({ direction: 'recvonly' });
+  tick(start + 50_000);
+  expect(events).toEqual([]);
+  configure();
+  tick(start + 60_000);
+  tick(start + 70_000);
+  expect(events).toEqual([{ type: 'media_timeout', leg: 1 }]);
+});
+
+test('a port that is taken is an error, and nothing of the pair stays open', async () => {
+  const squatter = createSocket('udp4');
+  const free = rtpPort;
+  await new Promise<void>((resolve) => leg.close(resolve));
+  squatter.bind(free + 1, '127.0.0.1');
+  await once(squatter, 'listening');
+  const setup = {
+    leg: 2,
+    address: '127.0.0.1',
+    rtpPort: free,
+    callerAddress: '127.0.0.1',
+    timeoutSeconds: 0,
+    inbound: inbound.buffer,
+    outbound: outbound.buffer,
+    stats: stats.buffer,
+  };
+  expect(() => new RtpLeg(setup, () => undefined)).toThrow(/EADDRINUSE/);
+  squatter.close();
+  await once(squatter, 'close');
+  leg = new RtpLeg(setup, () => undefined);
+});
