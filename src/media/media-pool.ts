@@ -32,11 +32,18 @@ const RESTART_GUARD_MS = 1000;
 
 /**
  * Starts the media workers.
- * @throws Error when the address cannot be bound on this machine
+ * @throws Error when the address cannot be bound on this machine, or a worker does not start
  */
 export async function createMediaPool(options: MediaPoolOptions): Promise<MediaPool> {
   await checkAddress(options.bindAddress);
-  return new WorkerPool(options);
+  const pool = new WorkerPool(options);
+  try {
+    await pool.ready();
+  } catch (error) {
+    await pool.close();
+    throw new Error(`a media worker did not start: ${(error as Error).message}`, { cause: error });
+  }
+  return pool;
 }
 
 /** A wrong `media.address` should stop the start, not fail every call. */
@@ -73,6 +80,11 @@ class WorkerPool implements MediaPool {
     this.#options = options;
     this.#pairs = new PortPairs(options.ports);
     for (let i = 1; i <= options.workers; i++) this.#start(`media-${i}`);
+  }
+
+  /** Resolves when every worker runs. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.ready));
   }
 
   async open(options: MediaPortOptions): Promise<MediaPort> {

@@ -59,6 +59,7 @@ function pace(): void {
   setTimeout(pace, Math.ceil(pacer.delay(performance.now())));
 }
 
+emit({ type: 'ready' });
 port.on('message', (message: ToWorker) => {
   switch (message.type) {
     case 'open':

@@ -23,18 +23,26 @@ export class WorkerHost {
   readonly #events: WorkerHostEvents;
   readonly #legs = new Map<number, LegPort>();
   readonly #opening = new Map<number, (result: OpenResult) => void>();
+  readonly #ready = Promise.withResolvers<void>();
   #terminating = false;
   #failure: Error | undefined;
 
   constructor(name: string, events: WorkerHostEvents) {
     this.name = name;
     this.#events = events;
-    this.#worker = new Worker(new URL('./media-worker.ts', import.meta.url), { name });
+    this.#worker = new Worker(new URL('./media-worker.ts', import.meta.url), { name, execArgv: [] });
     this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
     this.#worker.on('error', (error) => {
       this.#failure = error as Error;
     });
     this.#worker.on('exit', () => this.#onExit());
+    // Who does not ask hears of a failed start by `onLost`.
+    this.#ready.promise.catch(() => undefined);
+  }
+
+  /** Resolves when the thread runs. @throws the thread's error when it ended before */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   /** Legs that are open or being opened. */
@@ -62,6 +70,10 @@ export class WorkerHost {
   }
 
   #onMessage(message: FromWorker): void {
+    if (message.type === 'ready') {
+      this.#ready.resolve();
+      return;
+    }
     const leg = this.#legs.get(message.leg);
     if (!leg) return;
     switch (message.type) {
@@ -92,6 +104,7 @@ export class WorkerHost {
   }
 
   #onExit(): void {
+    this.#ready.reject(this.#failure ?? new Error('the thread ended'));
     const legs = [...this.#legs.values()];
     this.#legs.clear();
     const open = legs.filter((leg) => !this.#opening.has(leg.id));

@@ -25,6 +25,8 @@ export type ToWorker =
   | { type: 'close'; leg: number };
 
 export type FromWorker =
+  /** The worker runs; its first message. */
+  | { type: 'ready' }
   | { type: 'opened'; leg: number }
   /** The pair could not be bound; `code` as the system gives it (`EADDRINUSE`). */
   | { type: 'open_failed'; leg: number; code: string; detail: string }

@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parseConfig } from '../../src/config/config.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import { findApiCaller } from '../../src/telephony/api-keys.ts';
+import { importOrganizations } from '../../src/telephony/configured-organizations.ts';
+import { Trunks } from '../../src/telephony/trunks.ts';
+
+const acme = {
+  id: 'acme',
+  name: 'Acme',
+  api_keys: ['sk_test_acme_0123456789'],
+  sip: { username: 'acme', password: 'long-enough' },
+};
+const beta = { id: 'beta', name: 'Beta', sip: { username: 'beta', password: 'also-enough' } };
+const wanted = (...organizations: object[]) => parseConfig({ organizations }).organizations;
+
+describe('the organizations of the configuration', () => {
+  let store: Store;
+  let trunks: Trunks;
+  beforeEach(async () => {
+    store = await openStore('sqlite::memory:', 0);
+    trunks = new Trunks(store);
+  });
+  afterEach(() => store.close());
+
+  async function bring(...organizations: object[]): Promise<void> {
+    await importOrganizations(store, wanted(...organizations), 'sip.kallglot.com');
+    await trunks.reload();
+  }
+
+  test('are there after the start, with keys and trunk', async () => {
+    await bring(acme);
+    expect(await findApiCaller(store, 'sk_test_acme_0123456789')).toEqual({
+      organizationId: 'acme',
+      active: true,
+      environment: 'test',
+    });
+    expect(trunks.ofUsername('acme')).toMatchObject({
+      organizationId: 'acme',
+      sipEnabled: true,
+      requireDigest: false,
+    });
+  });
+
+  test('keep no password, but an HA1 for each algorithm', async () => {
+    await bring(acme);
+    const rows = await store.db.selectFrom('organizations').selectAll().execute();
+    expect(JSON.stringify(rows)).not.toContain('long-enough');
+    // MD5 of acme:sip.kallglot.com:long-enough
+    expect(trunks.ofUsername('acme')?.credentials?.ha1.MD5).toMatch(/^[0-9a-f]{32}$/);
+    expect(trunks.ofUsername('acme')?.credentials?.ha1['SHA-256']).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test('are changed at the next start, and disabled when they are gone from the file', async () => {
+    await bring(acme, beta);
+    await bring({ ...beta, name: 'Beta 2', sip: { ...beta.sip, concurrency_limit: 7 } });
+    expect(trunks.ofOrganization('beta')?.concurrencyLimit).toBe(7);
+    expect(trunks.ofOrganization('acme')).toMatchObject({ active: false, sipEnabled: false });
+    expect(await findApiCaller(store, 'sk_test_acme_0123456789')).toBeUndefined();
+  });
+
+  test('may swap their usernames', async () => {
+    await bring(acme, beta);
+    await bring(
+      { ...acme, sip: { ...acme.sip, username: 'beta' } },
+      { ...beta, sip: { ...beta.sip, username: 'acme' } },
+    );
+    expect(trunks.ofUsername('beta')?.organizationId).toBe('acme');
+    expect(trunks.ofUsername('acme')?.organizationId).toBe('beta');
+  });
+
+  test('get new credentials for a new realm, but others stop the start with a message', async () => {
+    await bring(acme);
+    await importOrganizations(store, wanted(acme), 'new.example.com');
+    await store.db.updateTable('organizations').set({ managed_by: 'api' }).execute();
+    await expect(importOrganizations(store, [], 'third.example.com')).rejects.toThrow(
+      /acme were made for the realm "new\.example\.com", but sip\.realm is now "third\.example\.com"/,
+    );
+  });
+});
