@@ -19,6 +19,7 @@ import { SipApplication } from './sip/sip-application.ts';
 import { type Engine, startEngine } from './sip-engine/engine.ts';
 import { sharedSecret } from './store/secrets.ts';
 import { openStore } from './store/store.ts';
+import { EngineMeter } from './telemetry/engine-meter.ts';
 import { createLog, type Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { RecentRefusals } from './telemetry/recent-refusals.ts';
@@ -105,6 +106,8 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     });
     parts.add(sip);
     await sip.start();
+    const engineMeter = new EngineMeter(metrics);
+    metrics.beforeScrape(async () => engine && engineMeter.add(engine, await engine.control.stats()));
 
     const api = createApi({
       log,

@@ -16,9 +16,10 @@ import type { Endpoint, Flow, TransportEvents } from './transport.ts';
 import { Uac } from './uac.ts';
 import { Uas } from './uas.ts';
 import { validateResponse } from './validate.ts';
+import { RETRY_AFTER } from './write-response.ts';
 
 /** What the core needs of its transports; sockets in the gateway, recorders in tests. */
-export interface CoreTransport {
+interface CoreTransport {
   readonly hostports: readonly string[];
   readonly localHostports: readonly string[];
   flowTo(target: Endpoint, near: Flow): Flow;
@@ -139,7 +140,7 @@ class Core implements EngineCore {
     this.stats.applications -= 1;
     this.#context.routes.removeAll(app);
     for (const pending of this.#pending.all()) {
-      if (pending.app === app) this.#answers.end(pending, 503, 'Service Unavailable');
+      if (pending.app === app) this.#answers.end(pending, 503, 'Service Unavailable', [RETRY_AFTER]);
     }
     for (const dialog of this.#context.dialogs.ownedBy(app)) this.#uac.bye(dialog, 'application lost');
   }

@@ -1,5 +1,6 @@
 import { createServer, type Socket } from 'node:net';
-import { type AppSide, DrachtioSession } from './drachtio-session.ts';
+import { type AppSide, DrachtioSession, type SessionSocket } from './drachtio-session.ts';
+import type { Faults } from './faults.ts';
 
 /** Applications that may be connected at a time. */
 const MAX_CONNECTIONS = 32;
@@ -15,12 +16,16 @@ export interface DrachtioServer {
 }
 
 /** Listens for applications on loopback, any free port. */
-export async function openDrachtioServer(side: AppSide, secret: string): Promise<DrachtioServer> {
+export async function openDrachtioServer(
+  side: AppSide,
+  secret: string,
+  faults: Faults,
+): Promise<DrachtioServer> {
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    serve(socket, side, secret);
+    serve(socket, new DrachtioSession(side, socketOf(socket), secret), faults);
   });
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
@@ -42,7 +47,7 @@ export async function openDrachtioServer(side: AppSide, secret: string): Promise
   };
 }
 
-function serve(socket: Socket, side: AppSide, secret: string): void {
+function socketOf(socket: Socket): SessionSocket {
   const write = (frame: Buffer): void => {
     // Frames of one turn leave in one segment.
     if (socket.writableCorked === 0) {
@@ -52,14 +57,19 @@ function serve(socket: Socket, side: AppSide, secret: string): void {
     socket.write(frame);
     if (socket.writableLength > MAX_UNSENT_BYTES) socket.destroy();
   };
-  const session = new DrachtioSession(side, { write, end: () => socket.end() }, secret);
+  return { write, end: () => socket.end() };
+}
+
+function serve(socket: Socket, session: DrachtioSession, faults: Faults): void {
   const deadline = setTimeout(() => {
     if (!session.authenticated) socket.destroy();
   }, AUTHENTICATE_MS);
-  socket.on('data', (bytes: Buffer) => session.receive(bytes));
+  const receive = faults.guard((bytes: Buffer) => session.receive(bytes));
+  const closed = faults.guard(() => session.closed());
+  socket.on('data', receive);
   socket.on('error', () => {});
   socket.on('close', () => {
     clearTimeout(deadline);
-    session.closed();
+    closed();
   });
 }

@@ -19,7 +19,7 @@ import {
 } from './message.ts';
 
 /** drachtio-srf pings and uses newer features only from a server that says at least v0.8.2. */
-export const SERVER_VERSION = 'v0.9.10';
+const SERVER_VERSION = 'v0.9.10';
 
 /** Verbs that one application may register; drachtio-srf knows fewer than 20. */
 const MAX_ROUTES = 64;

@@ -21,4 +21,5 @@ export type FromEngine =
   | { type: 'ready'; port: number; secret: string; hostports: string[] }
   | { type: 'failed'; message: string }
   | { type: 'stats'; id: number; stats: EngineStats }
+  | { type: 'fault'; stack: string }
   | { type: 'closed' };

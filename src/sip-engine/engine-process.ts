@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { defaultLimits, type EngineLimits } from './context.ts';
 import { createEngineCore, type EngineCore } from './core.ts';
 import { openDrachtioServer } from './drachtio-server.ts';
+import { Faults } from './faults.ts';
+import { newStats } from './stats.ts';
 import { systemEngineClock } from './timers.ts';
+import type { TransportEvents } from './transport.ts';
 import { type ListenAddress, openTransportLayer } from './transport-layer.ts';
 
 /** What a running engine needs to know; plain data, so that it can go to a worker. */
@@ -23,18 +26,31 @@ export interface RunningEngine {
 }
 
 /** @throws Error naming the address that cannot be bound */
-export async function runEngine(settings: EngineSettings): Promise<RunningEngine> {
+export async function runEngine(
+  settings: EngineSettings,
+  reportFault: (stack: string) => void = () => {},
+): Promise<RunningEngine> {
   const limits = { ...defaultLimits, ...settings.limits };
-  const core = createEngineCore({ clock: systemEngineClock, limits });
+  const stats = newStats();
+  const faults = new Faults(systemEngineClock, stats, reportFault);
+  const clock = faults.clock();
+  const core = createEngineCore({ clock, limits, stats });
+  const events: TransportEvents = {
+    message: faults.guard((message, flow) => core.message(message, flow)),
+    unreadable: faults.guard((error, flow) => core.unreadable(error, flow)),
+    admits: (address) => core.admits(address),
+    inUse: (flow) => core.inUse(flow),
+  };
+  const { listen, advertisedAddress } = settings;
   const transport = await openTransportLayer(
-    { listen: settings.listen, advertisedAddress: settings.advertisedAddress, streamLimits: limits.streams },
-    core,
-    core.stats,
-    systemEngineClock,
+    { listen, advertisedAddress, streamLimits: limits.streams },
+    events,
+    stats,
+    clock,
   );
   core.attach(transport);
   const secret = randomBytes(24).toString('hex');
-  const server = await openDrachtioServer(core, secret).catch(async (error: unknown) => {
+  const server = await openDrachtioServer(core, secret, faults).catch(async (error: unknown) => {
     await transport.close();
     throw error;
   });

@@ -8,7 +8,7 @@ if (port === null) throw new Error('engine-worker.ts runs as a worker thread onl
 const tell = (message: FromEngine): void => port.postMessage(message);
 
 try {
-  const engine = await runEngine(workerData as EngineSettings);
+  const engine = await runEngine(workerData as EngineSettings, (stack) => tell({ type: 'fault', stack }));
   port.on('message', (message: ToEngine) => obey(engine, message));
   tell({ type: 'ready', port: engine.port, secret: engine.secret, hostports: engine.hostports });
 } catch (error) {

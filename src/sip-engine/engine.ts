@@ -3,10 +3,6 @@ import type { EngineControl, FromEngine, ToEngine } from './engine-control.ts';
 import type { EngineSettings } from './engine-process.ts';
 import type { EngineStats } from './stats.ts';
 
-export type { EngineLimits } from './context.ts';
-export type { EngineControl } from './engine-control.ts';
-export type { EngineStats } from './stats.ts';
-export type { ListenAddress } from './transport-layer.ts';
 export type EngineOptions = EngineSettings;
 
 /** The embedded SIP engine, in a thread of its own. Applications reach it as they would reach a drachtio-server. */
@@ -20,6 +16,8 @@ export interface Engine {
   readonly control: EngineControl;
   /** The thread has ended: with an error when it died, with null after `close`. Called at once if it already has. */
   onExit(listener: (error: Error | null) => void): void;
+  /** An error of the engine itself, which cost one message, frame or timer; at most one every 10 s is told. */
+  onFault(listener: (stack: string) => void): void;
   /** Closes all sockets, within 1 s; idempotent. Calls that are up get a BYE. */
   close(): Promise<void>;
 }
@@ -55,6 +53,7 @@ class EngineThread implements Engine {
   readonly control: EngineControl;
   readonly #worker: Worker;
   readonly #listeners: ((error: Error | null) => void)[] = [];
+  readonly #faultListeners: ((stack: string) => void)[] = [];
   readonly #waiting = new Map<number, { resolve(stats: EngineStats): void; reject(error: Error): void }>();
   #exit: { error: Error | null } | undefined;
   #error: Error | null = null;
@@ -83,6 +82,10 @@ class EngineThread implements Engine {
     else this.#listeners.push(listener);
   }
 
+  onFault(listener: (stack: string) => void): void {
+    this.#faultListeners.push(listener);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -103,6 +106,7 @@ class EngineThread implements Engine {
 
   #receive(message: FromEngine): void {
     if (message.type === 'closed') void this.#worker.terminate();
+    if (message.type === 'fault') for (const listener of this.#faultListeners) listener(message.stack);
     if (message.type !== 'stats') return;
     this.#waiting.get(message.id)?.resolve(message.stats);
     this.#waiting.delete(message.id);

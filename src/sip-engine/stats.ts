@@ -22,6 +22,8 @@ export interface EngineStats {
   invitesUnanswered: number;
   /** 2xx answers that no ACK came for. */
   acksMissing: number;
+  /** Errors of the engine itself; each cost one message, frame or timer. */
+  faults: number;
   connections: number;
   serverTransactions: number;
   clientTransactions: number;
@@ -45,6 +47,7 @@ export const newStats = (): EngineStats => ({
   connectionsCut: 0,
   invitesUnanswered: 0,
   acksMissing: 0,
+  faults: 0,
   connections: 0,
   serverTransactions: 0,
   clientTransactions: 0,

@@ -34,7 +34,7 @@ interface TimerRow {
 }
 
 /** RFC 3261 table 4 with L and M of RFC 6026; C is the patience with a peer that only ever answers provisionally. */
-export const timerTable = {
+const timerTable = {
   A: { ms: T1, doublesTo: 64 * T1, reliable: 'off' },
   B: { ms: 64 * T1 },
   C: { ms: 180_000 },

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { EngineStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
 import {
@@ -45,13 +46,14 @@ export async function openTransportLayer(
   stats: EngineStats,
   clock: EngineClock,
 ): Promise<TransportLayer> {
-  const { advertisedAddress, streamLimits } = options;
+  const { streamLimits } = options;
   const listeners: Listener[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(listeners.map((listener) => listener.close()));
   };
   try {
     for (const { transport, host, port } of options.listen) {
+      const advertisedAddress = advertised(options.advertisedAddress, host);
       const listener =
         transport === 'udp'
           ? await listenUdp({ host, port, advertisedAddress }, events, stats)
@@ -63,8 +65,8 @@ export async function openTransportLayer(
     throw error;
   }
   const localHostports = listeners.map(({ transport, local }) => hostport(transport, local));
-  const hostports = listeners.map(({ transport, local }) =>
-    hostport(transport, { address: advertisedAddress ?? local.address, port: local.port }),
+  const hostports = listeners.map(({ transport, local: { address, port } }) =>
+    hostport(transport, { address: advertised(options.advertisedAddress, address) ?? address, port }),
   );
   return {
     hostports,
@@ -72,6 +74,12 @@ export async function openTransportLayer(
     flowTo: (target, near) => choose(listeners, target, near).flowTo(target),
     close,
   };
+}
+
+/** The advertised address, where it is a name or of the family of `host`. */
+function advertised(address: string | undefined, host: string): string | undefined {
+  const family = address === undefined ? 0 : isIP(address);
+  return family === 0 || family === isIP(host) ? address : undefined;
 }
 
 /** The listener of the same transport and port as `near`, in the target's family. */

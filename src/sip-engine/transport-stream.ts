@@ -82,10 +82,7 @@ class TcpListener implements Listener {
 
   accept(socket: Socket): void {
     const address = socket.remoteAddress ?? '';
-    const full =
-      this.#connections.size >= this.#limits.maxConnections ||
-      (this.#bySource.get(address) ?? 0) >= this.#limits.maxConnectionsPerSource;
-    if (full || address === '' || !this.#events.admits(address)) {
+    if (this.#isFull(address) || address === '' || !this.#events.admits(address)) {
       this.#stats.connectionsRefused += 1;
       socket.on('error', () => {});
       socket.destroy();
@@ -100,13 +97,27 @@ class TcpListener implements Listener {
         return flow;
     }
     const socket = connect({ host: remote.address, port: remote.port, noDelay: true, keepAlive: true });
-    return this.#add(socket, remote);
+    const full = this.#isFull(remote.address);
+    const flow = this.#add(socket, remote);
+    if (full) {
+      this.#stats.connectionsRefused += 1;
+      socket.destroy();
+    }
+    return flow;
   }
 
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const flow of this.#connections) flow.finish();
     await closed;
+  }
+
+  #isFull(address: string): boolean {
+    const { maxConnections, maxConnectionsPerSource } = this.#limits;
+    return (
+      this.#connections.size >= maxConnections ||
+      (this.#bySource.get(address) ?? 0) >= maxConnectionsPerSource
+    );
   }
 
   #add(socket: Socket, remote: Endpoint): TcpFlow {

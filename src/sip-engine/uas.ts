@@ -11,10 +11,8 @@ import { type ReturnPath, removeCertificateHeader, returnPath, stampVia } from '
 import type { Flow } from './transport.ts';
 import { isAnswerable, validateRequest } from './validate.ts';
 import { newTag } from './write-request.ts';
-import { plainResponse } from './write-response.ts';
+import { plainResponse, RETRY_AFTER } from './write-response.ts';
 
-/** Seconds that we ask a peer to wait before it tries again. */
-const RETRY_AFTER: HeaderField = { name: 'Retry-After', value: '5' };
 const noTimer = { cancel: () => {} };
 
 /** Requests from the network (RFC 3261 §8.2, §9.2, §12.2.2, §13.3): absorbed, refused, or given to the application. */

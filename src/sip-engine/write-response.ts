@@ -19,6 +19,9 @@ const ours: ReadonlySet<string> = new Set([
   'Max-Forwards',
 ]);
 
+/** Seconds that a 503 asks the peer to wait before it tries again. */
+export const RETRY_AFTER: HeaderField = { name: 'Retry-After', value: '5' };
+
 /** What a request and our side of it contribute to its responses. */
 export interface ResponseContext {
   request: SipRequest;

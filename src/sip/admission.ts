@@ -1,4 +1,5 @@
-import { hostname, networkInterfaces } from 'node:os';
+import { randomBytes } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import { admitInvite, identifyCaller } from '../admission/admit.ts';
 import { Allowlist } from '../admission/allowlist.ts';
 import { Bans, isScanner } from '../admission/bans.ts';
@@ -89,7 +90,11 @@ export class Admission {
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
-    this.#nonces = new Nonces({ key: parts.nonceKey, node: hostname(), clock: parts.clock });
+    this.#nonces = new Nonces({
+      key: parts.nonceKey,
+      node: randomBytes(6).toString('base64url'),
+      clock: parts.clock,
+    });
     this.#bans = new Bans(parts.config.ban, parts.clock);
     this.#trustedProxies = new Allowlist(parts.config.trusted_proxies);
   }
@@ -160,13 +165,21 @@ export class Admission {
         },
       },
     );
-    const organizations = this.#organizationFacts();
+    const organizations = this.#candidates(source, credentials.organizationId);
     return { source, transport: request.protocol, organizations, credentials, certificateOrganization: null };
   }
 
+  /** The organizations that a caller can be identified as; one pass over all allowlists a request. */
+  #candidates(source: string, authenticated: string | null): OrganizationFacts[] {
+    return this.#organizationFacts().filter(
+      ({ id, allowlist }) => id === authenticated || allowlist.standing(source) === 'identifies',
+    );
+  }
+
   /** Counts a scanner, and tells whether the source is banned: behind a drachtio-server it hears a 403 from us. */
-  #banned(request: SipRequest, { source }: CallerFacts): boolean {
-    const allowlisted = this.#isAllowlisted(source);
+  #banned(request: SipRequest, caller: CallerFacts): boolean {
+    const { source } = caller;
+    const allowlisted = isAllowlisted(caller);
     if (isScanner(request.get('User-Agent'))) this.#strike(source, 'scanner', allowlisted);
     return this.#bans.isBanned(source, allowlisted);
   }
@@ -180,12 +193,9 @@ export class Admission {
     ban?.(source, banned.until - clock.now());
   }
 
-  #isAllowlisted(source: string): boolean {
-    return this.#organizationFacts().some(({ allowlist }) => allowlist.standing(source) === 'identifies');
-  }
-
-  #refused(decision: Refused, { source }: CallerFacts): RefusedRequest {
-    if (decision.countsForBan) this.#strike(source, 'wrong_credentials', this.#isAllowlisted(source));
+  #refused(decision: Refused, caller: CallerFacts): RefusedRequest {
+    const { source } = caller;
+    if (decision.countsForBan) this.#strike(source, 'wrong_credentials', isAllowlisted(caller));
     const headers: Record<string, string> = {};
     if (decision.challenge) headers['WWW-Authenticate'] = this.#challenge(source, decision.challenge.stale);
     if (decision.unsupported) headers.Unsupported = decision.unsupported.join(', ');
@@ -223,6 +233,10 @@ export class Admission {
     return this.#ownHosts;
   }
 }
+
+/** Some organization's list identifies the source, which protects it from bans. */
+const isAllowlisted = ({ organizations, source }: CallerFacts): boolean =>
+  organizations.some(({ allowlist }) => allowlist.standing(source) === 'identifies');
 
 function organizationFacts(trunk: TrunkView): OrganizationFacts {
   return {

@@ -36,6 +36,12 @@ const table = {
     help: 'Frames of the pipeline that were not usable',
     labels: [],
   },
+  engine_state: { kind: 'gauge', help: 'What the embedded SIP engine holds now', labels: ['kind'] },
+  engine_events_total: {
+    kind: 'counter',
+    help: 'What the embedded SIP engine met, by kind',
+    labels: ['kind'],
+  },
   http_requests_total: { kind: 'counter', help: 'REST requests by status', labels: ['status'] },
   event_loop_delay_seconds: {
     kind: 'gauge',
@@ -48,7 +54,7 @@ type Table = typeof table;
 type Kinds = { counter: Counter<string>; gauge: Gauge<string>; histogram: Histogram<string> };
 export type Metrics = { readonly [K in keyof Table]: Kinds[Table[K]['kind']] } & {
   /** Called at each scrape, before it is answered: counters that live elsewhere are brought in here. */
-  beforeScrape(collect: () => void): void;
+  beforeScrape(collect: () => void | Promise<void>): void;
   /** The Prometheus text format. */
   scrape(): Promise<string>;
   close(): void;
@@ -65,15 +71,15 @@ export function createMetrics(): Metrics {
     if (kind === 'gauge') return [key, new Gauge(options)] as const;
     return [key, new Histogram({ ...options, buckets: setupBuckets })] as const;
   });
-  const collectors: (() => void)[] = [];
+  const collectors: (() => void | Promise<void>)[] = [];
   const delay = monitorEventLoopDelay({ resolution: 10 });
   delay.enable();
   const metrics = Object.fromEntries(entries) as unknown as { [K in keyof Table]: Kinds[Table[K]['kind']] };
   return {
     ...metrics,
     beforeScrape: (collect) => collectors.push(collect),
-    scrape: () => {
-      for (const collect of collectors) collect();
+    scrape: async () => {
+      for (const collect of collectors) await collect();
       metrics.event_loop_delay_seconds.set(Math.max(0, delay.percentile(99) / 1e9 - 0.01));
       delay.reset();
       return registry.metrics();

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { FakePipeline } from '../support/fake-pipeline.ts';
-import { acme, eventually, TestGateway } from '../support/gateway.ts';
+import { eventually, TestGateway } from '../support/gateway.ts';
 import type { TestPhone } from '../support/test-phone.ts';
 
 describe('the life of calls and sessions', () => {
@@ -114,7 +114,7 @@ describe('the life of calls and sessions', () => {
 
   test('a call without RTP is hung up after the media timeout', async () => {
     const gateway = await start({
-      settings: { media: { address: '127.0.0.1', ports: '34000-34099', timeout_seconds: 1 } },
+      settings: { media: { address: '127.0.0.1', ports: '25000-25099', timeout_seconds: 1 } },
     });
     const call = await (await phone(gateway)).call(gateway.uri(await gateway.session()));
     call.media.mute();
@@ -122,7 +122,7 @@ describe('the life of calls and sessions', () => {
   });
 
   test('without a free RTP port a call is refused with 503 and Retry-After', async () => {
-    const gateway = await start({ settings: { media: { address: '127.0.0.1', ports: '34100-34102' } } });
+    const gateway = await start({ settings: { media: { address: '127.0.0.1', ports: '25100-25102' } } });
     const caller = await phone(gateway);
     const first = await caller.call(gateway.uri(await gateway.session()));
     expect(first.status).toBe(200);

@@ -46,7 +46,7 @@ export class TestGateway {
       ...section('sip', { listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0'] }),
       ...section('api', { listen: '127.0.0.1:0' }),
       ...section('store', { url: `sqlite:${join(place, 'test.db')}` }),
-      ...section('media', { address: '127.0.0.1', ports: '30000-33999' }),
+      ...section('media', { address: '127.0.0.1', ports: '21000-24999' }),
       ...section('log', { level: process.env.TEST_LOG ?? 'silent' }),
       organizations,
     });

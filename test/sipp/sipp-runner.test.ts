@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { IncomingCall } from './incoming-call.ts';
-import type { PhoneCall } from './phone-call.ts';
-import { runSipp, type SippRun, sippAvailable } from './sipp.ts';
-import { TestPhone, type TestPhoneOptions } from './test-phone.ts';
+import type { IncomingCall } from '../support/incoming-call.ts';
+import type { PhoneCall } from '../support/phone-call.ts';
+import { runSipp, type SippRun, sippAvailable } from '../support/sipp.ts';
+import { TestPhone, type TestPhoneOptions } from '../support/test-phone.ts';
 
 const sipp = sippAvailable();
 const phones: TestPhone[] = [];
