@@ -99,6 +99,19 @@ describe('bounds', () => {
     expect(peer.lines.at(-1)).toBe('503');
   });
 
+  it('a transaction that has ended makes room', () => {
+    const harness = new EngineHarness({ maxTransactionsPerSource: 1 });
+    const app = harness.app('invite');
+    const peer = harness.peer();
+    harness.receive(call(1), peer);
+    app.respond(app.transactionId, '486 Busy Here');
+    harness.receive(call(2), peer);
+    expect(peer.lines).toEqual(['100', '486', '503']);
+    harness.clock.advance(32_000);
+    harness.receive(call(3), peer);
+    expect(peer.lines.at(-1)).toBe('100');
+  });
+
   it('nothing is left of a call when it is over', () => {
     const harness = new EngineHarness();
     const peer = harness.peer();

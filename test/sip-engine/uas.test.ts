@@ -91,7 +91,7 @@ describe('an incoming call', () => {
     const peer = harness.peer();
     harness.receive(request(), peer);
     const body = `${SDP}i=Grüße €\r\n`;
-    app.respond(app.transactionId, '200 OK', '', body);
+    app.ask(`sip|${app.transactionId}|\r\nSIP/2.0 200 OK\r\nContent-Length: 999\r\n\r\n${body}`);
     expect(peer.raw.at(-1)).toContain(`Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
   });
 
@@ -110,14 +110,15 @@ describe('an incoming call', () => {
     harness.receive(request(), peer);
     const inviteId = app.transactionId;
     app.respond(inviteId, '200 OK', '', SDP);
-    harness.clock.advance(7_600);
-    expect(peer.lines).toEqual(['100', '200', '200', '200', '200', '200']);
+    harness.clock.advance(11_600);
+    // At 0.5, 1.5, 3.5, 7.5 and 11.5 s.
+    expect(peer.lines).toEqual(['100', '200', '200', '200', '200', '200', '200']);
     const toTag = /tag=(\w+)/.exec(peer.lastHeader('To')!)![1]!;
     const ack = request({ method: 'ACK', branch: 'z9hG4bKack', toTag });
     harness.receive(ack, peer);
     harness.receive(ack, peer);
     harness.clock.advance(60_000);
-    expect(peer.lines).toHaveLength(6);
+    expect(peer.lines).toHaveLength(7);
     expect(app.methods).toEqual(['INVITE', 'ACK']);
     const { tokens } = app.lastEvent;
     expect(tokens[4]).toBe('');
@@ -229,6 +230,21 @@ describe('an incoming call', () => {
     harness.clock.advance(1_000);
     expect(peer.lines.at(-1)).toBe('408');
     expect(harness.core.stats.dialogs).toBe(0);
+  });
+});
+
+describe('a call that was challenged', () => {
+  it('comes again with the same Call-ID and From tag', () => {
+    const harness = new EngineHarness();
+    const app = harness.app('invite');
+    const peer = harness.peer();
+    harness.receive(request(), peer);
+    app.respond(app.transactionId, '401 Unauthorized', 'www-authenticate: Digest realm="r", nonce="n"\r\n');
+    expect(peer.lastHeader('WWW-Authenticate')).toBe('Digest realm="r", nonce="n"');
+    harness.receive(request({ method: 'ACK', toTag: 'x' }), peer);
+    harness.receive(request({ branch: 'z9hG4bKb', cseq: 2 }), peer);
+    app.respond(app.transactionId, '200 OK', '', SDP);
+    expect(peer.lines).toEqual(['100', '401', '100', '200']);
   });
 });
 

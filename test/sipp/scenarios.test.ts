@@ -31,6 +31,12 @@ describe.skipIf(!sipp.available)(`SIPp (${sipp.reason}) calls the gateway`, () =
     }
   });
 
+  test('50 at once with RTP', async () => {
+    const users = await sessions(50);
+    const result = await run('uac-call-rtp', { users, count: 50, rate: 50, concurrent: 50 });
+    expect(result).toMatchObject(done(50));
+  });
+
   test.each([
     'uac-hold-resume',
     'uac-codec-change',
@@ -135,6 +141,22 @@ describe.skipIf(!sipp.available)('SIPp has to give a password', () => {
     const authorization = call.invite!.headers.get('authorization')!;
     expect(await run('uac-digest-replay', { users: [id], keys: { authorization } })).toMatchObject(done(1));
     await phone.stop();
+  });
+});
+
+describe.skipIf(!sipp.available)('SIPp calls from an address that is not allowed', () => {
+  test('403, although it knows the password', async () => {
+    const elsewhere = { ...acme, sip: { ...acme.sip, allowed_ips: ['192.0.2.0/24'] } };
+    const gateway = await TestGateway.start({ organizations: [elsewhere] });
+    try {
+      const users = [await gateway.session()];
+      const auth = { user: 'acme', password: 'acme-password' };
+      expect(await runOn(gateway, 'uac-digest-wrong-password', { users, auth })).toMatchObject(done(1));
+      const { body } = await gateway.rest('GET', '/v1/admin/refusals');
+      expect(body.data[0]).toMatchObject({ code: 'ip_not_allowed', status: 403 });
+    } finally {
+      await gateway.stop();
+    }
   });
 });
 

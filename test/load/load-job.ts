@@ -1,0 +1,67 @@
+/** What the load test's processes tell each other, over Node's IPC. */
+
+/** Where the gateway is, and how a session is made there. */
+export interface Target {
+  apiUrl: string;
+  apiKey: string;
+  sip: { host: string; port: number };
+}
+
+/** Calls that are held for a while, with numbered audio both ways. */
+export interface HeldCallsJob {
+  kind: 'held calls';
+  target: Target;
+  calls: number;
+  warmUpSeconds: number;
+  seconds: number;
+}
+
+/** Calls that are set up and hung up at once, at a steady rate. */
+export interface SetUpsJob {
+  kind: 'set-ups';
+  target: Target;
+  perSecond: number;
+  seconds: number;
+}
+
+export type Job = HeldCallsJob | SetUpsJob;
+
+/** Counts of packets are of those that were sent in the measured interval, whenever they came back; times are ms. */
+export interface HeldCallsResult {
+  kind: 'held calls';
+  /** Calls that were up from the first to the last moment of the interval. */
+  held: number;
+  sent: number;
+  returned: number;
+  /** Returned once more, or with bytes that nobody sent. */
+  duplicated: number;
+  damaged: number;
+  /** Packets of silence between those that were sent. */
+  silence: number;
+  /** |gap between two arrivals - 20 ms|. */
+  jitter: { p50: number; p99: number; p999: number };
+  /** Share of gaps over 30 ms. */
+  lateShare: number;
+  /** From sending a packet to its return: the gateway's and the echo's buffers. */
+  delay: { p50: number; p99: number };
+  /** How late the generator itself was: what is above this in `jitter` is the gateway's. */
+  generatorLate: { p99: number };
+}
+
+export interface SetUpsResult {
+  kind: 'set-ups';
+  tried: number;
+  /** 200 to INVITE and 200 to BYE. */
+  succeeded: number;
+  /** Requests that were sent again because no answer came within 500 ms. */
+  retransmitted: number;
+  /** INVITE to 200, ms. */
+  setUp: { p50: number; p99: number; max: number };
+  /** What went wrong, and how often. */
+  failures: Record<string, number>;
+}
+
+export type Result = HeldCallsResult | SetUpsResult;
+
+/** From the generator: the interval begins, the interval is over, what came out. */
+export type Report = { type: 'begins' } | { type: 'over' } | { type: 'result'; result: Result };
