@@ -7,7 +7,7 @@ export const SLOT_MS = 5;
 /** RTP timestamp units (samples at 8 kHz) of a slot. */
 export const SLOT_SAMPLES = 40;
 /** After a stall, packets that are due for longer than this are never sent: late audio is worse than a gap. */
-export const CATCH_UP_MS = 100;
+const CATCH_UP_MS = 100;
 
 const CATCH_UP_SLOTS = CATCH_UP_MS / SLOT_MS;
 

@@ -3,7 +3,7 @@
  * to the end of the queue, so that late packets of an old call do not reach a new one; the head has always rested
  * longest, and is used before its 30 s only when no rested one is left, but never before 2 s (decisions §5).
  */
-export const MIN_REST_MS = 2000;
+const MIN_REST_MS = 2000;
 
 export class PortPairs {
   /** A ring buffer of the free pairs' RTP ports, and since when each is free. */

@@ -2,8 +2,8 @@
  * Puts RTP packets back into order, as a pure core: what is in order goes through at once; after a gap in the sequence
  * up to three packets are held for up to 60 ms, until the missing one comes or is given up. Nothing is allocated.
  */
-export const WINDOW_PACKETS = 3;
-export const WINDOW_MS = 60;
+const WINDOW_PACKETS = 3;
+const WINDOW_MS = 60;
 /** The longest payload taken: 60 ms of G.711. */
 export const MAX_PAYLOAD_BYTES = 480;
 

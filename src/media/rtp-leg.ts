@@ -75,13 +75,13 @@ export class RtpLeg {
     this.#lock.configure(settings.remoteAddress, settings.moved, now);
     this.#receiver.configure(settings.codec, settings.held, now);
     this.#sender.configure(settings.codec, settings.payloadType, this.#period * SLOT_MS);
-    this.#timeout.restart(now, settings.direction === 'sendrecv');
+    this.#timeout.restart(now, this.#expectsMedia());
     this.#aim();
   }
 
   startSending(now: number): void {
     this.#started = true;
-    this.#timeout.restart(now, this.#settings?.direction === 'sendrecv');
+    this.#timeout.restart(now, this.#expectsMedia());
   }
 
   /** Called for each of its slots. @param now monotonic ms, the same for all slots of one catch-up */
@@ -98,6 +98,11 @@ export class RtpLeg {
   /** @param done called when both sockets are closed */
   close(done: () => void): void {
     this.#sockets.close(done);
+  }
+
+  /** A peer that holds us by its address (0.0.0.0) keeps the direction, and may be silent all the same. */
+  #expectsMedia(): boolean {
+    return this.#settings?.direction === 'sendrecv' && !this.#settings.held;
   }
 
   #send(slot: number): void {
@@ -154,7 +159,9 @@ export class RtpLeg {
   #aim(): void {
     const settings = this.#settings as MediaSettings;
     const sends = settings.direction === 'sendrecv' || settings.direction === 'sendonly';
-    const reachable = settings.remotePort !== 0 && !isUnspecified(settings.remoteAddress);
+    // A port that is none would make the socket throw, and cost every call of this worker.
+    const isPort = settings.remotePort > 0 && settings.remotePort < 65_536;
+    const reachable = isPort && !isUnspecified(settings.remoteAddress);
     const locked = this.#lock.target;
     this.#targetPort = sends && reachable && !settings.held ? (locked?.port ?? settings.remotePort) : 0;
     this.#targetAddress = sendable(locked?.address ?? settings.remoteAddress, this.#sockets.family);

@@ -6,7 +6,7 @@ import { comparable } from './ip-address.ts';
  * peer, or the source has been silent for 2 s and its address sends from another port. The SSRC plays no part: PBXs
  * change it at every transfer.
  */
-export const SILENT_SOURCE_MS = 2000;
+const SILENT_SOURCE_MS = 2000;
 
 export type LockVerdict = 'refused' | 'accepted' | 'locked';
 

@@ -148,6 +148,8 @@ test.each([
   ['an unspecified IPv4 address', { remoteAddress: '0.0.0.0' }],
   ['an unspecified IPv6 address', { remoteAddress: '::' }],
   ['port 0', { remotePort: 0 }],
+  ['a port that is none', { remotePort: 70_000 }],
+  ['an address that is none', { remoteAddress: 'pbx.example.org' }],
 ] as [string, Partial<MediaSettings>][])(
   'nothing is sent to %s, also after the lock; afterwards it goes on',
   async (_, changes) => {
@@ -197,6 +199,8 @@ test('RTCP is taken on its own port and on the RTP port, from the peer only', as
 test('a peer that is gone is reported once, and only when it should send', () => {
   const start = performance.now();
   configure({ direction: 'recvonly' });
+  tick(start + 40_000);
+  configure({ held: true });
   tick(start + 50_000);
   expect(events).toEqual([]);
   configure();
