@@ -30,7 +30,14 @@ function recased(name: string): string {
 export function passedOn(headers: readonly HeaderField[], ours: ReadonlySet<string>): HeaderField[] {
   return headers
     .filter(({ name }) => !ours.has(name))
+    .flatMap((field) => separateChallenges(field))
     .map(({ name, value }) => ({ name: recased(name), value }));
+}
+
+/** drachtio-srf joins several challenges in one field, where RFC 3261 §7.3.1 wants a field for each. */
+function separateChallenges(field: HeaderField): HeaderField[] {
+  if (field.name !== 'WWW-Authenticate' && field.name !== 'Proxy-Authenticate') return [field];
+  return field.value.split(/,\s*(?=Digest\s)/i).map((value) => ({ name: field.name, value }));
 }
 
 /** `<sip:127.0.0.1:5060>`, with `;transport=tcp` over TCP: how the peer reaches us. */

@@ -38,6 +38,4 @@ export interface EngineContext {
   readonly routes: Routes;
   readonly bans: Bans;
   flowTo(target: Endpoint, near: Flow): Flow;
-  /** Handle of a transaction that the application asks for. */
-  newId(): string;
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { Answers } from './answers.ts';
 import type { AppLink } from './app-link.ts';
 import { Bans } from './bans.ts';
@@ -67,7 +66,6 @@ class Core implements EngineCore {
       routes: new Routes(),
       bans: this.bans,
       flowTo: (target, near) => this.#transport.flowTo(target, near),
-      newId: () => randomUUID(),
     };
     this.#pending = new PendingRequests(stats);
     this.#uac = new Uac(this.#context);

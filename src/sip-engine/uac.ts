@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { AppEvent, AppLink, Outcome } from './app-link.ts';
 import type { EngineContext } from './context.ts';
 import { contactUri, type Dialog, type OurInvite } from './dialog.ts';
@@ -31,7 +32,7 @@ export class Uac {
     const invite: OurInvite | undefined =
       said.method === 'INVITE' ? { cseq, pending: true, succeeded: false, ack: undefined } : undefined;
     if (invite !== undefined) dialog.ourInvite = invite;
-    const transactionId = this.#context.newId();
+    const transactionId = randomUUID();
     const transmit = (): void => this.#send(transactionId, dialog, request, branch, flow, invite);
     return { ...sentBy(flow), sent: request, transactionId, transmit };
   }
@@ -128,7 +129,7 @@ export class Uac {
       invite.ack = { bytes, flow };
       flow.send(bytes);
     };
-    return { ...sentBy(flow), sent: ack, transactionId: this.#context.newId(), transmit };
+    return { ...sentBy(flow), sent: ack, transactionId: randomUUID(), transmit };
   }
 
   /**

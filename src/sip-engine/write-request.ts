@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { contactOf, contentType, passedOn, sentBy, withOwnAddress } from './app-message.ts';
 import type { Dialog } from './dialog.ts';
 import type { HeaderField, SipRequest, SipResponse } from './message.ts';
@@ -24,8 +24,9 @@ const ours: ReadonlySet<string> = new Set([
 
 const refreshesTarget: ReadonlySet<string> = new Set(['INVITE', 'SUBSCRIBE', 'UPDATE', 'REFER', 'NOTIFY']);
 
-export const newBranch = (): string => `z9hG4bK${randomBytes(10).toString('hex')}`;
-export const newTag = (): string => randomBytes(8).toString('hex');
+/** `randomUUID` draws from a pool; `randomBytes` would be a system call each. */
+export const newBranch = (): string => `z9hG4bK${randomUUID().replaceAll('-', '')}`;
+export const newTag = (): string => randomUUID().replaceAll('-', '').slice(0, 20);
 
 /** What the application wants to say in a dialog. */
 export interface SaidRequest {

@@ -4,7 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * Calls `action` for each number from 0 to `count`, at an even rate by the clock: a late one does not delay those after
  * it. Returns when the last was called.
  */
-export async function atRate(count: number, perSecond: number, action: (index: number) => void): Promise<void> {
+export async function atRate(
+  count: number,
+  perSecond: number,
+  action: (index: number) => void,
+): Promise<void> {
   const startedAt = performance.now();
   for (let next = 0; next < count; ) {
     const due = Math.min(count, Math.floor(((performance.now() - startedAt) * perSecond) / 1000) + 1);

@@ -6,6 +6,8 @@ import type { Job, Report, Result } from './load-job.ts';
 import { type Usage, usageOf } from './process-usage.ts';
 
 const apiKey = 'sk_test_load_0123456789';
+/** Above what any job holds: the limits are not what is measured. */
+const MAX_CALLS = 10_000;
 const tokenSecret = 'load-test-token-secret';
 
 type JobWithoutTarget = Job extends infer Each ? (Each extends Job ? Omit<Each, 'target'> : never) : never;
@@ -26,18 +28,21 @@ export interface Measured {
 /**
  * Does one job with a fresh gateway. Gateway, echo pipeline and generator are a process each; only the gateway's is
  * measured.
- * @param nodeOptions of the gateway's node, to profile it
+ * @param options `nodeOptions` of the gateway's node, to profile it; `signal` ends everything early
  */
-export async function measure(job: JobWithoutTarget, maxCalls: number, nodeOptions: string[]): Promise<Measured> {
+export async function measure(
+  job: JobWithoutTarget,
+  { nodeOptions, signal }: { nodeOptions: string[]; signal: AbortSignal },
+): Promise<Measured> {
   const pipeline = fork(join(import.meta.dirname, 'pipeline-process.ts'), [tokenSecret], { execArgv: [] });
   try {
     const [{ url }] = (await once(pipeline, 'message')) as [{ url: string }];
-    const gateway = GatewayProcess.start({ by: 'node', settings: settings(url, maxCalls), nodeOptions });
+    const gateway = GatewayProcess.start({ by: 'node', settings: settings(url), nodeOptions });
     try {
       const { api, sip } = await gateway.ready();
       const [, host = '', port] = /^udp\/(.+):(\d+)$/.exec(sip[0] ?? '') ?? [];
       const target = { apiUrl: api, apiKey, sip: { host, port: Number(port) } };
-      return await run({ ...job, target } as Job, gateway.child.pid as number);
+      return await run({ ...job, target } as Job, gateway.child.pid as number, signal);
     } finally {
       await gateway.stop();
     }
@@ -46,65 +51,67 @@ export async function measure(job: JobWithoutTarget, maxCalls: number, nodeOptio
   }
 }
 
-function settings(pipelineUrl: string, maxCalls: number): Record<string, unknown> {
+function settings(pipelineUrl: string): Record<string, unknown> {
   return {
     sip: { listen: ['udp:127.0.0.1:0'] },
     api: { listen: '127.0.0.1:0' },
     media: { address: '127.0.0.1' },
     pipeline: { url: pipelineUrl, token_secret: tokenSecret },
-    limits: { max_calls: maxCalls },
+    limits: { max_calls: MAX_CALLS },
     organizations: [
       {
         id: 'load',
         name: 'Load',
         api_keys: [apiKey],
-        sip: { allowed_ips: ['127.0.0.1'], concurrency_limit: maxCalls },
+        sip: { allowed_ips: ['127.0.0.1'], concurrency_limit: MAX_CALLS },
       },
     ],
   };
 }
 
-async function run(job: Job, pid: number): Promise<Measured> {
+/** @throws Error when the generator ends before its job is done */
+async function run(job: Job, pid: number, signal: AbortSignal): Promise<Measured> {
+  signal.throwIfAborted();
   const idleRssBytes = usageOf(pid).rssBytes;
-  const generator = fork(join(import.meta.dirname, 'generator.ts'), [JSON.stringify(job)], { execArgv: [] });
-  try {
-    const begin = await stage(generator, 'begins', pid);
-    const end = await stage(generator, 'over', pid);
-    const { report } = await stage(generator, 'result', pid);
-    return {
-      result: report.result,
-      tookMs: end.at - begin.at,
-      cpuMs: end.usage.cpuMs - begin.usage.cpuMs,
-      waitedMs: end.usage.waitedMs - begin.usage.waitedMs,
-      rssBytes: end.usage.rssBytes,
-      idleRssBytes,
-    };
-  } finally {
-    generator.kill();
-  }
+  const generator = fork(join(import.meta.dirname, 'generator.ts'), [JSON.stringify(job)], {
+    execArgv: [],
+    signal,
+  });
+  const { begins, over, result } = await watch(generator, pid);
+  return {
+    result,
+    tookMs: over.at - begins.at,
+    cpuMs: over.usage.cpuMs - begins.usage.cpuMs,
+    waitedMs: over.usage.waitedMs - begins.usage.waitedMs,
+    rssBytes: over.usage.rssBytes,
+    idleRssBytes,
+  };
 }
 
-interface Stage<Type extends Report['type']> {
-  report: Extract<Report, { type: Type }>;
+interface Moment {
   at: number;
   usage: Usage;
 }
 
-/** Waits for a report of the generator, and looks at the gateway's process at that moment. */
-async function stage<Type extends Report['type']>(
+/** Looks at the gateway's process whenever the generator reports, until it reports its result. */
+function watch(
   generator: ChildProcess,
-  type: Type,
   pid: number,
-): Promise<Stage<Type>> {
-  const ended = new AbortController();
-  const onExit = () => ended.abort(new Error('the generator ended before its time; what it said is above'));
-  generator.once('exit', onExit);
-  try {
-    const [report] = await once(generator, 'message', { signal: ended.signal });
-    if (report.type !== type) throw new Error(`the generator reported ${report.type} in place of ${type}`);
-    return { report, at: performance.now(), usage: usageOf(pid) };
-  } finally {
-    generator.off('exit', onExit);
-  }
+): Promise<{ begins: Moment; over: Moment; result: Result }> {
+  return new Promise((resolve, reject) => {
+    const moments: Moment[] = [];
+    generator.on('message', (report: Report) => {
+      try {
+        if (report.type === 'result') {
+          const [begins, over] = moments as [Moment, Moment];
+          resolve({ begins, over, result: report.result });
+        } else moments.push({ at: performance.now(), usage: usageOf(pid) });
+      } catch (error) {
+        reject(error);
+        generator.kill();
+      }
+    });
+    generator.once('error', reject);
+    generator.once('exit', (code) => reject(new Error(`the generator ended too early, with ${code}`)));
+  });
 }
-

@@ -137,8 +137,7 @@ export class RtpStream {
   /** The payload is ours from its first to its last byte; those between are looked at by sample. */
   #isOurs(datagram: Buffer): boolean {
     if (datagram.length !== PACKET_BYTES) return false;
-    const sameCall =
-      datagram.readUInt32BE(RTP_HEADER_BYTES) === this.#packet.readUInt32BE(RTP_HEADER_BYTES);
+    const sameCall = datagram.readUInt32BE(RTP_HEADER_BYTES) === this.#packet.readUInt32BE(RTP_HEADER_BYTES);
     return sameCall && datagram[RTP_HEADER_BYTES + 8] === LOUD && datagram[PACKET_BYTES - 1] === LOUD;
   }
 }

@@ -1,0 +1,54 @@
+import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
+import { type LoadOptions, OptionError, readOptions } from './options.ts';
+import { aims, heldCallsTable, setUpsTable } from './report.ts';
+import { type Measured, measure } from './rig.ts';
+
+/**
+ * `npm run load`: what a call costs the gateway, and how many it sets up per second. It measures and prints; it passes
+ * or fails nothing. All traffic stays on loopback; the run is bounded by its options.
+ */
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
+const say = (text: string) => console.log(text);
+const progress = (text: string) => process.stderr.write(`${text}\n`);
+
+async function main(options: LoadOptions): Promise<void> {
+  const { warmUpSeconds, seconds } = options;
+  const rig = { nodeOptions: options.nodeOptions, signal: stopping.signal };
+  describe();
+  const rows: Measured[] = [];
+  for (const calls of options.calls) {
+    progress(`${calls} calls for ${seconds} s …`);
+    rows.push(await measure({ kind: 'held calls', calls, warmUpSeconds, seconds }, rig));
+  }
+  if (rows.length > 0) say(heldCallsTable(rows));
+  const { setUps: wanted, setUpSeconds } = options;
+  if (wanted === 0) {
+    say(aims(rows, undefined));
+    return;
+  }
+  progress(`${wanted} set-ups per second for ${setUpSeconds} s …`);
+  const measured = await measure({ kind: 'set-ups', perSecond: wanted, seconds: setUpSeconds }, rig);
+  say(setUpsTable(measured));
+  say(aims(rows, { wanted, measured }));
+}
+
+function describe(): void {
+  const load = loadavg().map((value) => value.toFixed(1));
+  const gib = (totalmem() / 2 ** 30).toFixed(0);
+  say(
+    [
+      `Command: node test/load/load.ts ${process.argv.slice(2).join(' ')}`.trimEnd(),
+      `Machine: ${availableParallelism()} cores (${cpus()[0]?.model.trim()}), ${gib} GiB, ${process.platform} ${release()}, Node ${process.version}, shared with the generator and the echo pipeline; load average before: ${load.join(' ')}`,
+      '',
+    ].join('\n'),
+  );
+}
+
+try {
+  await main(readOptions(process.argv.slice(2)));
+} catch (error) {
+  progress(error instanceof OptionError ? error.message : ((error as Error).stack ?? String(error)));
+  process.exit(1);
+}
