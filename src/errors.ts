@@ -96,7 +96,6 @@ const endTable = {
 
 export type EndReason = keyof typeof endTable;
 export const ends: Readonly<Record<EndReason, EndRow>> = endTable;
-export const endReasons = Object.keys(endTable) as EndReason[];
 
 /** The `Reason` header (RFC 3326) of a refused request: `Q.850;cause=17;text="role_taken: …"`. */
 export const reasonOfRefusal = (code: RefusalCode): string => reason(code, refusalTable[code]);

@@ -6,7 +6,6 @@ import { ulid } from 'ulid';
  */
 export type SessionId = `sess_${string}`;
 export type LegId = `leg_${string}`;
-export type OrganizationId = string;
 export type RequestId = `req_${string}`;
 
 const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;

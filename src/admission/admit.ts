@@ -25,7 +25,7 @@ export interface InviteFacts {
   called: CalledFacts;
 }
 
-export const MAX_BODY_BYTES = 65_536;
+const MAX_BODY_BYTES = 65_536;
 
 /** Rows 1 to 10. */
 export function admitInvite({ gateway, request, caller, called }: InviteFacts): Admission {

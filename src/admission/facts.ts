@@ -77,7 +77,7 @@ export interface Refused {
   detail?: string;
 }
 
-export interface Admitted {
+interface Admitted {
   admitted: true;
   organizationId: string;
   /** null for an inbound-first call, whose session is made after row 14. */

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
  * challenge; only nonces that came back with an answer are, to count `nc`. Source: RFC 7616 §3.3, decisions §3.
  */
 
-export const NONCE_LIFETIME_MS = 300_000;
+const NONCE_LIFETIME_MS = 300_000;
 const DEFAULT_CAPACITY = 50_000;
 /** `nc` may arrive out of order by this many: requests of one peer can overtake each other over UDP. */
 const WINDOW = 32;

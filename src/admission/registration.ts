@@ -20,9 +20,9 @@ import {
 /** REGISTER: PBXs like to, we keep it for the operator to see. Source: decisions §3; RFC 3261 §10.3. */
 
 export const MIN_EXPIRES_SECONDS = 60;
-export const MAX_EXPIRES_SECONDS = 3600;
+const MAX_EXPIRES_SECONDS = 3600;
 /** Contacts per address of record; the one that would expire first makes room. */
-export const MAX_BINDINGS = 10;
+const MAX_BINDINGS = 10;
 const MAX_CONTACT_CHARACTERS = 512;
 
 export interface RegisterRequest {

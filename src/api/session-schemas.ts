@@ -58,5 +58,3 @@ export const createSessionBody = z.object({
   recording: z.object({ enabled: z.boolean().default(false) }).nullish(),
   provider: z.undefined('must not be sent: use routing to choose the telephony path').optional(),
 });
-
-export type CreateSessionBody = z.infer<typeof createSessionBody>;

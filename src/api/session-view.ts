@@ -1,5 +1,5 @@
+import { signToken, TOKEN_LIFETIME_SECONDS } from '../session-token.ts';
 import { durationSeconds, type Session } from '../sessions/session.ts';
-import { signToken } from '../signed-token.ts';
 
 /** What the view of a session needs to know of the gateway. */
 export interface ViewSettings {
@@ -11,7 +11,6 @@ export interface ViewSettings {
   now: () => number;
 }
 
-const STREAM_TOKEN_MS = 5 * 60_000;
 const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
 
 /** A session as `POST /v1/sessions` and `GET /v1/sessions/{id}` show it (contract §5.3, §5.4, decisions §7). */
@@ -54,10 +53,10 @@ function streamView(
   environment: 'live' | 'test',
   { streamBase, streamSecret, now }: ViewSettings,
 ) {
-  const expiresAt = now() + STREAM_TOKEN_MS;
+  const at = now();
   return {
     url: `${streamBase}/sessions/${id}/connect`,
-    token: `kst_${environment}_${signToken(streamSecret, id, expiresAt)}`,
-    expires_at: new Date(expiresAt).toISOString(),
+    token: `kst_${environment}_${signToken(streamSecret, id, at)}`,
+    expires_at: new Date(at + TOKEN_LIFETIME_SECONDS * 1000).toISOString(),
   };
 }

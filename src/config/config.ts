@@ -199,7 +199,8 @@ function readSettings(file: string): unknown {
 function crossChecks({ organizations }: Config): Problem[] {
   const problems: Problem[] = [];
   const once = (seen: Set<string>, value: string, path: string, shown = value) => {
-    if (seen.has(value)) problems.push({ path, found: `${shown} a second time`, allowed: 'a value used once' });
+    if (seen.has(value))
+      problems.push({ path, found: `${shown} a second time`, allowed: 'a value used once' });
     seen.add(value);
   };
   const [ids, usernames, keys] = [new Set<string>(), new Set<string>(), new Set<string>()];
@@ -209,7 +210,11 @@ function crossChecks({ organizations }: Config): Problem[] {
     for (const key of api_keys) once(keys, key, `${path}.api_keys`, 'a key');
     if (trunk.username !== undefined) once(usernames, trunk.username, `${path}.sip.username`);
     if ((trunk.username === undefined) !== (trunk.password === undefined)) {
-      problems.push({ path: `${path}.sip`, found: 'one of username and password', allowed: 'both or neither' });
+      problems.push({
+        path: `${path}.sip`,
+        found: 'one of username and password',
+        allowed: 'both or neither',
+      });
     }
   });
   return problems;

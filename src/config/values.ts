@@ -34,7 +34,7 @@ export function parseListen(value: string): Listen | undefined {
 }
 
 /** An address or a network, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32. */
-export function isCidr(value: string): boolean {
+function isCidr(value: string): boolean {
   const [address = '', prefix, ...rest] = value.split('/');
   if (rest.length > 0 || isIP(address) === 0) return false;
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (isIPv4(address) ? 32 : 128));

@@ -7,7 +7,7 @@ import type { AudioRing } from '../audio/ring.ts';
  */
 
 export type G711Codec = 'PCMU' | 'PCMA';
-export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
+type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
 /** What offer/answer agreed for one leg. Addresses are numeric, IPv4 or IPv6. */
 export interface MediaSettings {

@@ -22,8 +22,6 @@ const MAX_BEHIND = 1600;
  * kernel kept for us come first. */
 const CLOCK_STEP = 160;
 const MAX_CLOCK_FILL = 320;
-/** A gap in timestamps longer than this (1 s), beyond what the clock has filled already, is a jump, not time. */
-const MAX_GAP_FILL = 8000;
 /** With more than this surplus (200 ms) silence is left out, until less than 40 ms are left. */
 const DRAIN_ABOVE = 1600;
 const DRAIN_BELOW = 320;
@@ -140,16 +138,21 @@ export class ReceiveStream {
     const ahead = this.#clock.ahead(this.#now, this.#position);
     this.#draining = ahead > (this.#draining ? DRAIN_BELOW : DRAIN_ABOVE);
     if (!this.#draining) this.#quietPackets = 0;
-    // Timestamps that go back, or far ahead, are a new timeline of the peer's: speech goes on, no time has passed.
     const unfilled = gap - this.#invented;
     this.#invented = 0;
-    if (unfilled > 0 && unfilled <= MAX_GAP_FILL) {
-      this.#writeSilence(this.#draining ? Math.max(0, unfilled - ahead) : unfilled);
-    }
+    if (unfilled > 0) this.#fillGap(unfilled, ahead);
     if (!this.#draining || !this.#isSpareSilence(bytes, offset, length)) {
       this.#write(bytes, offset, length);
     }
     this.#clock.follow(this.#now, this.#position, length);
+  }
+
+  /**
+   * A gap in timestamps is time that has passed, as far as the clock agrees. Beyond that it is a jump, or there is a
+   * surplus to work off. (Timestamps that go back are a new timeline of the peer's: speech just goes on.)
+   */
+  #fillGap(gap: number, ahead: number): void {
+    this.#writeSilence(ahead + gap > DRAIN_ABOVE ? Math.max(0, -ahead) : gap);
   }
 
   /** Whether a packet is silence that nobody will miss: quiet all through, after a pause that is long enough. */

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 import { parseSessionId } from '../ids.ts';
 import { rolesOf, sessionModes } from '../roles.ts';
+import { verifyToken } from '../session-token.ts';
 import { EchoSession } from './echo-session.ts';
-import { verifyToken } from './token.ts';
 
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 const TICK_MS = 10;

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { Refusal } from '../errors.ts';
 import type { Role } from '../roles.ts';
+import { signToken } from '../session-token.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Connection } from './connection.ts';
 import { type PipelineMessage, ping, readMessage, sessionEnd } from './kallglot-dialect.ts';
@@ -8,7 +9,6 @@ import { KeepAlive } from './keep-alive.ts';
 import { LinkAudio } from './link-audio.ts';
 import type { LegAudio, LinkOptions, LinkStats, PipelineLink } from './pipeline-link.ts';
 import type { Ticker } from './ticker.ts';
-import { signToken } from './token.ts';
 
 const READY_TIMEOUT_MS = 5000;
 const CLOSE_TIMEOUT_MS = 1000;

@@ -43,9 +43,9 @@ export interface RemoteDescription {
   timing: { start: number; stop: number };
 }
 
-export const MAX_SDP_BYTES = 16_384;
-export const MAX_MEDIA_LINES = 16;
-export const MAX_PAYLOAD_TYPES = 64;
+const MAX_SDP_BYTES = 16_384;
+const MAX_MEDIA_LINES = 16;
+const MAX_PAYLOAD_TYPES = 64;
 
 /** Static payload types of RFC 3551 that need no rtpmap; of the rest only the number is known. */
 const STATIC_PAYLOADS: ReadonlyMap<number, string> = new Map([

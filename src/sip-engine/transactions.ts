@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { clientKey, type Envelope, serverKey } from './envelope.ts';
-import type { SipRequest, SipResponse } from './message.ts';
-import { serializeMessage } from './message.ts';
+import { type SipRequest, type SipResponse, serializeMessage } from './message.ts';
 import { StateMachine } from './state-machine.ts';
 import type { EngineStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';

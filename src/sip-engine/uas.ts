@@ -2,8 +2,7 @@ import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { type Answers, cancelEvent } from './answers.ts';
 import type { AppEvent, AppLink } from './app-link.ts';
 import type { EngineContext } from './context.ts';
-import type { Dialog } from './dialog.ts';
-import { dialogIdOf } from './dialog.ts';
+import { type Dialog, dialogIdOf } from './dialog.ts';
 import { type Envelope, envelopeOf } from './envelope.ts';
 import { type HeaderField, type SipParseError, type SipRequest, serializeMessage } from './message.ts';
 import type { Incoming, Pending, PendingRequests } from './pending-requests.ts';
@@ -31,9 +30,9 @@ export class Uas {
 
   receive(request: SipRequest, flow: Flow): void {
     removeCertificateHeader(request);
-    const rejection = validateRequest(request);
     const envelope = envelopeOf(request);
     if (this.#isUnwelcome(request, envelope, flow)) return;
+    const rejection = validateRequest(request);
     if (rejection !== null || envelope === undefined) {
       this.#context.stats.malformed += 1;
       const { status = 400, reason = 'Bad Request', headers = [] } = rejection ?? {};
@@ -73,28 +72,28 @@ export class Uas {
     }
     const transaction = this.#context.transactions.findServer(envelope, request.uri, request.method);
     if (transaction !== undefined) {
-      this.#context.stats.retransmissionsAbsorbed += 1;
+      if (request.method !== 'ACK') this.#context.stats.retransmissionsAbsorbed += 1;
       transaction.receive(request);
     } else if (request.method === 'ACK') this.#acknowledge(incoming);
-    else if (!this.#context.transactions.admits(incoming.flow.remote.address)) this.#overloaded(incoming);
     else if (envelope.toTag === undefined) this.#outsideDialog(incoming);
     else this.#insideDialog(incoming);
   }
 
   #outsideDialog(incoming: Incoming): void {
     const { request, envelope, flow } = incoming;
-    const { dialogs, limits, routes, stats } = this.#context;
+    const { dialogs, limits, routes, stats, transactions } = this.#context;
     const invite = request.method === 'INVITE';
     // A dialog's name must not be taken over by a second INVITE, merged or forged.
     if (this.#pending.hasMerged(envelope) || (invite && dialogs.byId(dialogIdOf(envelope)) !== undefined)) {
       this.#refuse(incoming, 482, 'Loop Detected');
       return;
     }
-    const full =
+    const source = flow.remote.address;
+    const noCalls =
       stats.pendingInvites >= limits.maxPendingInvites ||
       dialogs.size >= limits.maxDialogs ||
-      this.#pending.invitesOf(flow.remote.address) >= limits.maxPendingInvitesPerSource;
-    if (invite && full) {
+      this.#pending.invitesOf(source) >= limits.maxPendingInvitesPerSource;
+    if (!transactions.admits(source) || (invite && noCalls)) {
       this.#overloaded(incoming);
       return;
     }
@@ -116,6 +115,11 @@ export class Uas {
     }
     if (envelope.cseq <= dialog.remoteCSeq) {
       this.#refuse(incoming, 500, 'CSeq Out Of Order');
+      return;
+    }
+    // A call can be ended however full the tables are.
+    if (request.method !== 'BYE' && !this.#context.transactions.admits(flow.remote.address)) {
+      this.#overloaded(incoming);
       return;
     }
     if (request.method === 'INVITE' && this.#refusesReInvite(incoming, dialog)) return;
@@ -144,7 +148,8 @@ export class Uas {
 
   /** A BYE ends the dialog at once, and what was pending in it (RFC 3261 §15.1.2). */
   #endCall(dialog: Dialog): void {
-    for (const pending of this.#pending.all()) {
+    const open = dialog.theirInvite || !dialog.confirmed ? this.#pending.all() : [];
+    for (const pending of open) {
       if (pending.dialog !== dialog || pending.request.method !== 'INVITE') continue;
       if (pending.inDialog) this.#answers.end(pending, 487, 'Request Terminated');
       else this.#answers.cancel(pending, 487, 'Request Terminated');

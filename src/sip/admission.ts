@@ -39,7 +39,7 @@ interface TrunkView {
   concurrencyLimit: number;
 }
 
-export interface TrunkDirectory {
+interface TrunkDirectory {
   /** Rises with every change. */
   readonly version: number;
   all(): Iterable<TrunkView>;

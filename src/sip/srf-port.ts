@@ -35,7 +35,7 @@ export interface SipRequest {
   on(event: 'cancel', listener: () => void): void;
 }
 
-export interface ResponseOptions {
+interface ResponseOptions {
   headers?: Record<string, string>;
   body?: string;
 }

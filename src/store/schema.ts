@@ -30,7 +30,7 @@ export interface OrganizationRow {
   sip_concurrency_limit: number;
 }
 
-export interface ApiKeyRow {
+interface ApiKeyRow {
   id: string;
   organization_id: string;
   /** SHA-256 of the key, hex; the key itself is never stored. */
@@ -60,7 +60,7 @@ export interface SessionRow {
   end_reason: string | null;
 }
 
-export interface RegistrationRow {
+interface RegistrationRow {
   id: Generated<number>;
   organization_id: string;
   aor: string;

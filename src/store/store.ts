@@ -5,7 +5,6 @@ import { migrate } from './migrations.ts';
 import type { Schema } from './schema.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 
-export type Queries = Kysely<Schema> | Transaction<Schema>;
 type Change<T> = (transaction: Transaction<Schema>) => Promise<T>;
 
 /**

@@ -71,6 +71,17 @@ test('a flush of what was read already asks for nothing', () => {
   expect(ring.readable).toBe(10);
 });
 
+test('a flush is over once it was applied, also when the positions have wrapped past it', () => {
+  const ring = AudioRing.create(64);
+  ring.write(bytes(0, 10));
+  ring.requestFlush();
+  ring.applyFlush();
+  new Int32Array(ring.buffer, 0, 2).fill((10 + 2 ** 31 + 5) | 0);
+  ring.write(bytes(0, 10));
+  expect(ring.applyFlush()).toBe(0);
+  expect(ring.readable).toBe(10);
+});
+
 test('the capacity is a power of two', () => {
   expect(() => AudioRing.create(100)).toThrow(/power of two/);
 });

@@ -58,6 +58,7 @@ test('a re-INVITE that moved the peer lets the new source in, and sends to the S
   expect(lock.accept('192.0.2.99', 6000, 40)).toBe('locked');
   expect(lock.target).toEqual({ address: '192.0.2.99', port: 6000 });
   expect(lock.accept(SDP, 4000, 50)).toBe('refused');
+  expect(lock.accept(CALLER, 4000, 60)).toBe('refused');
 });
 
 test('when the old source goes on for 2 s after the move, it is the one to send to', () => {

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { newSessionId } from '../../src/ids.ts';
 import { type EmbeddedPipelineOptions, startEmbeddedPipeline } from '../../src/pipeline/embedded-pipeline.ts';
-import { signToken } from '../../src/pipeline/token.ts';
+import { signToken } from '../../src/session-token.ts';
 import { openLink, patience, speech, TestLeg, tokenSecret } from './link-fixture.ts';
 
 let close: (() => Promise<void>) | undefined;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { verifyToken } from '../../src/pipeline/token.ts';
+import { verifyToken } from '../../src/session-token.ts';
 import { FakePipeline } from '../support/fake-pipeline.ts';
 import { fastClock, makeLink, openLink, patience, speech, TestLeg, tokenSecret } from './link-fixture.ts';
 

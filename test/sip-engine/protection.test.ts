@@ -99,6 +99,16 @@ describe('bounds', () => {
     expect(peer.lines.at(-1)).toBe('503');
   });
 
+  it('a call can be ended however full the tables are', () => {
+    const harness = new EngineHarness({ maxTransactionsPerSource: 1 });
+    const peer = harness.peer();
+    const { app, toTag } = establish(harness, peer);
+    harness.receive(request({ method: 'INFO', branch: 'z9hG4bKi', cseq: 2, toTag }), peer);
+    expect(peer.lines.at(-1)).toBe('503');
+    harness.receive(request({ method: 'BYE', branch: 'z9hG4bKbye', cseq: 3, toTag }), peer);
+    expect(app.methods.at(-1)).toBe('BYE');
+  });
+
   it('a transaction that has ended makes room', () => {
     const harness = new EngineHarness({ maxTransactionsPerSource: 1 });
     const app = harness.app('invite');

@@ -252,12 +252,13 @@ describe('a request that nobody takes', () => {
   it.each([
     ['without an application', []],
     ['whose method is not routed', ['bye', 'options']],
-  ])('%s gets 503 with Retry-After, the same for a retransmission', (_, verbs) => {
+    ['whose method is not spelled in capitals', ['invite'], 'Invite'],
+  ])('%s gets 503 with Retry-After, the same for a retransmission', (_, verbs, method = 'INVITE') => {
     const harness = new EngineHarness();
     if (verbs.length > 0) harness.app(...verbs);
     const peer = harness.peer();
-    harness.receive(request(), peer);
-    harness.receive(request(), peer);
+    harness.receive(request({ method }), peer);
+    harness.receive(request({ method }), peer);
     expect(peer.lines).toEqual(['503', '503']);
     expect(peer.raw[0]).toBe(peer.raw[1]);
     expect(peer.lastHeader('Retry-After')).toBe('5');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { signToken, verifyToken } from '../../src/pipeline/token.ts';
+import { signToken, verifyToken } from '../src/session-token.ts';
 
 const now = Date.UTC(2026, 0, 1);
 const token = signToken('secret-secret-secret', 'sess_A', now);

@@ -1,15 +1,16 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
- * The token with which the gateway identifies itself to the pipeline, made anew for every connection (decisions §6).
+ * Tokens that open a WebSocket for one session: the gateway's own towards the pipeline, made anew for every connection
+ * (decisions §6), and those of `stream`, for clients (contract §2). Each kind has a secret of its own.
  *
  * Form: `<payload>.<signature>`, both base64url without padding. The payload is the JSON text
  * `{"session_id":"sess_…","expires_at":<unix seconds>}`; the signature is HMAC-SHA256 over the payload's base64url
- * text, keyed with `pipeline.token_secret`.
+ * text, keyed with the secret.
  */
 
 /** How long a token opens a connection, in seconds. An open connection survives its expiry. */
-const LIFETIME_SECONDS = 300;
+export const TOKEN_LIFETIME_SECONDS = 300;
 /** Longer texts are refused before anything is computed. */
 const MAX_TOKEN_LENGTH = 1000;
 
@@ -17,7 +18,7 @@ const MAX_TOKEN_LENGTH = 1000;
 export function signToken(secret: string, sessionId: string, now: number): string {
   const payload = JSON.stringify({
     session_id: sessionId,
-    expires_at: Math.floor(now / 1000) + LIFETIME_SECONDS,
+    expires_at: Math.floor(now / 1000) + TOKEN_LIFETIME_SECONDS,
   });
   const text = Buffer.from(payload).toString('base64url');
   return `${text}.${signature(secret, text).toString('base64url')}`;
