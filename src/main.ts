@@ -101,6 +101,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
       openEngine: async () => {
         if (config.sip.engine === 'drachtio') return remoteEngine(config.sip.drachtio);
         engine = await startEngine(engineOptions(config));
+        engine.onFault((error) => log.error({ err: error }, 'the SIP engine met an error of ours'));
         return engine;
       },
     });

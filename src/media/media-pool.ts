@@ -26,7 +26,7 @@ export interface MediaPoolOptions {
 }
 
 /** Pairs that one `open` tries when others hold the ports. */
-const MAX_TRIES = 8;
+const MAX_TRIES = 32;
 /** A worker that lived shorter than this, ms, is not started again at once, lest it fails for ever at full speed. */
 const RESTART_GUARD_MS = 1000;
 
