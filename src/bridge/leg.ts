@@ -198,7 +198,9 @@ export class Leg {
       packets_sent: stats?.packetsSent ?? 0,
       packets_lost: stats?.packetsLost ?? 0,
       packets_late: stats?.packetsLate ?? 0,
-      packets_dropped: (stats?.packetsDroppedInvalid ?? 0) + (stats?.packetsDroppedBySource ?? 0),
+      packets_dropped: stats
+        ? stats.packetsDroppedInvalid + stats.packetsDroppedBySource + stats.packetsDroppedOverrun
+        : 0,
       jitter_ms: stats?.jitterMs ?? 0,
     };
   }

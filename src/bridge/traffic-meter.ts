@@ -27,6 +27,7 @@ export class TrafficMeter {
     rtp_late_total.inc(grown('packetsLate'));
     rtp_dropped_total.inc({ reason: 'invalid' }, grown('packetsDroppedInvalid'));
     rtp_dropped_total.inc({ reason: 'source' }, grown('packetsDroppedBySource'));
+    rtp_dropped_total.inc({ reason: 'overrun' }, grown('packetsDroppedOverrun'));
   }
 
   /** @param link whose counters these are */

@@ -78,7 +78,7 @@ class WorkerPool implements MediaPool {
 
   constructor(options: MediaPoolOptions) {
     this.#options = options;
-    this.#pairs = new PortPairs(options.ports);
+    this.#pairs = new PortPairs(options.ports, Math.random());
     for (let i = 1; i <= options.workers; i++) this.#start(`media-${i}`);
   }
 

@@ -12,13 +12,18 @@ export class PortPairs {
   #head = 0;
   #free: number;
 
-  /** @param ports the range, both ends included; odd ends are left out */
-  constructor(ports: { from: number; to: number }) {
+  /**
+   * @param ports the range, both ends included; odd ends are left out
+   * @param begin where in the range to begin, 0 to 1: by chance, so that nobody can tell the next port, and two
+   *   gateways on one machine do not meet at every call
+   */
+  constructor(ports: { from: number; to: number }, begin = 0) {
     const first = ports.from + (ports.from % 2);
     const total = Math.max(0, Math.floor((ports.to - first + 1) / 2));
     this.#ports = Int32Array.from({ length: total }, (_, i) => first + 2 * i);
     this.#freedAt = new Float64Array(total).fill(Number.NEGATIVE_INFINITY);
     this.#free = total;
+    this.#head = total === 0 ? 0 : Math.floor(begin * total) % total;
   }
 
   get total(): number {

@@ -6,9 +6,9 @@ import { RtpStream, type StreamCounts } from './rtp-stream.ts';
 import { SipCaller, type UpCall } from './sip-caller.ts';
 
 const PACKET_MS = 20;
-const CALLS_PER_SECOND = 80;
-/** Time for the last packets to come back, ms. */
-const TAIL_MS = 1500;
+const CALLS_PER_SECOND = 50;
+/** The last packets have so long to come back, ms. */
+const TAIL_MS = 5000;
 const HANG_UPS_AT_ONCE = 20;
 /** A gap over this is heard, ms. */
 const LATE_GAP_MS = 30;
@@ -44,7 +44,9 @@ export async function holdCalls(
   const held = calls.length - caller.ended.size;
   const generatorLate = { p99: sender.late.percentile(0.99) };
 
-  await sleep(TAIL_MS);
+  // The streams go on meanwhile: nothing changes for the packets that are still on their way.
+  const deadline = performance.now() + TAIL_MS;
+  while (performance.now() < deadline && streams.some(isWaiting)) await sleep(50);
   sender.stop();
   await inParallel(calls.length, HANG_UPS_AT_ONCE, (i) =>
     caller.hangUp(calls[i] as UpCall).catch(() => undefined),
@@ -77,6 +79,8 @@ async function setUp(
   const up = await Promise.all(work);
   return { calls: up.map(({ call }) => call), streams: up.map(({ stream }) => stream) };
 }
+
+const isWaiting = ({ measured }: RtpStream) => measured.returned < measured.sent;
 
 function resultOf(
   streams: RtpStream[],

@@ -1,7 +1,7 @@
 const BIN_MS = 0.02;
-const BINS = 100_000;
+const BINS = 500_000;
 
-/** Counts times from 0 to 2000 ms in bins of 20 us; longer ones are counted as 2000 ms. */
+/** Counts times from 0 to 10 s in bins of 20 us; longer ones are counted as 10 s. */
 export class Histogram {
   readonly #bins = new Uint32Array(BINS);
   #count = 0;

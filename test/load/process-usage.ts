@@ -8,6 +8,8 @@ export interface Usage {
   /** Time in which a thread could have run but had no core, ms; 0 where the system does not tell. */
   waitedMs: number;
   rssBytes: number;
+  /** CPU time by the name of the thread, ms; empty where the system does not tell. */
+  threads: Readonly<Record<string, number>>;
 }
 
 /** Linux counts CPU time in ticks of 10 ms towards user space, on all machines. */
@@ -19,26 +21,28 @@ export function usageOf(pid: number): Usage {
 }
 
 function fromProc(pid: number): Usage {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The second field is the name in parentheses; utime and stime are the 14th and 15th.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const rss = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return {
-    cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS,
-    waitedMs: waitedMs(pid),
-    rssBytes: Number(rss) * 1024,
-  };
+  const threads: Record<string, number> = {};
+  let waitedMs = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const place = `/proc/${pid}/task/${thread}`;
+    const { name, cpuMs } = readStat(`${place}/stat`);
+    threads[name] = (threads[name] ?? 0) + cpuMs;
+    // The second number: ns in the run queue.
+    waitedMs += Number(readFileSync(`${place}/schedstat`, 'utf8').split(' ')[1]) / 1e6;
+  }
+  return { cpuMs: readStat(`/proc/${pid}/stat`).cpuMs, waitedMs, rssBytes: Number(rss) * 1024, threads };
 }
 
-/** The second number of a thread's schedstat: ns in the run queue. */
-function waitedMs(pid: number): number {
-  try {
-    return readdirSync(`/proc/${pid}/task`)
-      .map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[1])
-      .reduce((sum, ns) => sum + Number(ns) / 1e6, 0);
-  } catch {
-    return 0;
-  }
+/** Of a process or a thread. The second field is the name in parentheses; utime and stime are the 14th and 15th. */
+function readStat(file: string): { name: string; cpuMs: number } {
+  const stat = readFileSync(file, 'utf8');
+  const end = stat.lastIndexOf(')');
+  const fields = stat.slice(end + 2).split(' ');
+  return {
+    name: stat.slice(stat.indexOf('(') + 1, end),
+    cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS,
+  };
 }
 
 /** `ps` says CPU time as `[[days-]hours:]minutes:seconds`, with fractions on macOS, and memory in kB. */
@@ -50,5 +54,5 @@ function fromPs(pid: number): Usage {
     const unit = [1, 60, 3600, 86_400][length - 1 - i] as number;
     return sum + Number(part) * unit;
   }, 0);
-  return { cpuMs: seconds * 1000, waitedMs: 0, rssBytes: Number(rss) * 1024 };
+  return { cpuMs: seconds * 1000, waitedMs: 0, rssBytes: Number(rss) * 1024, threads: {} };
 }

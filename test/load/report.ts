@@ -28,6 +28,7 @@ export function heldCallsTable(rows: readonly Measured[]): string {
       'returned',
       'silence between',
       'CPU us per call per s',
+      'of it main / media',
       'CPU of a core',
       'waited for a core',
       'RSS MiB',
@@ -46,6 +47,7 @@ export function heldCallsTable(rows: readonly Measured[]): string {
         returned(result),
         `${result.silence}`,
         usPerCall(row).toFixed(0),
+        byThread(row),
         percent(row.cpuMs / row.tookMs),
         percent(waitedShare(row)),
         mib(row.rssBytes),
@@ -57,6 +59,15 @@ export function heldCallsTable(rows: readonly Measured[]): string {
       ];
     }),
   )}\n`;
+}
+
+/** The main thread has the links to the pipeline, the media workers have RTP. */
+function byThread(row: Held): string {
+  const sum = (name: RegExp) =>
+    Object.entries(row.threads).reduce((ms, [thread, cpuMs]) => ms + (name.test(thread) ? cpuMs : 0), 0);
+  const [main, media] = [sum(/^node(-MainThread)?$/), sum(/^media-/)];
+  if (main + media === 0) return 'not told';
+  return [main, media].map((cpuMs) => usPerCall({ ...row, cpuMs }).toFixed(0)).join(' / ');
 }
 
 function returned({ sent, returned, duplicated, damaged }: HeldCallsResult): string {

@@ -20,6 +20,8 @@ export interface Measured {
   cpuMs: number;
   /** ms in which its threads had to wait for a core. */
   waitedMs: number;
+  /** `cpuMs` by thread. */
+  threads: Readonly<Record<string, number>>;
   rssBytes: number;
   /** Before the job. */
   idleRssBytes: number;
@@ -83,9 +85,17 @@ async function run(job: Job, pid: number, signal: AbortSignal): Promise<Measured
     tookMs: over.at - begins.at,
     cpuMs: over.usage.cpuMs - begins.usage.cpuMs,
     waitedMs: over.usage.waitedMs - begins.usage.waitedMs,
+    threads: grown(begins.usage.threads, over.usage.threads),
     rssBytes: over.usage.rssBytes,
     idleRssBytes,
   };
+}
+
+function grown(
+  before: Readonly<Record<string, number>>,
+  after: Readonly<Record<string, number>>,
+): Record<string, number> {
+  return Object.fromEntries(Object.entries(after).map(([name, ms]) => [name, ms - (before[name] ?? 0)]));
 }
 
 interface Moment {

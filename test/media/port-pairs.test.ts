@@ -46,3 +46,8 @@ test('usage is right over many rounds', () => {
 test('a range without a whole pair has none', () => {
   expect(new PortPairs({ from: 20_001, to: 20_002 }).take(0)).toBeUndefined();
 });
+
+test('the first pair may be anywhere in the range, and all others follow once', () => {
+  const pairs = new PortPairs({ from: 20_000, to: 20_007 }, 0.6);
+  expect([0, 1, 2, 3, 4].map(() => pairs.take(0))).toEqual([20_004, 20_006, 20_000, 20_002, undefined]);
+});
