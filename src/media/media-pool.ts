@@ -162,6 +162,7 @@ class WorkerPool implements MediaPool {
     const worker = new WorkerHost(name, {
       onClosed: (leg) => this.#leave(leg),
       onLost: (lost, legs, reason) => this.#replace(lost, legs, reason),
+      onLegFailed: (detail) => this.#options.log?.error({ detail }, 'the media of a leg failed'),
       onHandlerError: (error) => this.#options.log?.error({ err: error }, 'a handler of media events failed'),
     });
     this.#workers.push(worker);

@@ -49,6 +49,8 @@ export type MediaEvent =
   | { type: 'first_packet'; at: number }
   /** No RTP and no RTCP for the port's timeout while the direction was `sendrecv`. */
   | { type: 'media_timeout' }
+  /** An error of ours in this leg's media; it is silent from now on. */
+  | { type: 'failed' }
   /** The media worker died; the port is gone. */
   | { type: 'worker_lost' };
 

@@ -36,7 +36,11 @@ function open(message: ToWorker & { type: 'open' }): void {
 function configure(id: number, settings: MediaSettings): void {
   const leg = legs.get(id);
   if (!leg) return;
-  leg.configure(settings, performance.now());
+  try {
+    leg.configure(settings, performance.now());
+  } catch (error) {
+    leg.fail(error);
+  }
   schedule.setPeriod(leg, leg.period);
 }
 
@@ -48,13 +52,21 @@ function close(id: number): void {
   leg.close(() => emit({ type: 'closed', leg: id }));
 }
 
+function tick(leg: RtpLeg, now: number): void {
+  try {
+    leg.tick(pacer.slot, now);
+  } catch (error) {
+    leg.fail(error);
+  }
+}
+
 /** Sends what is due and sleeps until the next slot; rests while there are no legs. */
 function pace(): void {
   pacing = legs.size > 0;
   if (!pacing) return;
   const now = performance.now();
   while (pacer.take(now)) {
-    for (const leg of schedule.at(pacer.slot)) leg.tick(pacer.slot, now);
+    for (const leg of schedule.at(pacer.slot)) tick(leg, now);
   }
   setTimeout(pace, Math.ceil(pacer.delay(performance.now())));
 }

@@ -37,6 +37,7 @@ export class RtpLeg {
   #settings: MediaSettings | undefined;
   #period = slotsPerPacket(20);
   #started = false;
+  #failed = false;
   /** Where RTP goes; port 0 = nowhere. */
   #targetAddress = '';
   #targetPort = 0;
@@ -58,7 +59,13 @@ export class RtpLeg {
     });
     this.#timeout = new MediaTimeout(setup.timeoutSeconds * 1000);
     this.#sockets = new UdpPair(setup.address, setup.rtpPort, {
-      onRtp: (datagram, from) => this.#onRtp(datagram, from),
+      onRtp: (datagram, from) => {
+        try {
+          this.#onRtp(datagram, from);
+        } catch (error) {
+          this.fail(error);
+        }
+      },
       onRtcp: (datagram, from) => this.#onRtcp(datagram, from),
       onError: () => this.#stats.add(counter.socketErrors, 1),
     });
@@ -70,6 +77,7 @@ export class RtpLeg {
   }
 
   configure(settings: MediaSettings, now: number): void {
+    if (this.#failed) return;
     this.#settings = settings;
     this.#period = slotsPerPacket(settings.ptimeMs);
     this.#lock.configure(settings.remoteAddress, settings.moved, now);
@@ -93,6 +101,14 @@ export class RtpLeg {
     this.#receiver.poll(now);
     if (this.#lastPacketAt >= 0) this.#stats.set(counter.silentForMs, now - this.#lastPacketAt);
     if (this.#timeout.expired(now)) this.#emit({ type: 'media_timeout', leg: this.id });
+  }
+
+  /** An error of ours costs this leg, and no other leg of the worker: it falls silent and says so, once. */
+  fail(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#settings = undefined;
+    this.#emit({ type: 'failed', leg: this.id, detail: String((error as Error)?.stack ?? error) });
   }
 
   /** @param done called when both sockets are closed */

@@ -11,6 +11,8 @@ export interface WorkerHostEvents {
   onClosed: (leg: LegPort) => void;
   /** The worker ended though nobody asked it to, with so many legs in it. */
   onLost: (host: WorkerHost, legs: number, reason: Error | undefined) => void;
+  /** An error of ours in one leg's packet code, with its stack. */
+  onLegFailed: (detail: string) => void;
   /** A handler of the leg's owner threw. */
   onHandlerError: (error: unknown) => void;
 }
@@ -93,6 +95,10 @@ export class WorkerHost {
         break;
       case 'media_timeout':
         this.#report(leg, { type: 'media_timeout' });
+        break;
+      case 'failed':
+        this.#events.onLegFailed(message.detail);
+        this.#report(leg, { type: 'failed' });
         break;
     }
   }

@@ -32,4 +32,6 @@ export type FromWorker =
   | { type: 'open_failed'; leg: number; code: string; detail: string }
   | { type: 'closed'; leg: number }
   | { type: 'first_packet'; leg: number; at: number }
-  | { type: 'media_timeout'; leg: number };
+  | { type: 'media_timeout'; leg: number }
+  /** An error of ours in the leg's code; it does nothing any more. */
+  | { type: 'failed'; leg: number; detail: string };

@@ -231,6 +231,19 @@ test('a worker that dies takes its own legs only, and is replaced', async () => 
   expect(lost).not.toContain('other');
 });
 
+test('an error of ours in one leg costs that leg only', async () => {
+  await start();
+  const events: string[] = [];
+  const faulty = await open({ onEvent: ({ type }) => events.push(type) });
+  const sound = await open();
+  faulty.configure({ ...settings(), otherPayloadTypes: null as unknown as number[], payloadType: 1 });
+  sound.configure(settings());
+  peer.send(Buffer.concat([Buffer.from([0x80, 0]), Buffer.alloc(170)]), faulty.rtpPort, '127.0.0.1');
+  await vi.waitFor(() => expect(events).toEqual(['failed']), WAIT);
+  await speakUntilHeard(sound);
+  expect(workers).toHaveLength(1);
+});
+
 test('a handler that throws harms nobody', async () => {
   const errors: string[] = [];
   const log = {
