@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Three suites: `unit` (pure cores and single rooms), `e2e` (the gateway with real sockets), `sipp` (SIPp scenarios). */
+/** Three suites: `unit` (pure cores and single rooms), `e2e` (the gateway and the test products, in real time), `sipp` (SIPp scenarios). */
 export default defineConfig({
   root,
   test: {
@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/sipp/**'],
+          exclude: ['test/e2e/**', 'test/sipp/**', 'test/support/**'],
           testTimeout: 20_000,
         },
       },
@@ -21,7 +21,7 @@ export default defineConfig({
         root,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/support/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 30_000,
           fileParallelism: false,
