@@ -165,11 +165,6 @@ const apiErrorTable = {
   },
   session_not_found: { status: 404, type: 'invalid_request_error', message: 'No such session.' },
   not_found: { status: 404, type: 'invalid_request_error', message: 'There is nothing at this address.' },
-  method_not_allowed: {
-    status: 405,
-    type: 'invalid_request_error',
-    message: 'This method is not allowed here.',
-  },
   draining: {
     status: 503,
     type: 'api_error',

@@ -3,13 +3,26 @@ import type { Bridges } from './bridge/bridges.ts';
 import { silentSessions } from './bridge/traffic.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
-import { type Listen, parseListen, parsePortRange } from './config/values.ts';
+import { type Listen, parseHostPort, parseListen, parsePortRange } from './config/values.ts';
 import type { MediaPoolOptions } from './media/media-pool.ts';
 import type { CaretakerOptions } from './sessions/caretaker.ts';
 import type { EnginePort } from './sip/sip-application.ts';
 import type { EngineOptions } from './sip-engine/engine.ts';
 
 /** What each room takes from the configuration. */
+
+/** Digest realm: `sip.realm`, or the first domain. */
+export const realmOf = ({ sip }: Config): string => sip.realm ?? (sip.domains[0] as string);
+
+export const apiAddress = ({ api }: Config) => parseHostPort(api.listen) as { host: string; port: number };
+
+export function bridgeOptions({ media, session, limits }: Config) {
+  return {
+    mediaTimeoutSeconds: media.timeout_seconds,
+    rejoinSeconds: session.rejoin_seconds,
+    maxCalls: limits.max_calls,
+  };
+}
 
 export function mediaOptions({ media }: Config): Omit<MediaPoolOptions, 'log'> {
   return {
@@ -35,11 +48,11 @@ export function remoteEngine({ host, port, secret }: Config['sip']['drachtio']):
 export function caretakerOptions(
   { session }: Config,
   bridges: Bridges,
-): Pick<CaretakerOptions, 'unusedMinutes' | 'rejoinSeconds' | 'isLive' | 'silent'> {
+): Pick<CaretakerOptions, 'unusedMinutes' | 'rejoinSeconds' | 'live' | 'silent'> {
   return {
     unusedMinutes: session.unused_minutes,
     rejoinSeconds: session.rejoin_seconds,
-    isLive: (id) => bridges.isLive(id),
+    live: () => [...bridges.all()].map((bridge) => bridge.session.id),
     silent: () => silentSessions(bridges, session.silent_minutes * 60_000),
   };
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 
 const src = join(import.meta.dirname, '../src');
 
-/** Which rooms a room may import. Everybody may import the base; the parts list (main and its options) imports all. */
+/** Which rooms a room may import. Everybody may import the base; the parts list (gateway and its options) imports all. */
 const base = ['clock', 'config', 'errors', 'ids', 'roles', 'session-token', 'telemetry'];
 const mayImport: Record<string, readonly string[]> = {
   'sip-engine': [],
@@ -20,7 +20,7 @@ const mayImport: Record<string, readonly string[]> = {
   store: [],
   api: ['sessions', 'telephony', 'bridge', 'webhooks'],
 };
-const partsList = ['main', 'parts', 'room-options'];
+const partsList = ['main', 'gateway', 'parts', 'room-options'];
 
 const roomOf = (file: string): string => (relative(src, file).split('/')[0] as string).replace(/\.ts$/, '');
 

@@ -24,8 +24,7 @@ export async function authenticate(
  */
 export function authenticateOperator(request: FastifyRequest, adminKey: string | undefined): void {
   if (adminKey === undefined) {
-    if (['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(request.socket.remoteAddress ?? '127.0.0.1'))
-      return;
+    if (['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(request.socket.remoteAddress ?? '')) return;
     throw new ApiError('invalid_api_key', { message: 'Set api.admin_key to use this from another machine.' });
   }
   const given = Buffer.from(presentedKey(request) ?? '');

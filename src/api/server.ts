@@ -32,6 +32,14 @@ export function createApi(options: ApiOptions): FastifyInstance {
     requestTimeout: 30_000,
     genReqId: newRequestId,
     forceCloseConnections: true,
+    frameworkErrors: (error, request, reply) => {
+      reply.header('X-Request-ID', request.id);
+      const code = error.code === 'FST_ERR_BAD_URL' ? 'not_found' : 'malformed_body';
+      sendError(request, reply, new ApiError(code));
+    },
+    clientErrorHandler: (_error, socket) => {
+      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    },
     routerOptions: { maxParamLength: 200 },
   });
   app.setValidatorCompiler(validatorCompiler);

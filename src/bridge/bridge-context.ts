@@ -1,7 +1,8 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import type { MediaPool } from '../media/media-port.ts';
 import type { PipelineLinks } from '../pipeline/pipeline-link.ts';
-import type { Session } from '../sessions/session.ts';
+import type { Session, SessionEvent } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -18,31 +19,40 @@ export interface BridgeSurroundings {
   clock: Clock;
   mediaTimeoutSeconds: number;
   rejoinSeconds: number;
+  maxCalls: number;
 }
+
+/** A store that fails is asked again after these, ms; then only the log tells. */
+const RETRY_AFTER_MS = [1000, 5000, 30_000];
 
 /** Joins the bridges to the records of sessions, the log and the metrics. */
 export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
-  const { media, links, sessions, metrics, meter, log, clock, mediaTimeoutSeconds, rejoinSeconds } = parts;
-  const apply = (session: Session, event: Parameters<Sessions['apply']>[1]) => {
-    sessions.apply(session.id, event).catch((error: unknown) => {
-      log.error(
-        { session: session.id, event: event.type, err: error },
-        'a change of the session could not be kept',
-      );
-    });
+  const { media, links, sessions, metrics, meter, log, clock } = parts;
+  const keep = async (what: object, change: () => Promise<unknown>): Promise<void> => {
+    for (const retryAfter of [...RETRY_AFTER_MS, undefined]) {
+      try {
+        await change();
+        return;
+      } catch (error) {
+        log.error({ ...what, err: error, retry_after_ms: retryAfter }, 'a change could not be kept');
+        if (retryAfter !== undefined) await setTimeout(retryAfter, undefined, { ref: false });
+      }
+    }
   };
+  const apply = (session: Session, event: SessionEvent) =>
+    void keep({ session: session.id, event: event.type }, () => sessions.apply(session.id, event));
   return {
     media,
     links,
     log,
     now: () => clock.now(),
-    mediaTimeoutSeconds,
-    rejoinSeconds,
+    mediaTimeoutSeconds: parts.mediaTimeoutSeconds,
+    rejoinSeconds: parts.rejoinSeconds,
+    maxCalls: parts.maxCalls,
     hasEnded: async ({ id }) => (await sessions.find(id))?.status === 'ended',
     sessionStarted: (session, at) => apply(session, { type: 'started', at }),
     sessionCompleted: (session, at) => apply(session, { type: 'ended', at, reason: 'completed' }),
     legAnswered: (leg) => {
-      metrics.setups_total.inc({ outcome: 'answered' });
       metrics.setup_seconds.observe((clock.now() - leg.facts.startedAt) / 1000);
       log.info(
         { session: leg.session.id, leg: leg.id, role: leg.role, call_id: leg.facts.callId },
@@ -52,14 +62,11 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
     keepRecord: async (leg, record, stats) => {
       if (stats) meter.addLeg(leg, stats);
       metrics.ends_total.inc({ reason: record.reason });
-      if (record.answered_at === null) metrics.setups_total.inc({ outcome: 'ended' });
       log.info(
         { session: record.session_id, leg: record.leg_id, call_id: record.sip_call_id, record },
         'call record',
       );
-      await sessions.record(record).catch((error: unknown) => {
-        log.error({ leg: record.leg_id, err: error }, 'the call record could not be kept');
-      });
+      await keep({ leg: record.leg_id }, () => sessions.record(record));
     },
     linkClosed: (link, stats, failure) => {
       meter.addLink(link, stats);

@@ -36,13 +36,14 @@ export class Bridge {
   readonly session: Session;
   readonly #context: BridgeContext;
   readonly #legs = new Map<Role, Leg>();
-  /** Which role a caller has had, by source address and From URI, for when it comes back. */
-  readonly #callers = new Map<string, Role>();
+  /** Who has, or last had, each role: source address and From URI, for when a caller comes back. */
+  readonly #callers = new Map<Role, string>();
   #link: PipelineLink | undefined;
   #linkOpen: Promise<void> | undefined;
   #linkAbort = new AbortController();
   #rejoin: NodeJS.Timeout | undefined;
-  #everUp = false;
+  /** When the last leg that was up left; undefined while none ever was. */
+  #lastLeftAt: number | undefined;
   #closed = false;
   #audioStarted = false;
 
@@ -59,13 +60,9 @@ export class Bridge {
     return this.#legs.get(role);
   }
 
-  /** The roles that this session has and that nobody holds. */
-  freeRoles(): Role[] {
-    return rolesOf(this.session.mode).filter((role) => !this.#legs.has(role));
-  }
-
-  roleOfCaller(caller: string): Role | undefined {
-    return this.#callers.get(caller);
+  /** Who has the role, or had it last while it was up. */
+  callerOf(role: Role): string | undefined {
+    return this.#callers.get(role);
   }
 
   get link(): PipelineLink | undefined {
@@ -77,11 +74,10 @@ export class Bridge {
   }
 
   /** A leg takes its role; synchronous, so that of many INVITEs for one role exactly one gets it. */
-  take(leg: Leg, caller: string): void {
+  take(leg: Leg): void {
     clearTimeout(this.#rejoin);
     this.#rejoin = undefined;
     this.#legs.set(leg.role, leg);
-    this.#callers.set(caller, leg.role);
   }
 
   /** @throws Refusal `session_ended`; from the reservation on, an end reaches the leg by itself */
@@ -109,7 +105,7 @@ export class Bridge {
   }
 
   legUp(leg: Leg, port: MediaPort): void {
-    this.#everUp = true;
+    this.#callers.set(leg.role, `${leg.facts.sourceAddress} ${leg.facts.from}`);
     this.#link?.attach(leg.role, port);
     this.#link?.setHeld(leg.role, leg.held);
     this.#context.legAnswered(leg);
@@ -127,7 +123,10 @@ export class Bridge {
 
   legEnded(leg: Leg, wasUp: boolean): void {
     if (this.#legs.get(leg.role) === leg) this.#legs.delete(leg.role);
-    if (wasUp) this.#link?.detach(leg.role);
+    if (wasUp) {
+      this.#lastLeftAt = this.now();
+      this.#link?.detach(leg.role);
+    }
     this.#context.legGone(leg);
     if (this.#legs.size === 0 && !this.#closed) this.#lastLegGone();
   }
@@ -146,20 +145,31 @@ export class Bridge {
     this.#closed = true;
     clearTimeout(this.#rejoin);
     for (const leg of this.legs()) leg.end(reason);
-    this.#dropLink(undefined, true);
+    this.#release(true);
+    if (reason === 'drained') this.#complete();
+  }
+
+  /** Lets go of the link and of the place among the bridges. @param ended the pipeline is told that it is over */
+  #release(ended: boolean): void {
+    this.#dropLink(this.#link, undefined, ended);
     this.#context.closed(this);
-    if (reason === 'drained' && this.#everUp) this.#context.sessionCompleted(this.session, this.now());
+  }
+
+  /** Tells that the session is over since its last leg left; one that nobody was ever in goes on. */
+  #complete(): void {
+    if (this.#lastLeftAt !== undefined) this.#context.sessionCompleted(this.session, this.#lastLeftAt);
   }
 
   async #connect(): Promise<void> {
     const { id, mode, sourceLanguage, targetLanguage } = this.session;
     const onEvent = (event: LinkEvent) => this.#onLink(event);
-    this.#link = this.#context.links.create({ sessionId: id, mode, sourceLanguage, targetLanguage, onEvent });
+    const link = this.#context.links.create({ sessionId: id, mode, sourceLanguage, targetLanguage, onEvent });
+    this.#link = link;
     this.#linkAbort = new AbortController();
     try {
-      await this.#link.open(this.#linkAbort.signal);
+      await link.open(this.#linkAbort.signal);
     } catch (error) {
-      this.#dropLink('unavailable', false);
+      this.#dropLink(link, 'unavailable', false);
       throw error;
     }
   }
@@ -169,16 +179,20 @@ export class Bridge {
     const session = this.session.id;
     if (event.type === 'lost' || event.type === 'ended') {
       log.warn({ session, ...event }, 'pipeline link lost');
-      this.#dropLink('lost', false);
+      this.#dropLink(this.#link, 'lost', false);
       for (const leg of this.legs()) leg.end('pipeline_failed');
     } else if (event.type === 'error') {
       log.warn({ session, code: event.code, message: event.message }, 'pipeline error');
     }
   }
 
-  #dropLink(failure: 'unavailable' | 'lost' | undefined, ended: boolean): void {
-    const link = this.#link;
-    if (link === undefined) return;
+  /** Closes the link, if it is still the session's; another may have taken its place. */
+  #dropLink(
+    link: PipelineLink | undefined,
+    failure: 'unavailable' | 'lost' | undefined,
+    ended: boolean,
+  ): void {
+    if (link === undefined || link !== this.#link) return;
     this.#link = undefined;
     this.#linkOpen = undefined;
     this.#linkAbort.abort();
@@ -186,16 +200,15 @@ export class Bridge {
     this.closing(link.close(ended));
   }
 
-  /** Nobody is left: a two-leg session waits for its parties to come back, any other is over. */
+  /** Nobody is left: a session of two parties waits for one to come back, any other is over. */
   #lastLegGone(): void {
-    if (!this.#everUp) {
+    const wait = rolesOf(this.session.mode).length === 2 && this.#lastLeftAt !== undefined;
+    const over = () => {
       this.#closed = true;
-      this.#dropLink(undefined, false);
-      this.#context.closed(this);
-      return;
-    }
-    const leftAt = this.now();
-    const waitMs = rolesOf(this.session.mode).length === 2 ? this.#context.rejoinSeconds * 1000 : 0;
-    this.#rejoin = setTimeout(() => this.#context.sessionCompleted(this.session, leftAt), waitMs);
+      this.#release(this.#lastLeftAt !== undefined);
+      this.#complete();
+    };
+    if (wait) this.#rejoin = setTimeout(over, this.#context.rejoinSeconds * 1000);
+    else over();
   }
 }

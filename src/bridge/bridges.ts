@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import { type Role, rolesOf } from '../roles.ts';
@@ -17,10 +16,12 @@ export interface Reservation {
 
 /** A caller who is back replaces its old leg when that has had no RTP for this long (decisions §4). */
 const REPLACE_AFTER_MS = 5000;
-const DRAIN_MS = 3000;
 
 /** What the bridges are given; they see to the rest themselves. */
-export type BridgeParts = Omit<BridgeContext, 'closed' | 'legGone' | 'closing'>;
+export interface BridgeParts extends Omit<BridgeContext, 'closed' | 'legGone' | 'closing'> {
+  /** Calls at once on this node. */
+  maxCalls: number;
+}
 
 /** All bridges of this node, and the places in them. */
 export class Bridges {
@@ -28,9 +29,12 @@ export class Bridges {
   readonly #bridges = new Map<SessionId, Bridge>();
   readonly #callsByOrganization = new Map<string, number>();
   readonly #closing = new Set<Promise<unknown>>();
+  readonly #maxCalls: number;
   #calls = 0;
+  #draining = false;
 
-  constructor(context: BridgeParts) {
+  constructor({ maxCalls, ...context }: BridgeParts) {
+    this.#maxCalls = maxCalls;
     this.#context = {
       ...context,
       legGone: (leg) => this.#count(leg, -1),
@@ -59,24 +63,36 @@ export class Bridges {
     return this.#bridges.has(id);
   }
 
+  /** Whether no further call has a place here. */
+  get isFull(): boolean {
+    return this.#calls >= this.#maxCalls;
+  }
+
   /**
-   * Holds a role and a place under the organization's limit, synchronously; undone by the leg's `end` or `release`.
-   * @throws Refusal `role_taken`, `concurrency_limit`
+   * Holds a role and a place under the limits, synchronously; undone by the leg's `end` or `release`.
+   * @throws Refusal `role_taken`, `concurrency_limit`, and `draining` and `overloaded` once more, because time has
+   *   passed since row 1
    */
   reserve({ session, role: wanted, facts, concurrencyLimit }: Reservation): Leg {
+    if (this.#draining) throw new Refusal('draining');
     const bridge = this.#bridges.get(session.id) ?? new Bridge(session, this.#context);
     const caller = `${facts.sourceAddress} ${facts.from}`;
     const role = chooseRole(bridge, wanted, caller);
     const old = bridge.legOf(role);
-    const calls = this.#callsByOrganization.get(session.organizationId) ?? 0;
-    if (calls - (old ? 1 : 0) >= concurrencyLimit)
-      throw new Refusal('concurrency_limit', `limit ${concurrencyLimit}`);
+    this.#assertRoom(session.organizationId, concurrencyLimit, old ? 1 : 0);
     const leg = new Leg(bridge, role, facts);
     this.#bridges.set(session.id, bridge);
-    bridge.take(leg, caller);
+    bridge.take(leg);
     this.#count(leg, 1);
     old?.end('replaced');
     return leg;
+  }
+
+  /** @param replaced how many calls end when this one comes */
+  #assertRoom(organizationId: string, limit: number, replaced: number): void {
+    if (this.#calls - replaced >= this.#maxCalls) throw new Refusal('overloaded');
+    const calls = this.#callsByOrganization.get(organizationId) ?? 0;
+    if (calls - replaced >= limit) throw new Refusal('concurrency_limit', `limit ${limit}`);
   }
 
   /** The session has ended: its legs get their BYE. */
@@ -90,15 +106,17 @@ export class Bridges {
       for (const leg of bridge.legs()) leg.end('engine_lost', true);
   }
 
-  /** Hangs up everything, and waits until that is done, for 3 s at most. */
-  async drain(): Promise<void> {
+  /** Hangs up everything and takes no call any more. */
+  drain(): void {
+    this.#draining = true;
     for (const bridge of [...this.#bridges.values()]) bridge.close('drained');
-    const deadline = new AbortController();
-    await Promise.race([
-      Promise.all(this.#closing),
-      setTimeout(DRAIN_MS, undefined, { signal: deadline.signal }).catch(() => undefined),
-    ]);
-    deadline.abort();
+  }
+
+  /** Resolves when every leg and link that ended has closed, BYEs answered and records kept; at the latest in time. */
+  async settled(withinMs: number): Promise<void> {
+    const deadline = AbortSignal.timeout(withinMs);
+    const over = new Promise((resolve) => deadline.addEventListener('abort', resolve));
+    while (this.#closing.size > 0 && !deadline.aborted) await Promise.race([over, ...this.#closing]);
   }
 
   #track(work: Promise<unknown> | undefined): void {
@@ -120,23 +138,23 @@ export class Bridges {
 
 /**
  * Which role a call gets: the one it names, else the one that this caller had before, else the first that is free
- * (decisions §2). A caller who is back may take over its own silent leg.
+ * (decisions §2). A caller who is back may take over its own silent leg (decisions §4).
  * @throws Refusal `role_taken`
  */
 function chooseRole(bridge: Bridge, wanted: Role | undefined, caller: string): Role {
-  const { mode } = bridge.session;
-  if (wanted && !rolesOf(mode).includes(wanted))
-    throw new Refusal('role_taken', `mode ${mode} has no ${wanted}`);
-  const free = bridge.freeRoles();
-  const before = bridge.roleOfCaller(caller);
-  const role = wanted ?? (before && (free.includes(before) || isSilent(bridge, before)) ? before : free[0]);
-  if (role === undefined) throw new Refusal('role_taken', 'both roles are taken');
-  const comesBack = before === role && isSilent(bridge, role);
-  if (!free.includes(role) && !comesBack) throw new Refusal('role_taken', role);
+  const roles = rolesOf(bridge.session.mode);
+  if (wanted && !roles.includes(wanted)) throw new Refusal('role_taken', `this mode has no ${wanted}`);
+  const isFree = (role: Role) => bridge.legOf(role) === undefined;
+  const isOwn = (role: Role) => bridge.callerOf(role) === caller;
+  const candidates = wanted ? [wanted] : roles;
+  const role =
+    candidates.find((one) => isOwn(one) && isFree(one)) ??
+    candidates.find((one) => isOwn(one) && isAbandoned(bridge.legOf(one))) ??
+    candidates.find(isFree);
+  if (role === undefined) throw new Refusal('role_taken', wanted ?? 'all roles');
   return role;
 }
 
-function isSilent(bridge: Bridge, role: Role): boolean {
-  const leg = bridge.legOf(role);
-  return leg?.state === 'up' && leg.silentForMs() >= REPLACE_AFTER_MS;
-}
+/** A leg that should be heard and has not been for a while; one on hold is silent by right. */
+const isAbandoned = (leg: Leg | undefined): boolean =>
+  leg?.state === 'up' && !leg.held && leg.silentForMs() >= REPLACE_AFTER_MS;

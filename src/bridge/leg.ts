@@ -165,7 +165,8 @@ export class Leg {
 
   async #close(reason: EndReason): Promise<void> {
     const endedAt = this.#bridge.now();
-    const stats = await this.#port?.close();
+    const last = this.#port?.stats();
+    const stats = await this.#port?.close().catch(() => last);
     await this.#bridge.keepRecord(this, this.#record(reason, endedAt, stats), stats);
   }
 

@@ -8,8 +8,11 @@ import {
   addressSchema,
   allowed,
   cidrSchema,
+  domainSchema,
+  hostPortSchema,
   listenSchema,
   portRangeSchema,
+  secret,
   storeUrlSchema,
 } from './values.ts';
 
@@ -30,14 +33,18 @@ const minutes = (fallback: number) =>
 const text = (most: number) => allowed(z.string().min(1).max(most), `a text of 1 to ${most} characters`);
 const flag = (fallback: boolean) => allowed(z.boolean(), 'true or false').default(fallback);
 
+const isWebSocketUrl = (value: string): boolean => /^wss?:\/\//.test(value) && URL.canParse(value);
+
 const organization = z.strictObject({
   id: allowed(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), '1 to 64 letters, digits, _ or -'),
   name: text(200),
   api_keys: z
     .array(
-      allowed(
-        z.string().regex(/^sk_(live|test)_[A-Za-z0-9_-]{8,128}$/),
-        'sk_live_ or sk_test_ and 8 to 128 letters, digits, _ or -',
+      secret(
+        allowed(
+          z.string().regex(/^sk_(live|test)_[A-Za-z0-9_-]{8,128}$/),
+          'sk_live_ or sk_test_ and 8 to 128 letters, digits, _ or -',
+        ),
       ),
     )
     .max(100)
@@ -49,7 +56,7 @@ const organization = z.strictObject({
         z.string().regex(/^[A-Za-z0-9._~+-]{1,128}$/),
         '1 to 128 letters, digits or . _ ~ + -',
       ).optional(),
-      password: allowed(z.string().min(8).max(128), 'a text of 8 to 128 characters').optional(),
+      password: secret(allowed(z.string().min(8).max(128), 'a text of 8 to 128 characters')).optional(),
       allowed_ips: z.array(cidrSchema).max(1000).default([]),
       require_digest: flag(false),
       concurrency_limit: count(1, 100_000, 100),
@@ -63,13 +70,16 @@ const sip = z.strictObject({
     .strictObject({
       host: text(255).default('127.0.0.1'),
       port: count(1, 65_535, 9022),
-      secret: text(200).default('cymru'),
+      secret: secret(text(200)).default('cymru'),
     })
     .prefault({}),
   listen: z.array(listenSchema).min(1).max(16).default(['udp:0.0.0.0:5060', 'tcp:0.0.0.0:5060']),
   advertised_address: addressSchema.optional(),
-  domains: z.array(text(255)).min(1).max(100).default(['sip.kallglot.com']),
-  realm: text(255).optional(),
+  domains: z.array(domainSchema).min(1).max(100).default(['sip.kallglot.com']),
+  realm: allowed(
+    z.string().regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]{1,255}$/),
+    'a text of 1 to 255 printable characters without quotes',
+  ).optional(),
   digest_algorithms: z
     .array(allowed(z.enum(['MD5', 'SHA-256', 'SHA-512-256']), 'MD5, SHA-256 or SHA-512-256'))
     .min(1)
@@ -94,14 +104,13 @@ const media = z.strictObject({
 });
 
 const pipeline = z.strictObject({
-  url: allowed(
-    z
-      .string()
-      .max(2000)
-      .regex(/^wss?:\/\//),
-    'a ws:// or wss:// address, with {session_id} and {token} where they belong',
+  url: secret(
+    allowed(
+      z.string().max(2000).refine(isWebSocketUrl),
+      'a ws:// or wss:// address, with {session_id} and {token} where they belong',
+    ),
   ).optional(),
-  token_secret: allowed(z.string().min(16).max(200), 'a text of 16 to 200 characters').optional(),
+  token_secret: secret(allowed(z.string().min(16).max(200), 'a text of 16 to 200 characters')).optional(),
   chunk_ms: allowed(z.number().int().min(20).max(200).multipleOf(20), '20 to 200 ms, in steps of 20').default(
     100,
   ),
@@ -119,11 +128,8 @@ export const configSchema = z.strictObject({
   sip: sip.prefault({}),
   api: z
     .strictObject({
-      listen: allowed(
-        z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[0-9.]+):\d{1,5}$/),
-        'ADDRESS:PORT, such as 127.0.0.1:8080',
-      ).default('0.0.0.0:8080'),
-      admin_key: allowed(z.string().min(16).max(200), 'a text of 16 to 200 characters').optional(),
+      listen: hostPortSchema.default('0.0.0.0:8080'),
+      admin_key: secret(allowed(z.string().min(16).max(200), 'a text of 16 to 200 characters')).optional(),
       public_url: allowed(z.url({ protocol: /^https?$/ }), 'an http:// or https:// address').optional(),
     })
     .prefault({}),
@@ -188,11 +194,18 @@ export function loadConfig(file: string | undefined, environment: NodeJS.Process
 
 function readSettings(file: string): unknown {
   try {
-    return parseYaml(readFileSync(file, 'utf8')) ?? {};
+    return withoutNulls(parseYaml(readFileSync(file, 'utf8')) ?? {});
   } catch (error) {
     const found = (error as Error).message.split('\n')[0] ?? 'an error';
     throw new ConfigError(file, [{ path: '(file)', found, allowed: 'a readable YAML file' }]);
   }
+}
+
+/** A section whose keys are all commented out is null in YAML, and means nothing is set. */
+function withoutNulls(settings: unknown): unknown {
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) return settings;
+  const kept = Object.entries(settings).filter(([, value]) => value !== null);
+  return Object.fromEntries(kept.map(([key, value]) => [key, withoutNulls(value)]));
 }
 
 /** What no single key can tell: values that have to fit each other. */

@@ -13,6 +13,7 @@ export function applyEnvironment(
   settings: unknown,
   environment: NodeJS.ProcessEnv,
 ): unknown {
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) return settings;
   const result = structuredClone(settings) as Record<string, unknown>;
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || value === undefined) continue;
@@ -49,11 +50,20 @@ function unwrap(schema: z.ZodType): z.ZodType {
 /** Text where the key takes text, else YAML (numbers, true, lists), else a list with commas. */
 function readValue(schema: z.ZodType | undefined, value: string): unknown {
   if (schema === undefined || schema.safeParse(value).success) return value;
-  const parsed: unknown = parseYaml(value);
+  const parsed = readYaml(value);
   if (schema.safeParse(parsed).success) return parsed;
   return schema.def.type === 'array' && !Array.isArray(parsed)
     ? value.split(',').map((item) => item.trim())
     : parsed;
+}
+
+/** What is no YAML stays text, and the schema says what is wrong with it. */
+function readYaml(value: string): unknown {
+  try {
+    return parseYaml(value);
+  } catch {
+    return value;
+  }
 }
 
 function setAt(target: Record<string, unknown>, path: readonly string[], value: unknown): void {

@@ -20,11 +20,12 @@ export function configurationProblems(schema: z.ZodType, settings: unknown, erro
         allowed: `one of ${keys}`,
       }));
     }
-    const words = schemaAt(schema, issue.path)?.meta()?.allowed;
+    const meta = schemaAt(schema, issue.path)?.meta();
+    const words = meta?.allowed;
     return [
       {
         path: pathText(issue.path),
-        found: valueText(settings, issue.path),
+        found: meta?.secret ? 'a value that does not fit (not shown)' : valueText(settings, issue.path),
         allowed: typeof words === 'string' ? words : issue.message,
       },
     ];
@@ -38,11 +39,11 @@ function pathText(path: readonly PropertyKey[]): string {
     .join('');
 }
 
-/** What stands there, cut short; secrets are not repeated in a message that may land in a log. */
+/** What stands there, cut short; of a map or a list only that it is one, for it may hold secrets. */
 function valueText(settings: unknown, path: readonly PropertyKey[]): string {
-  if (/password|secret|api_keys/.test(path.map(String).join('.')))
-    return 'a value that does not fit (not shown)';
   let value = settings;
   for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
-  return value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 100);
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' && value !== null ? 'a map' : JSON.stringify(value).slice(0, 100);
 }

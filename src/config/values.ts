@@ -48,6 +48,20 @@ export function parsePortRange(value: string): { from: number; to: number } | un
   return range.to - range.from >= 2 ? range : undefined;
 }
 
+/** Notes that a value is never to be shown, not even when it is wrong. */
+export function secret<T extends z.ZodType>(schema: T): T {
+  return schema.meta({ ...schema.meta(), secret: true });
+}
+
+export const hostPortSchema = allowed(
+  z.string().refine((value) => parseHostPort(value) !== undefined),
+  'ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080',
+);
+/** A host name, a domain or an address, as it may stand in a SIP URI and in a quoted string. */
+export const domainSchema = allowed(
+  z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,253}[A-Za-z0-9])?$|^\[[0-9A-Fa-f:.]+\]$/),
+  'a domain such as sip.example.com, or an address',
+);
 export const addressSchema = allowed(
   z.string().refine((value) => isIP(value) !== 0),
   'an IPv4 or IPv6 address',

@@ -52,6 +52,7 @@ export class Sessions {
       started_at: null,
       ended_at: null,
       end_reason: null,
+      last_alive_at: null,
     };
     await this.#store.write((transaction) => transaction.insertInto('sessions').values(row).execute());
     return readSession(row);
@@ -110,13 +111,25 @@ export class Sessions {
     return rows.map((row) => row.id);
   }
 
-  /** The ids of sessions that are active; after a start, those that an earlier run left behind. */
-  async active(): Promise<SessionId[]> {
+  /** Writes down that these sessions are up now. */
+  async markAlive(ids: readonly SessionId[]): Promise<void> {
+    if (ids.length === 0) return;
+    const now = this.#clock.now();
+    await this.#store.write((transaction) =>
+      transaction.updateTable('sessions').set({ last_alive_at: now }).where('id', 'in', ids).execute(),
+    );
+  }
+
+  /** Sessions that are active, and when each was last seen alive; after a start, what an earlier run left behind. */
+  async active(): Promise<{ id: SessionId; lastAliveAt: number }[]> {
     const rows = await this.#store.db
       .selectFrom('sessions')
-      .select('id')
+      .select(['id', 'created_at', 'started_at', 'last_alive_at'])
       .where('status', '=', 'active')
       .execute();
-    return rows.map((row) => row.id);
+    return rows.map((row) => ({
+      id: row.id,
+      lastAliveAt: row.last_alive_at ?? row.started_at ?? row.created_at,
+    }));
   }
 }

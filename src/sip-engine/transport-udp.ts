@@ -37,7 +37,8 @@ export async function listenUdp(
   });
   const local = { address: options.host, port: socket.address().port };
   const reach = reachableAt(local, options.advertisedAddress);
-  const flowTo = (remote: Endpoint): Flow => new UdpFlow(socket, reach(remote.address), remote, stats);
+  const outgoing = new Outgoing(socket, stats);
+  const flowTo = (remote: Endpoint): Flow => new UdpFlow(outgoing, reach(remote.address), remote);
   socket.on('message', (bytes, { address, port }) => {
     stats.datagramsReceived += 1;
     if (!isKeepAlive(bytes)) receive(bytes, flowTo({ address, port }), events);
@@ -46,7 +47,10 @@ export async function listenUdp(
     transport: 'udp',
     local,
     flowTo,
-    close: () => new Promise((resolve) => socket.close(() => resolve())),
+    close: async () => {
+      await outgoing.sent();
+      await new Promise<void>((resolve) => socket.close(() => resolve()));
+    },
   };
 }
 
@@ -81,35 +85,73 @@ function isKeepAlive(bytes: Buffer): boolean {
   return bytes.length <= 4 && bytes.every((byte) => byte === 0 || byte === 0x0d || byte === 0x0a);
 }
 
+/** ms that a closing socket waits for what was handed to it. */
+const FLUSH_MS = 200;
+
+/** What leaves by a socket. Node sends a datagram a little later than asked, and a closed socket sends none. */
+class Outgoing {
+  readonly #socket: Socket;
+  readonly #stats: EngineStats;
+  #unsent = 0;
+  #onSent: (() => void) | undefined;
+
+  constructor(socket: Socket, stats: EngineStats) {
+    this.#socket = socket;
+    this.#stats = stats;
+  }
+
+  send(bytes: Buffer, to: Endpoint, failed: ((error: Error) => void) | undefined): void {
+    try {
+      this.#unsent += 1;
+      this.#socket.send(bytes, to.port, to.address, (error) => {
+        this.#left();
+        if (error !== null) this.#fail(error, failed);
+      });
+    } catch (error) {
+      // A port or address that no socket takes, or a socket that is closed already.
+      this.#left();
+      queueMicrotask(() => this.#fail(error as Error, failed));
+    }
+  }
+
+  /** Resolves when all that was handed over has left, or after a while. */
+  async sent(): Promise<void> {
+    if (this.#unsent === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, FLUSH_MS);
+      this.#onSent = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #left(): void {
+    this.#unsent -= 1;
+    if (this.#unsent === 0) this.#onSent?.();
+  }
+
+  #fail(error: Error, failed: ((error: Error) => void) | undefined): void {
+    this.#stats.transportErrors += 1;
+    failed?.(error);
+  }
+}
+
 class UdpFlow implements Flow {
   readonly transport = 'udp';
   readonly reliable = false;
   readonly open = true;
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  readonly #socket: Socket;
-  readonly #stats: EngineStats;
+  readonly #outgoing: Outgoing;
 
-  constructor(socket: Socket, local: Endpoint, remote: Endpoint, stats: EngineStats) {
-    this.#socket = socket;
+  constructor(outgoing: Outgoing, local: Endpoint, remote: Endpoint) {
+    this.#outgoing = outgoing;
     this.local = local;
     this.remote = remote;
-    this.#stats = stats;
   }
 
   send(bytes: Buffer, failed?: (error: Error) => void): void {
-    try {
-      this.#socket.send(bytes, this.remote.port, this.remote.address, (error) => {
-        if (error !== null) this.#fail(error, failed);
-      });
-    } catch (error) {
-      // A port or address that no socket takes, or a socket that is closed already.
-      queueMicrotask(() => this.#fail(error as Error, failed));
-    }
-  }
-
-  #fail(error: Error, failed: ((error: Error) => void) | undefined): void {
-    this.#stats.transportErrors += 1;
-    failed?.(error);
+    this.#outgoing.send(bytes, this.remote, failed);
   }
 }

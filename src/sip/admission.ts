@@ -229,8 +229,10 @@ export class Admission {
     const all = listening.some((host) => host === '0.0.0.0' || host === '[::]');
     const addresses = [...listening, ...(all ? local.map(({ address }) => address) : [])];
     if (config.advertised_address) addresses.push(config.advertised_address);
-    this.#ownHosts = { domains: config.domains, addresses };
-    return this.#ownHosts;
+    const own = { domains: config.domains, addresses };
+    // Until the engine has said where it listens, the answer is not yet final.
+    if (listening.length > 0) this.#ownHosts = own;
+    return own;
   }
 }
 

@@ -7,9 +7,6 @@ import { answerOptionsInDialog } from './options.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipDialog, SipRequest, SipResponse } from './srf-port.ts';
 
-/** Methods that have no place in a call of ours (decisions §3: no toll fraud); drachtio-srf would answer them 200. */
-const refusedInDialog = ['update', 'refer', 'message', 'notify', 'publish', 'subscribe'] as const;
-
 /** What an INFO may carry: key presses of phones that do not send them as RTP. */
 const dtmfTypes = ['application/dtmf-relay', 'application/dtmf'];
 
@@ -59,11 +56,6 @@ export class DialogLeg implements SipLeg {
     dialog.on('modify', (request, response) => this.#onReinvite(request, response));
     dialog.on('info', (request, response) => this.#onInfo(request, response));
     dialog.on('options', answerOptionsInDialog);
-    for (const method of refusedInDialog) {
-      dialog.on(method, (request, response) => {
-        refuse(context, request, response, new Refusal('method_not_allowed'), { Allow: ALLOW });
-      });
-    }
   }
 
   async bye(reason: string): Promise<void> {

@@ -1,14 +1,17 @@
 import { isIPv6 } from 'node:net';
-import type { Leg } from '../bridge/leg.ts';
-import { Ended } from '../bridge/leg.ts';
+import { Ended, type Leg } from '../bridge/leg.ts';
 import { Refusal } from '../errors.ts';
 import { SdpSession } from '../sdp/sdp-session.ts';
 import type { AdmittedCall } from './admission.ts';
 import { ALLOW, refuse } from './answers.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
-import { uriOf } from './header-values.ts';
+import { guard } from './engine-link.ts';
+import { addressParameter, uriOf } from './header-values.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
+
+/** What became of an INVITE, for the metrics; each is counted once. */
+type Outcome = 'answered' | 'refused' | 'challenged' | 'canceled' | 'lost';
 
 /** A call comes in: who, what for, a place, media and pipeline, 200 (decisions §3; architecture, "The way of a call"). */
 export async function handleInvite(
@@ -16,32 +19,46 @@ export async function handleInvite(
   request: SipRequest,
   response: SipResponse,
 ): Promise<void> {
+  const outcome = await takeCall(context, request, response);
+  context.metrics.setups_total.inc({ outcome });
+}
+
+async function takeCall(context: SipContext, request: SipRequest, response: SipResponse): Promise<Outcome> {
   const startedAt = context.now();
   let leg: Leg | undefined;
   let canceled = false;
-  request.on('cancel', () => {
+  const cancel = () => {
     canceled = true;
     leg?.end('canceled');
-  });
+  };
+  request.on('cancel', guard(context.log, cancel));
   try {
+    checkForm(request);
     const call = await context.admission.admitInvite(request);
-    if (canceled) return;
-    if ('refusal' in call) return refuseCall(context, request, response, call.refusal, call.headers);
+    if (canceled) return 'canceled';
+    if ('refusal' in call) {
+      refuse(context, request, response, call.refusal, call.headers);
+      return call.refusal.code === 'credentials_required' ? 'challenged' : 'refused';
+    }
     leg = reserve(context, call, request, startedAt);
-    await setUp(context, leg, request, response);
+    return await setUp(context, leg, request, response);
   } catch (error) {
-    const refusal = asRefusal(error);
     leg?.release();
-    if (refusal instanceof Refusal) refuseCall(context, request, response, refusal);
-    else if (refusal !== undefined) throw refusal;
+    const refusal = error instanceof Ended ? error.asRefusal() : error;
+    if (refusal === undefined) return canceled ? 'canceled' : 'lost';
+    if (!(refusal instanceof Refusal)) throw refusal;
+    refuse(context, request, response, refusal);
+    return 'refused';
   }
 }
 
-function refuseCall(
-  ...[context, ...rest]: Parameters<typeof refuse> extends [unknown, ...infer R] ? [SipContext, ...R] : never
-): void {
-  context.metrics.setups_total.inc({ outcome: 'refused' });
-  refuse(context, ...rest);
+/**
+ * An INVITE in a dialog that is not there, or without the Contact that a dialog needs; the embedded engine stops both.
+ * @throws Refusal `no_dialog`, `bad_request`
+ */
+function checkForm(request: SipRequest): void {
+  if (addressParameter(request.get('To') ?? '', 'tag') !== undefined) throw new Refusal('no_dialog');
+  if (request.get('Contact') === undefined) throw new Refusal('bad_request', 'no Contact');
 }
 
 /** Rows 11 and 12, synchronous. */
@@ -67,7 +84,7 @@ async function setUp(
   leg: Leg,
   request: SipRequest,
   response: SipResponse,
-): Promise<void> {
+): Promise<Outcome> {
   const sdp = new SdpSession({ codecs: null, srtp: 'off' });
   const offer = sdpOf(request);
   const family = offer === undefined ? familyOf(leg.facts.sourceAddress) : sdp.check(offer).family;
@@ -77,11 +94,17 @@ async function setUp(
   if (answer) leg.configure({ ...answer.media, moved: false });
   const localSdp = answer?.sdp ?? sdp.offer(local, family);
   const answered = { leg, sdp, local, family, lateOffer: answer ? undefined : request };
-  context.srf().answer(request, response, { localSdp, headers: { Allow: ALLOW } }, (error, dialog) => {
-    if (dialog) {
-      context.admission.succeeded(leg.facts.sourceAddress);
-      leg.answered(new DialogLeg(context, { ...answered, dialog }));
-    } else leg.end(/487|unknown transaction/i.test(String(error)) ? 'canceled' : 'error');
+  return new Promise((resolve) => {
+    context.srf().answer(request, response, { localSdp, headers: { Allow: ALLOW } }, (error, dialog) => {
+      if (dialog) {
+        context.admission.succeeded(leg.facts.sourceAddress);
+        leg.answered(new DialogLeg(context, { ...answered, dialog }));
+        return resolve('answered');
+      }
+      const canceled = /487|unknown transaction/i.test(String(error));
+      leg.end(canceled ? 'canceled' : 'error');
+      resolve(canceled ? 'canceled' : 'lost');
+    });
   });
 }
 
@@ -90,8 +113,3 @@ function ring(leg: Leg, response: SipResponse): void {
 }
 
 const familyOf = (address: string): 4 | 6 => (isIPv6(address) && !address.startsWith('::ffff:') ? 6 : 4);
-
-/** What a failed set-up is answered; undefined when there is nothing to answer any more. */
-function asRefusal(error: unknown): unknown {
-  return error instanceof Ended ? error.asRefusal() : error;
-}

@@ -1,21 +1,16 @@
-import { refusals } from '../errors.ts';
-import { ACCEPT, ALLOW } from './answers.ts';
+import { Refusal } from '../errors.ts';
+import { ACCEPT, ALLOW, refuse } from './answers.ts';
+import type { SipContext } from './sip-context.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
 
 /**
  * Answers the pings of PBXs and dispatchers: 200 with what is there, 503 while no new call would be taken, so that they
  * move on (decisions §3). An OPTIONS says nothing about any session, whomever it comes from.
  */
-export function answerOptions(
-  response: SipResponse,
-  unavailable: 'draining' | 'overloaded' | undefined,
-): void {
-  if (unavailable) {
-    const { status, retryAfter } = refusals[unavailable];
-    response.send(status, { headers: { 'Retry-After': String(retryAfter) } });
-    return;
-  }
-  response.send(200, { headers: { Allow: ALLOW, Accept: ACCEPT, Supported: '' } });
+export function answerOptions(context: SipContext, request: SipRequest, response: SipResponse): void {
+  const unavailable = context.admission.unavailable();
+  if (unavailable) refuse(context, request, response, new Refusal(unavailable));
+  else response.send(200, { headers: { Allow: ALLOW, Accept: ACCEPT, Supported: '' } });
 }
 
 /** OPTIONS inside a dialog asks whether the call is still there, and it is. */

@@ -49,7 +49,9 @@ export async function handleRegister(
     return outcome.bindings;
   });
   if (refusal) {
-    return refuse(context, request, response, refusal, { 'Min-Expires': String(MIN_EXPIRES_SECONDS) });
+    const headers: Record<string, string> =
+      refusal.code === 'interval_too_brief' ? { 'Min-Expires': String(MIN_EXPIRES_SECONDS) } : {};
+    return refuse(context, request, response, refusal, headers);
   }
   context.admission.succeeded(admitted.sourceAddress);
   const bound = contacts.map(({ uri, expires }) => `<${uri}>;expires=${expires}`).join(', ');

@@ -1,16 +1,11 @@
 import { Refusal } from '../errors.ts';
 import { refuse } from './answers.ts';
+import { EngineLink } from './engine-link.ts';
 import { handleInvite } from './invite.ts';
 import { answerOptions } from './options.ts';
 import { handleRegister } from './register.ts';
 import type { SipContext } from './sip-context.ts';
-import {
-  connectSrf,
-  type SipMethod,
-  type SipRequest,
-  type SipResponse,
-  type SrfConnection,
-} from './srf-port.ts';
+import type { RequestHandler, SipRequest, SipResponse } from './srf-port.ts';
 
 /** Methods that are refused wherever they come; each is routed, for an engine answers 503 to what nobody routes. */
 const refusedMethods = [
@@ -41,84 +36,124 @@ export interface SipApplicationOptions extends Omit<SipContext, 'srf'> {
 }
 
 const RESTART_MS = 1000;
+/** How long a stop waits for set-ups to get their final answer. */
+const SETTLE_MS = 1000;
 
 /** Takes calls through a SIP engine, and through a new one when that dies. */
 export class SipApplication {
   readonly #options: SipApplicationOptions;
   readonly #context: SipContext;
+  readonly #running = new Set<Promise<void>>();
   #engine: EnginePort | undefined;
-  #connection: SrfConnection | undefined;
+  #link: EngineLink | undefined;
   #restart: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: SipApplicationOptions) {
     this.#options = options;
-    this.#context = { ...options, srf: () => this.#connection as SrfConnection };
+    this.#context = { ...options, srf: () => this.#link as EngineLink };
   }
 
-  /** Where the engine listens: `udp/127.0.0.1:5060`; empty before `start`. */
+  /** Where the engine listens: `udp/127.0.0.1:5060`; empty before it is there. */
   get hostports(): readonly string[] {
-    return this.#connection?.hostports ?? [];
+    return this.#link?.hostports ?? [];
   }
 
   /** Whether the engine is there and connected. */
   get isUp(): boolean {
-    return this.#connection?.isUp ?? false;
+    return this.#link?.isUp ?? false;
   }
 
-  /** @throws Error when the engine cannot start or does not answer within 10 s */
+  /** @throws Error when the engine cannot start or does not answer within 10 s; nothing of it is left then */
   async start(): Promise<void> {
     const engine = await this.#options.openEngine();
-    this.#engine = engine;
-    engine.onExit((error) => this.#engineExited(engine, error));
-    this.#connection = await connectSrf({
-      ...engine,
-      log: this.#options.log,
-      handlers: this.#handlers(),
-      onLost: () => this.#lost(),
-      onBack: () => this.#options.log.info('the link to the SIP engine is back'),
+    const died = new Promise<never>((_resolve, reject) => {
+      engine.onExit((error) => {
+        reject(error ?? new Error('the SIP engine has ended'));
+        this.#exited(engine, error);
+      });
     });
+    died.catch(() => undefined);
+    this.#link = this.#connect(engine);
+    try {
+      await Promise.race([this.#link.connected, died]);
+      if (this.#closed) throw new Error('closed while the SIP engine was started');
+      this.#engine = engine;
+    } catch (error) {
+      this.#link.close();
+      await engine.close();
+      throw error;
+    }
+  }
+
+  /** Resolves when every set-up that was running has its final answer, or after a while. */
+  async settled(): Promise<void> {
+    const deadline = AbortSignal.timeout(SETTLE_MS);
+    const over = new Promise((resolve) => deadline.addEventListener('abort', resolve));
+    while (this.#running.size > 0 && !deadline.aborted) await Promise.race([over, ...this.#running]);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#restart);
-    this.#connection?.close();
+    this.#link?.close();
     await this.#engine?.close();
   }
 
-  #handlers(): Partial<Record<SipMethod, (request: SipRequest, response: SipResponse) => Promise<void>>> {
+  #connect(engine: EnginePort): EngineLink {
     const context = this.#context;
-    const refuseMethod = async (request: SipRequest, response: SipResponse) =>
+    const refuseMethod = (request: SipRequest, response: SipResponse) =>
       refuse(context, request, response, new Refusal('method_not_allowed'));
-    return {
-      invite: (request, response) => handleInvite(context, request, response),
-      register: (request, response) => handleRegister(context, request, response),
-      options: async (_request, response) => answerOptions(response, context.admission.unavailable()),
-      ...Object.fromEntries(refusedMethods.map((method) => [method, refuseMethod])),
-    };
+    const refused = refusedMethods.map((method) => [
+      method,
+      async (...args: Parameters<RequestHandler>) => refuseMethod(...args),
+    ]);
+    return new EngineLink({
+      host: engine.host,
+      port: engine.port,
+      secret: engine.secret,
+      log: context.log,
+      handlers: {
+        invite: (request, response) => this.#track(handleInvite(context, request, response)),
+        register: (request, response) => handleRegister(context, request, response),
+        options: async (request, response) => answerOptions(context, request, response),
+        ...Object.fromEntries(refused),
+      },
+      onRefusedInDialog: refuseMethod,
+      onLost: () => this.#lost(),
+      onBack: () => context.log.info('the link to the SIP engine is back'),
+    });
   }
 
+  #track(work: Promise<void>): Promise<void> {
+    const done = work.catch(() => undefined).finally(() => this.#running.delete(done));
+    this.#running.add(done);
+    return work;
+  }
+
+  /** Answers that an engine owes us when it goes never come. */
   #lost(): void {
     if (this.#closed) return;
+    this.#running.clear();
     this.#options.log.error('the link to the SIP engine was lost; its calls end');
     this.#options.onEngineLost();
   }
 
-  #engineExited(engine: EnginePort, error: Error | null): void {
+  #exited(engine: EnginePort, error: Error | null): void {
     if (this.#closed || engine !== this.#engine) return;
     this.#options.log.error({ err: error }, 'the SIP engine died; it is started again');
     this.#engine = undefined;
-    this.#connection?.close();
-    this.#options.onEngineLost();
+    this.#link?.close();
+    this.#lost();
     this.#startAgain();
   }
 
   #startAgain(): void {
     this.#restart = setTimeout(() => {
       this.start().catch((error: unknown) => {
+        if (this.#closed) return;
         this.#options.log.error({ err: error }, 'the SIP engine could not be started again');
-        if (!this.#closed) this.#startAgain();
+        this.#startAgain();
       });
     }, RESTART_MS);
   }

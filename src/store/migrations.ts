@@ -1,5 +1,4 @@
 import { type Kysely, sql } from 'kysely';
-import { isTextColumn } from '../telemetry/call-record.ts';
 import type { Schema } from './schema.ts';
 
 /** Changes of the schema, in order; each runs once, and its number is kept in the table `migrations`. */
@@ -71,6 +70,7 @@ async function createCallTables(db: Kysely<Schema>): Promise<void> {
     .addColumn('started_at', 'bigint')
     .addColumn('ended_at', 'bigint')
     .addColumn('end_reason', 'text')
+    .addColumn('last_alive_at', 'bigint')
     .execute();
   await db.schema
     .createIndex('sessions_open')
@@ -92,35 +92,31 @@ async function createCallTables(db: Kysely<Schema>): Promise<void> {
     .execute();
 }
 
-const callRecordColumns = [
-  'session_id',
-  'organization_id',
-  'role',
-  'sip_call_id',
-  'from_uri',
-  'to_uri',
-  'source_address',
-  'transport',
-  'codec',
-  'started_at',
-  'answered_at',
-  'ended_at',
-  'reason',
-  'setup_ms',
-  'duration_seconds',
-  'packets_received',
-  'packets_sent',
-  'packets_lost',
-  'packets_late',
-  'packets_dropped',
-  'jitter_ms',
-] as const;
-
 async function createCallRecords(db: Kysely<Schema>): Promise<void> {
-  let table = db.schema.createTable('call_records').addColumn('leg_id', 'text', (c) => c.primaryKey());
-  for (const column of callRecordColumns) {
-    table = table.addColumn(column, isTextColumn(column) ? 'text' : 'double precision');
-  }
-  await table.execute();
+  await db.schema
+    .createTable('call_records')
+    .addColumn('leg_id', 'text', (c) => c.primaryKey())
+    .addColumn('session_id', 'text', (c) => c.notNull())
+    .addColumn('organization_id', 'text', (c) => c.notNull())
+    .addColumn('role', 'text', (c) => c.notNull())
+    .addColumn('sip_call_id', 'text', (c) => c.notNull())
+    .addColumn('from_uri', 'text', (c) => c.notNull())
+    .addColumn('to_uri', 'text', (c) => c.notNull())
+    .addColumn('source_address', 'text', (c) => c.notNull())
+    .addColumn('transport', 'text', (c) => c.notNull())
+    .addColumn('codec', 'text', (c) => c.notNull())
+    .addColumn('started_at', 'bigint', (c) => c.notNull())
+    .addColumn('answered_at', 'bigint')
+    .addColumn('ended_at', 'bigint', (c) => c.notNull())
+    .addColumn('reason', 'text', (c) => c.notNull())
+    .addColumn('setup_ms', 'integer')
+    .addColumn('duration_seconds', 'double precision', (c) => c.notNull())
+    .addColumn('packets_received', 'bigint', (c) => c.notNull())
+    .addColumn('packets_sent', 'bigint', (c) => c.notNull())
+    .addColumn('packets_lost', 'bigint', (c) => c.notNull())
+    .addColumn('packets_late', 'bigint', (c) => c.notNull())
+    .addColumn('packets_dropped', 'bigint', (c) => c.notNull())
+    .addColumn('jitter_ms', 'double precision', (c) => c.notNull())
+    .execute();
   await db.schema.createIndex('call_records_session').on('call_records').column('session_id').execute();
 }

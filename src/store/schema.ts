@@ -58,6 +58,8 @@ export interface SessionRow {
   started_at: number | null;
   ended_at: number | null;
   end_reason: string | null;
+  /** When it was last seen with a bridge; what a crash leaves behind has ended then. */
+  last_alive_at: number | null;
 }
 
 interface RegistrationRow {

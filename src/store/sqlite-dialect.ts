@@ -24,6 +24,8 @@ export function sqliteDialect(path: string): Dialect {
 }
 
 const STATEMENTS_KEPT = 200;
+/** How long a query waits for another process's lock, ms. The thread stands still meanwhile, so not for long. */
+const BUSY_MS = 20;
 
 class SqliteDriver implements Driver {
   readonly #path: string;
@@ -77,7 +79,7 @@ class SqliteConnection implements DatabaseConnection {
   constructor(path: string) {
     this.#db = new DatabaseSync(path);
     this.#db.exec(
-      'pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000',
+      `pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = ${BUSY_MS}`,
     );
   }
 

@@ -39,6 +39,9 @@ export async function openStore(url: string, now: number): Promise<Store> {
 }
 
 const GROUP_MS = 2;
+/** Another process holds the file (a backup, a shell): a group is tried again for so long, with a pause in between. */
+const BUSY_RETRY_MS = 30_000;
+const BUSY_PAUSE_MS = 50;
 /** A group of this many changes is committed without waiting for more. */
 const GROUP_MOST = 200;
 
@@ -83,15 +86,27 @@ class CommitGroup {
   }
 
   async #commit(group: Waiting[]): Promise<void> {
-    const outcomes: (() => void)[] = [];
-    try {
-      await this.#db.transaction().execute(async (transaction) => {
-        for (const one of group) outcomes.push(await runAlone(transaction, one));
-      });
-      for (const settle of outcomes) settle();
-    } catch (error) {
-      for (const { reject } of group) reject(error);
+    const deadline = performance.now() + BUSY_RETRY_MS;
+    for (;;) {
+      try {
+        for (const settle of await this.#tryCommit(group)) settle();
+        return;
+      } catch (error) {
+        if (!isBusy(error) || performance.now() > deadline) {
+          for (const { reject } of group) reject(error);
+          return;
+        }
+        await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
+      }
     }
+  }
+
+  #tryCommit(group: Waiting[]): Promise<(() => void)[]> {
+    return this.#db.transaction().execute(async (transaction) => {
+      const outcomes: (() => void)[] = [];
+      for (const one of group) outcomes.push(await runAlone(transaction, one));
+      return outcomes;
+    });
   }
 }
 
@@ -111,3 +126,6 @@ async function runAlone(
     return () => reject(error);
   }
 }
+
+/** SQLITE_BUSY: the lock could not be had, and nothing was changed. */
+const isBusy = (error: unknown): boolean => (error as { errcode?: number }).errcode === 5;

@@ -4,7 +4,7 @@ import type { Role } from '../roles.ts';
 
 /**
  * What is kept of a leg once it has ended: one JSON line in the log and one row in the store.
- * The columns stand here once; the store's schema and the API's view follow them. Times are wall clock in ms.
+ * The table `call_records` has these columns. Times are wall clock in ms.
  */
 export interface CallRecord {
   leg_id: LegId;
@@ -31,21 +31,3 @@ export interface CallRecord {
   packets_dropped: number;
   jitter_ms: number;
 }
-
-/** Columns that hold text; all others hold numbers. */
-const textColumns = new Set<keyof CallRecord>([
-  'leg_id',
-  'session_id',
-  'organization_id',
-  'role',
-  'sip_call_id',
-  'from_uri',
-  'to_uri',
-  'source_address',
-  'transport',
-  'codec',
-  'reason',
-]);
-
-/** Whether a column is kept as text in the store. */
-export const isTextColumn = (column: string): boolean => textColumns.has(column as keyof CallRecord);

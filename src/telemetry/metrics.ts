@@ -6,9 +6,13 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
  * Label values come from closed sets only (codes, reasons, directions), so that the number of series is bounded.
  */
 const table = {
-  calls_active: { kind: 'gauge', help: 'Legs that are up now', labels: [] },
+  calls_active: { kind: 'gauge', help: 'Legs that are up or being set up now', labels: [] },
   sessions_live: { kind: 'gauge', help: 'Sessions with a bridge on this node', labels: [] },
-  setups_total: { kind: 'counter', help: 'INVITEs by outcome', labels: ['outcome'] },
+  setups_total: {
+    kind: 'counter',
+    help: 'INVITEs by outcome: answered, refused, challenged, canceled, lost',
+    labels: ['outcome'],
+  },
   setup_seconds: { kind: 'histogram', help: 'From INVITE to 200', labels: [] },
   refusals_total: { kind: 'counter', help: 'Refused requests by code', labels: ['code'] },
   ends_total: { kind: 'counter', help: 'Ended legs by reason', labels: ['reason'] },
@@ -79,7 +83,8 @@ export function createMetrics(): Metrics {
     ...metrics,
     beforeScrape: (collect) => collectors.push(collect),
     scrape: async () => {
-      for (const collect of collectors) await collect();
+      // What cannot be asked now, such as an engine that is being started again, costs its own series only.
+      await Promise.allSettled(collectors.map(async (collect) => collect()));
       metrics.event_loop_delay_seconds.set(Math.max(0, delay.percentile(99) / 1e9 - 0.01));
       delay.reset();
       return registry.metrics();

@@ -48,7 +48,6 @@ async function disableRemoved(
       .set({ active: 0, sip_enabled: 0, sip_username: null, sip_credentials: null })
       .where('id', '=', id)
       .execute();
-    await transaction.deleteFrom('api_keys').where('organization_id', '=', id).execute();
   }
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseConfig } from '../../src/config/config.ts';
-import { type Gateway, startGateway } from '../../src/main.ts';
+import { type Gateway, startGateway } from '../../src/gateway.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { firstCall } from './first-call.ts';
 import { printHowToCall } from './how-to-call.ts';

@@ -1,4 +1,4 @@
-import type { Gateway } from '../../src/main.ts';
+import type { Gateway } from '../../src/gateway.ts';
 import { encode } from '../support/g711.ts';
 import { compareHeard } from '../support/heard.ts';
 import { TestPhone } from '../support/test-phone.ts';

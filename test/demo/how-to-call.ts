@@ -1,4 +1,4 @@
-import type { Gateway } from '../../src/main.ts';
+import type { Gateway } from '../../src/gateway.ts';
 import { createSession, sipTarget } from './rest.ts';
 
 /** Says how to call the running gateway with a softphone, curl and SIPp. */

@@ -1,4 +1,4 @@
-import type { Gateway } from '../../src/main.ts';
+import type { Gateway } from '../../src/gateway.ts';
 
 export interface CreatedSession {
   id: string;

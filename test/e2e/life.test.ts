@@ -162,7 +162,8 @@ describe('the life of calls and sessions', () => {
     await gateway.stop({ keepStore: true });
     const other = { id: 'other', name: 'Other', api_keys: ['sk_test_other_0123456789'] };
     const again = await start({ folder: gateway.folder, organizations: [other] });
-    expect((await again.rest('GET', `/v1/sessions/${id}`)).status).toBe(401);
+    const asked = await again.rest('GET', `/v1/sessions/${id}`);
+    expect([asked.status, asked.body.error.code]).toEqual([403, 'organization_inactive']);
     const refused = await (await phone(again)).call(again.uri(id));
     expect([refused.status, refused.headers.get('x-kallglot-error')]).toEqual([403, 'organization_inactive']);
   });

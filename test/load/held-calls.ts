@@ -7,8 +7,10 @@ import { SipCaller, type UpCall } from './sip-caller.ts';
 
 const PACKET_MS = 20;
 const CALLS_PER_SECOND = 50;
-/** The last packets have so long to come back, ms. */
-const TAIL_MS = 5000;
+/** Packets on their way have so long to come back, ms. */
+const RETURN_MS = 5000;
+/** From the pause after the warm-up to the measured interval, ms. */
+const SETTLE_MS = 2000;
 const HANG_UPS_AT_ONCE = 20;
 /** A gap over this is heard, ms. */
 const LATE_GAP_MS = 30;
@@ -33,6 +35,11 @@ export async function holdCalls(
   const { calls, streams } = await setUp(job, caller, sessionIds, sender, counts);
 
   await sleep(job.warmUpSeconds * 1000);
+  // What the set-ups have delayed is played later for as long as nobody pauses: with a pause all start afresh.
+  sender.paused = true;
+  await allReturned(streams);
+  sender.paused = false;
+  await sleep(SETTLE_MS);
   for (const stream of streams) stream.beginMeasuring();
   counts.measuring = true;
   sender.late = new Histogram();
@@ -44,9 +51,8 @@ export async function holdCalls(
   const held = calls.length - caller.ended.size;
   const generatorLate = { p99: sender.late.percentile(0.99) };
 
-  // The streams go on meanwhile: nothing changes for the packets that are still on their way.
-  const deadline = performance.now() + TAIL_MS;
-  while (performance.now() < deadline && streams.some(isWaiting)) await sleep(50);
+  // The streams go on meanwhile: nothing changes for the packets that are measured.
+  await allReturned(streams);
   sender.stop();
   await inParallel(calls.length, HANG_UPS_AT_ONCE, (i) =>
     caller.hangUp(calls[i] as UpCall).catch(() => undefined),
@@ -63,10 +69,10 @@ async function setUp(
   sender: Sender,
   counts: StreamCounts,
 ): Promise<{ calls: UpCall[]; streams: RtpStream[] }> {
-  const setUpSeconds = job.calls / CALLS_PER_SECOND;
-  const maxPackets = Math.ceil(
-    ((setUpSeconds + job.warmUpSeconds + job.seconds + TAIL_MS / 1000) * 1.5 * 1000) / PACKET_MS,
-  );
+  const { calls, warmUpSeconds, seconds } = job;
+  const lasts = (calls / CALLS_PER_SECOND + warmUpSeconds + seconds) * 1000 + 2 * RETURN_MS + SETTLE_MS;
+  // Half as much again, should the set-ups take longer.
+  const maxPackets = Math.ceil((lasts * 1.5) / PACKET_MS);
   const work: Promise<{ call: UpCall; stream: RtpStream }>[] = [];
   const setUpOne = async (i: number) => {
     const stream = await RtpStream.open(i, maxPackets, counts);
@@ -80,14 +86,19 @@ async function setUp(
   return { calls: up.map(({ call }) => call), streams: up.map(({ stream }) => stream) };
 }
 
-const isWaiting = ({ measured }: RtpStream) => measured.returned < measured.sent;
+/** Waits until nothing that counts is on its way any more, or is lost. */
+async function allReturned(streams: RtpStream[]): Promise<void> {
+  const deadline = performance.now() + RETURN_MS;
+  const isWaiting = ({ counted }: RtpStream) => counted.returned < counted.sent;
+  while (performance.now() < deadline && streams.some(isWaiting)) await sleep(20);
+}
 
 function resultOf(
   streams: RtpStream[],
   counts: StreamCounts,
 ): Omit<HeldCallsResult, 'held' | 'generatorLate'> {
   const { jitter, delay, gaps, silence, duplicated, damaged } = counts;
-  const packets = streams.map((stream) => stream.measured);
+  const packets = streams.map((stream) => stream.counted);
   return {
     kind: 'held calls',
     sent: packets.reduce((sum, { sent }) => sum + sent, 0),
@@ -107,6 +118,7 @@ class Sender {
   readonly #startedAt = performance.now();
   /** How late each ms of the schedule was served. */
   late = new Histogram();
+  paused = false;
   #streams = 0;
   #slot = 0;
   #stopped = false;
@@ -131,6 +143,7 @@ class Sender {
     while (this.#slot < due) {
       this.#slot++;
       this.late.add(now - this.#startedAt - this.#slot);
+      if (this.paused) continue;
       for (const stream of this.#phases[this.#slot % PACKET_MS] as RtpStream[]) stream.sendNext(now);
     }
     setTimeout(() => this.#run(), 1);

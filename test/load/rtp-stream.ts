@@ -35,9 +35,9 @@ export class RtpStream {
   /** By packet number: when it was sent; NaN once it has come back. */
   readonly #sentAt: Float64Array;
   #next = 0;
-  #firstMeasured = 0;
-  #afterMeasured = Number.POSITIVE_INFINITY;
-  #measuredReturned = 0;
+  #firstCounted = 0;
+  #afterCounted = Number.POSITIVE_INFINITY;
+  #countedReturned = 0;
   #lastArrival = Number.NaN;
 
   private constructor(socket: Socket, call: number, maxPackets: number, counts: StreamCounts) {
@@ -66,10 +66,10 @@ export class RtpStream {
     return this.#socket.address().port;
   }
 
-  /** Packets that were sent while measuring, and how many of them have come back so far. */
-  get measured(): { sent: number; returned: number } {
-    const sent = Math.min(this.#next, this.#afterMeasured) - this.#firstMeasured;
-    return { sent, returned: this.#measuredReturned };
+  /** Packets since `beginMeasuring`, before it all, up to `endMeasuring`; and how many of them have come back. */
+  get counted(): { sent: number; returned: number } {
+    const sent = Math.min(this.#next, this.#afterCounted) - this.#firstCounted;
+    return { sent, returned: this.#countedReturned };
   }
 
   /** @param port of the gateway, from its SDP */
@@ -79,12 +79,12 @@ export class RtpStream {
   }
 
   beginMeasuring(): void {
-    this.#firstMeasured = this.#next;
-    this.#measuredReturned = 0;
+    this.#firstCounted = this.#next;
+    this.#countedReturned = 0;
   }
 
   endMeasuring(): void {
-    this.#afterMeasured = this.#next;
+    this.#afterCounted = this.#next;
   }
 
   /** @param now monotonic ms */
@@ -126,7 +126,7 @@ export class RtpStream {
       return;
     }
     this.#sentAt[number] = Number.NaN;
-    if (number >= this.#firstMeasured && number < this.#afterMeasured) this.#measuredReturned++;
+    if (number >= this.#firstCounted && number < this.#afterCounted) this.#countedReturned++;
     if (this.#counts.measuring) this.#counts.delay.add(now - sentAt);
   }
 

@@ -38,6 +38,7 @@ describe('the life of a session', () => {
       started_at: 2000,
       ended_at: 5500,
       end_reason: 'completed',
+      last_alive_at: null,
     } as const;
     expect(durationSeconds(readSession(row))).toBe(3.5);
     expect(durationSeconds(readSession({ ...row, started_at: null }))).toBe(0);

@@ -62,6 +62,7 @@ class SetUp {
       protocol: 'udp',
       get: (name: string) =>
         ({
+          Contact: '<sip:pbx@127.0.0.1>',
           'Call-ID': 'call-1',
           From: '<sip:pbx@127.0.0.1>',
           CSeq: '1 INVITE',
@@ -101,6 +102,7 @@ class SetUp {
       now: () => 0,
       mediaTimeoutSeconds: 60,
       rejoinSeconds: 0,
+      maxCalls: 10,
       hasEnded: async () => {
         await this.#pause('session');
         return false;

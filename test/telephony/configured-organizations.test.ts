@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/config.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
@@ -46,9 +47,12 @@ describe('the organizations of the configuration', () => {
     await bring(acme);
     const rows = await store.db.selectFrom('organizations').selectAll().execute();
     expect(JSON.stringify(rows)).not.toContain('long-enough');
-    // MD5 of acme:sip.kallglot.com:long-enough
-    expect(trunks.ofUsername('acme')?.credentials?.ha1.MD5).toMatch(/^[0-9a-f]{32}$/);
-    expect(trunks.ofUsername('acme')?.credentials?.ha1['SHA-256']).toMatch(/^[0-9a-f]{64}$/);
+    const hash = (name: string) => createHash(name).update('acme:sip.kallglot.com:long-enough').digest('hex');
+    expect(trunks.ofUsername('acme')?.credentials?.ha1).toEqual({
+      MD5: hash('md5'),
+      'SHA-256': hash('sha256'),
+      'SHA-512-256': hash('sha512-256'),
+    });
   });
 
   test('are changed at the next start, and disabled when they are gone from the file', async () => {
@@ -56,7 +60,7 @@ describe('the organizations of the configuration', () => {
     await bring({ ...beta, name: 'Beta 2', sip: { ...beta.sip, concurrency_limit: 7 } });
     expect(trunks.ofOrganization('beta')?.concurrencyLimit).toBe(7);
     expect(trunks.ofOrganization('acme')).toMatchObject({ active: false, sipEnabled: false });
-    expect(await findApiCaller(store, 'sk_test_acme_0123456789')).toBeUndefined();
+    expect(await findApiCaller(store, 'sk_test_acme_0123456789')).toMatchObject({ active: false });
   });
 
   test('may swap their usernames', async () => {
