@@ -36,12 +36,18 @@ export async function openDrachtioServer(
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : 0,
     async close() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // Each socket's own 'close' is waited for: it is then that its pending requests get their answers.
+      const closed = [
+        new Promise<void>((resolve) => server.close(() => resolve())),
+        ...[...sockets].map(
+          (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
+        ),
+      ];
       for (const socket of sockets) socket.end();
       const cut = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, LINGER_MS);
-      await closed;
+      await Promise.all(closed);
       clearTimeout(cut);
     },
   };

@@ -115,14 +115,14 @@ export class RtpStream {
       return;
     }
     const number = datagram.length === PACKET_BYTES ? datagram.readUInt32BE(RTP_HEADER_BYTES + 4) : -1;
-    if (!this.#isOurs(datagram) || number < 0 || number >= this.#next) counts.damaged++;
-    else this.#returned(number, now);
+    if (this.#isOurs(datagram) && number >= 0 && number < this.#next) this.#returned(number, now);
+    else if (counts.measuring) counts.damaged++;
   }
 
   #returned(number: number, now: number): void {
     const sentAt = this.#sentAt[number] as number;
     if (Number.isNaN(sentAt)) {
-      this.#counts.duplicated++;
+      if (this.#counts.measuring) this.#counts.duplicated++;
       return;
     }
     this.#sentAt[number] = Number.NaN;
@@ -134,7 +134,7 @@ export class RtpStream {
     return datagram[RTP_HEADER_BYTES] === SILENCE && datagram.at(-1) === SILENCE;
   }
 
-  /** The payload is ours from its first to its last byte; those between are looked at by sample. */
+  /** The payload is this call's and is whole: its number in front, and the loud bytes up to the end. */
   #isOurs(datagram: Buffer): boolean {
     if (datagram.length !== PACKET_BYTES) return false;
     const sameCall = datagram.readUInt32BE(RTP_HEADER_BYTES) === this.#packet.readUInt32BE(RTP_HEADER_BYTES);
