@@ -82,7 +82,9 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     let stopped: Promise<void> | undefined;
     return {
       apiUrl,
-      hostports: sip.hostports,
+      get hostports() {
+        return sip.hostports;
+      },
       stop: () => {
         stopped ??= stop();
         return stopped;

@@ -88,7 +88,7 @@ describe.concurrent('a call through the echo pipeline', () => {
     expect(report.speechMatched).toBe(1);
   });
 
-  test('makes its session active, and its record tells of it', async () => {
+  test('makes its session active, and its end is counted', async () => {
     const { id, call: made } = await call();
     await speak(made);
     expect((await gateway.rest('GET', `/v1/sessions/${id}`)).body.status).toBe('active');

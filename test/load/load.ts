@@ -1,5 +1,6 @@
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { type LoadOptions, OptionError, readOptions } from './options.ts';
+import { datagramCost } from './reference.ts';
 import { aims, heldCallsTable, setUpsTable } from './report.ts';
 import { type Measured, measure } from './rig.ts';
 
@@ -16,7 +17,7 @@ const progress = (text: string) => process.stderr.write(`${text}\n`);
 async function main(options: LoadOptions): Promise<void> {
   const { warmUpSeconds, seconds } = options;
   const rig = { nodeOptions: options.nodeOptions, signal: stopping.signal };
-  describe();
+  describe(await datagramCost());
   const rows: Measured[] = [];
   for (const calls of options.calls) {
     progress(`${calls} calls for ${seconds} s …`);
@@ -34,13 +35,14 @@ async function main(options: LoadOptions): Promise<void> {
   say(aims(rows, { wanted, measured }));
 }
 
-function describe(): void {
+function describe(datagramUs: number): void {
   const load = loadavg().map((value) => value.toFixed(1));
   const gib = (totalmem() / 2 ** 30).toFixed(0);
   say(
     [
       `Command: node test/load/load.ts ${process.argv.slice(2).join(' ')}`.trimEnd(),
       `Machine: ${availableParallelism()} cores (${cpus()[0]?.model.trim()}), ${gib} GiB, ${process.platform} ${release()}, Node ${process.version}, shared with the generator and the echo pipeline; load average before: ${load.join(' ')}`,
+      `Reference: a datagram sent and received in bare Node costs ${datagramUs.toFixed(1)} us here; a call has 50 per s each way`,
       '',
     ].join('\n'),
   );
@@ -49,6 +51,8 @@ function describe(): void {
 try {
   await main(readOptions(process.argv.slice(2)));
 } catch (error) {
-  progress(error instanceof OptionError ? error.message : ((error as Error).stack ?? String(error)));
+  const { code = '', message, stack } = error as NodeJS.ErrnoException;
+  const isOurs = !(error instanceof OptionError) && !code.startsWith('ERR_PARSE_ARGS');
+  progress(isOurs && stack !== undefined && !stopping.signal.aborted ? stack : message);
   process.exit(1);
 }

@@ -1,0 +1,248 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { AudioRing } from '../../src/audio/ring.ts';
+import { Bridges, type Reservation } from '../../src/bridge/bridges.ts';
+import type { Leg } from '../../src/bridge/leg.ts';
+import type { EndReason, Refusal } from '../../src/errors.ts';
+import type { MediaEvent, MediaPort, MediaSettings } from '../../src/media/media-port.ts';
+import type { LinkEvent, PipelineLink } from '../../src/pipeline/pipeline-link.ts';
+import type { Session } from '../../src/sessions/session.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+
+const sessionOf = (id: string, mode = 'bidirectional_translation') =>
+  ({ id: `sess_${id}`, organizationId: 'acme', mode }) as unknown as Session;
+
+/** Bridges over media and pipeline that do nothing but tell what is asked of them. */
+class House {
+  now = 0;
+  silentForMs = 0;
+  readonly completed: { id: string; at: number }[] = [];
+  readonly reasons: EndReason[] = [];
+  readonly links: { open: number; events: ((event: LinkEvent) => void)[] } = { open: 0, events: [] };
+  readonly media: ((event: MediaEvent) => void)[] = [];
+  readonly started: string[] = [];
+  readonly bridges: Bridges;
+
+  constructor(limits: { maxCalls?: number } = {}) {
+    this.bridges = new Bridges({
+      media: {
+        open: async ({ onEvent }) => {
+          this.media.push(onEvent);
+          return this.#port();
+        },
+        usage: () => ({ used: 0, total: 0 }),
+        close: async () => undefined,
+      },
+      links: {
+        create: ({ onEvent }) => {
+          this.links.events.push(onEvent);
+          return this.#link();
+        },
+        close: async () => undefined,
+      },
+      log: createLog('silent'),
+      now: () => this.now,
+      mediaTimeoutSeconds: 60,
+      rejoinSeconds: 30,
+      maxCalls: limits.maxCalls ?? 100,
+      hasEnded: async () => false,
+      sessionStarted: ({ id }) => this.started.push(id),
+      sessionCompleted: ({ id }, at) => this.completed.push({ id, at }),
+      legAnswered: () => undefined,
+      keepRecord: async (_leg, record) => void this.reasons.push(record.reason),
+      linkClosed: () => undefined,
+    });
+  }
+
+  #port(): MediaPort {
+    return {
+      address: '127.0.0.1',
+      rtpPort: 20_000,
+      inbound: AudioRing.create(1024),
+      outbound: AudioRing.create(1024),
+      configure: () => undefined,
+      startSending: () => undefined,
+      stats: () => ({ silentForMs: this.silentForMs }),
+      close: async () => ({}),
+    } as unknown as MediaPort;
+  }
+
+  #link(): PipelineLink {
+    this.links.open++;
+    return {
+      open: async () => undefined,
+      attach: () => undefined,
+      detach: () => undefined,
+      setHeld: () => undefined,
+      stats: () => ({}),
+      close: async () => void this.links.open--,
+    } as unknown as PipelineLink;
+  }
+
+  reserve(session: Session, more: Partial<Reservation> & { from?: string } = {}): Leg {
+    const { from = 'sip:pbx@example.com', ...rest } = more;
+    const facts = { callId: 'c', from, to: 't', sourceAddress: '192.0.2.1', transport: 'udp', startedAt: 0 };
+    return this.bridges.reserve({ session, role: undefined, facts, concurrencyLimit: 100, ...rest });
+  }
+
+  /** A call that is up. */
+  async call(
+    session: Session,
+    more: Parameters<House['reserve']>[1] = {},
+  ): Promise<Leg & { byes: string[] }> {
+    const leg = this.reserve(session, more);
+    await leg.start({ family: 4, onWaiting: () => undefined });
+    leg.configure({ codec: 'PCMU', held: false } as MediaSettings);
+    const byes: string[] = [];
+    leg.answered({ bye: async (reason) => void byes.push(reason) });
+    return Object.assign(leg, { byes });
+  }
+}
+
+const codeOf = (attempt: () => unknown): string => {
+  try {
+    attempt();
+  } catch (error) {
+    return (error as Refusal).code;
+  }
+  return 'taken';
+};
+
+describe('bridges', () => {
+  let house: House;
+  const one = sessionOf('ONE');
+  beforeEach(() => {
+    vi.useFakeTimers();
+    house = new House();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test('give the customer role first, then the agent role, then none', () => {
+    expect([house.reserve(one, { from: 'a' }).role, house.reserve(one, { from: 'b' }).role]).toEqual([
+      'customer',
+      'agent',
+    ]);
+    expect(codeOf(() => house.reserve(one, { from: 'c' }))).toBe('role_taken');
+  });
+
+  test('give a caller who is back the role that it had before', async () => {
+    const customer = await house.call(one, { from: 'a' });
+    const agent = await house.call(one, { from: 'b' });
+    customer.end('hangup', true);
+    agent.end('hangup', true);
+    expect(house.reserve(one, { from: 'b' }).role).toBe('agent');
+    expect(house.reserve(one, { from: 'a' }).role).toBe('customer');
+  });
+
+  test('let a caller replace its own leg once that has been silent for 5 s', async () => {
+    const old = await house.call(one, { role: 'customer' });
+    house.silentForMs = 4999;
+    expect(codeOf(() => house.reserve(one, { role: 'customer' }))).toBe('role_taken');
+    house.silentForMs = 5000;
+    expect(codeOf(() => house.reserve(one, { role: 'customer', from: 'somebody else' }))).toBe('role_taken');
+    expect(house.reserve(one, { role: 'customer' }).role).toBe('customer');
+    expect(old.byes).toEqual([expect.stringMatching(/text="replaced: /)]);
+    expect(house.bridges.calls).toBe(1);
+  });
+
+  test('never take a leg on hold for one that was left', async () => {
+    const held = await house.call(one);
+    held.configure({ codec: 'PCMU', held: true } as MediaSettings);
+    house.silentForMs = 60_000;
+    expect(house.reserve(one).role).toBe('agent');
+    expect(held.state).toBe('up');
+  });
+
+  test('hold an organization to its limit, and the node to its own', () => {
+    house.reserve(one, { concurrencyLimit: 1 });
+    expect(codeOf(() => house.reserve(sessionOf('TWO'), { concurrencyLimit: 1 }))).toBe('concurrency_limit');
+    const small = new House({ maxCalls: 1 });
+    small.reserve(one).release();
+    small.reserve(one);
+    expect(codeOf(() => small.reserve(sessionOf('TWO')))).toBe('overloaded');
+  });
+
+  test('keep nothing of a call that was refused before it was up', async () => {
+    const leg = house.reserve(one);
+    await leg.start({ family: 4, onWaiting: () => undefined });
+    leg.release();
+    expect([house.bridges.calls, house.bridges.size, house.links.open]).toEqual([0, 0, 0]);
+    expect([house.reasons, house.completed]).toEqual([[], []]);
+  });
+
+  test('complete a session of two parties 30 s after the last one left, as of when it left', async () => {
+    const leg = await house.call(one);
+    house.now = 5000;
+    leg.end('hangup', true);
+    expect(house.bridges.isLive(one.id)).toBe(true);
+    await vi.advanceTimersByTimeAsync(29_999);
+    expect(house.completed).toEqual([]);
+    house.now = 35_000;
+    await vi.advanceTimersByTimeAsync(1);
+    expect(house.completed).toEqual([{ id: one.id, at: 5000 }]);
+    expect([house.bridges.size, house.links.open]).toEqual([0, 0]);
+  });
+
+  test('wait on from when the last party left, although a call came in between and was refused', async () => {
+    const leg = await house.call(one);
+    house.now = 5000;
+    leg.end('hangup', true);
+    house.now = 10_000;
+    house.reserve(one).release();
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(house.completed).toEqual([{ id: one.id, at: 5000 }]);
+  });
+
+  test('complete a session of one leg at once', async () => {
+    const leg = await house.call(sessionOf('SOLO', 'ai_agent'));
+    house.now = 700;
+    leg.end('hangup', true);
+    expect(house.completed).toEqual([{ id: 'sess_SOLO', at: 700 }]);
+  });
+
+  test('start a session once, with the first audio of any leg', async () => {
+    await house.call(one);
+    await house.call(one, { from: 'b' });
+    for (const tell of house.media) tell({ type: 'first_packet', at: 1 });
+    expect(house.started).toEqual([one.id]);
+  });
+
+  test('end a leg with the reason that its media gives', async () => {
+    const silent = await house.call(one);
+    house.media[0]?.({ type: 'media_timeout' });
+    const broken = await house.call(sessionOf('TWO'));
+    house.media[1]?.({ type: 'worker_lost' });
+    expect(silent.byes[0]).toMatch(/text="media_timeout: /);
+    expect(broken.byes[0]).toMatch(/text="error: /);
+  });
+
+  test('end the legs of a session whose pipeline is lost, and open a new link for the next call', async () => {
+    const leg = await house.call(one);
+    house.links.events[0]?.({ type: 'lost', detail: 'reset' });
+    expect(leg.byes[0]).toMatch(/text="pipeline_failed: /);
+    expect(house.links.open).toBe(0);
+    await house.call(one);
+    expect(house.links.open).toBe(1);
+  });
+
+  test('send no BYE when the engine is lost, and let the callers come back', async () => {
+    const leg = await house.call(one);
+    house.bridges.engineLost();
+    expect(leg.byes).toEqual([]);
+    expect(house.bridges.isLive(one.id)).toBe(true);
+    await vi.waitFor(() => expect(house.reasons).toEqual(['engine_lost']));
+  });
+
+  test('take no call once they drain, and tell every leg and session', async () => {
+    const leg = await house.call(one);
+    house.now = 900;
+    house.bridges.drain();
+    expect(leg.byes[0]).toMatch(/text="drained: /);
+    expect(house.completed).toEqual([{ id: one.id, at: 900 }]);
+    expect(codeOf(() => house.reserve(sessionOf('TWO')))).toBe('draining');
+    vi.useRealTimers();
+    await house.bridges.settled(5000);
+    expect(house.reasons).toEqual(['drained']);
+  });
+});

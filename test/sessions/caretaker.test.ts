@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { SessionId } from '../../src/ids.ts';
+import { Caretaker } from '../../src/sessions/caretaker.ts';
+import { Sessions } from '../../src/sessions/sessions.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+
+const MINUTE = 60_000;
+
+describe('the caretaker', () => {
+  let store: Store;
+  let sessions: Sessions;
+  let caretaker: Caretaker;
+  let now = 0;
+  let live: SessionId[] = [];
+  let silent: SessionId[] = [];
+  const clock = { now: () => now, monotonic: () => now };
+
+  beforeEach(async () => {
+    [now, live, silent] = [0, [], []];
+    store = await openStore('sqlite::memory:', 0);
+    await store.db
+      .insertInto('organizations')
+      .values({
+        id: 'acme',
+        name: 'Acme',
+        active: 1,
+        managed_by: 'config',
+        sip_enabled: 1,
+        sip_username: null,
+        sip_credentials: null,
+        sip_allowed_ips: '[]',
+        sip_require_digest: 0,
+        sip_concurrency_limit: 1,
+      })
+      .execute();
+    sessions = new Sessions(store, clock);
+    caretaker = new Caretaker({
+      sessions,
+      clock,
+      log: createLog('silent'),
+      unusedMinutes: 30,
+      rejoinSeconds: 30,
+      live: () => live,
+      silent: () => silent,
+    });
+  });
+  afterEach(async () => {
+    caretaker.close();
+    await store.close();
+  });
+
+  async function create(): Promise<SessionId> {
+    const nothing = {
+      sourceLanguage: null,
+      targetLanguage: null,
+      routing: null,
+      metadata: null,
+      aiAgent: null,
+    };
+    const mode = 'bidirectional_translation' as const;
+    return (await sessions.create({ organizationId: 'acme', mode, ...nothing }, { provider: 'sip' })).id;
+  }
+  const stateOf = async (id: SessionId) => {
+    const session = await sessions.find(id);
+    return [session?.status, session?.endedAt, session?.endReason];
+  };
+
+  test('ends a session that was never called after 30 minutes, unless a call is being set up', async () => {
+    const [left, ringing] = [await create(), await create()];
+    live = [ringing];
+    now = 30 * MINUTE;
+    await caretaker.sweep();
+    expect(await stateOf(left)).toEqual(['created', null, null]);
+    now += 1;
+    await caretaker.sweep();
+    expect(await stateOf(left)).toEqual(['ended', now, 'unused']);
+    expect(await stateOf(ringing)).toEqual(['created', null, null]);
+  });
+
+  test('ends a session whose legs are all silent, though they are up', async () => {
+    const id = await create();
+    await sessions.apply(id, { type: 'started', at: 0 });
+    live = [id];
+    silent = [id];
+    now = 1000;
+    await caretaker.sweep();
+    expect(await stateOf(id)).toEqual(['ended', 1000, 'silent']);
+  });
+
+  test('ends what an earlier run left behind as of when it was last alive, after its callers had time to come back', async () => {
+    const [gone, back] = [await create(), await create()];
+    for (const id of [gone, back]) await sessions.apply(id, { type: 'started', at: 100 });
+    live = [gone, back];
+    now = 15_000;
+    await caretaker.sweep();
+    live = [];
+    now = 29_999;
+    await caretaker.sweep();
+    expect(await stateOf(gone)).toEqual(['active', null, null]);
+    live = [back];
+    now = 60_000;
+    await caretaker.sweep();
+    expect(await stateOf(gone)).toEqual(['ended', 15_000, 'completed']);
+    expect((await stateOf(back))[0]).toBe('active');
+  });
+});
