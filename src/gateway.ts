@@ -136,6 +136,7 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
   const sip: SipApplication = new SipApplication({
     ...{ admission, bridges, refusals, metrics, log, now },
     registrations: new Registrations(store, now),
+    engineKeepsTimers: config.sip.engine === 'drachtio',
     onEngineLost: () => bridges.engineLost(),
     openEngine: async () => {
       if (config.sip.engine === 'drachtio') return remoteEngine(config.sip.drachtio);

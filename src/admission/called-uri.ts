@@ -33,7 +33,8 @@ export function parseCalledUri(text: string, own: OwnHosts): CalledUri | null {
     );
   if (match === null) return null;
   const [, userInfo = '', hostText = '', uriParameters = ''] = match;
-  const [name = '', ...userParameters] = userInfo.split(';');
+  // Some PBXs escape the semicolon.
+  const [name = '', ...userParameters] = userInfo.replace(/%3b/gi, ';').split(';');
   const user = unescaped(name.split(':', 1)[0] ?? '');
   const host = normalizeAddress(hostText) ?? hostText.toLowerCase().replace(/\.$/, '');
   if (user === null) return null;

@@ -69,6 +69,10 @@ export class Bridge {
     return this.#link;
   }
 
+  warn(words: string, details: object): void {
+    this.#context.log.warn({ session: this.session.id, ...details }, words);
+  }
+
   now(): number {
     return this.#context.now();
   }

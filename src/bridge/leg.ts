@@ -31,6 +31,8 @@ export interface MediaWishes {
 }
 
 const WAITING_MS = 200;
+/** After so long without any RTP that counts, an operator is told when there is some that does not. */
+const DEAF_MS = 3000;
 
 type State = 'setting_up' | 'up' | 'ended';
 
@@ -49,8 +51,10 @@ export class Leg {
   #port: MediaPort | undefined;
   #codec = '';
   #held = false;
+  #acknowledged = false;
   #answeredAt: number | null = null;
   #endReason: EndReason | undefined;
+  #deaf: NodeJS.Timeout | undefined;
 
   constructor(bridge: Bridge, role: Role, facts: CallFacts) {
     this.#bridge = bridge;
@@ -120,11 +124,30 @@ export class Leg {
     this.#state = 'up';
     this.#answeredAt = this.#bridge.now();
     this.#bridge.legUp(this, this.#port as MediaPort);
+    this.#deaf = setTimeout(() => this.#warnIfDeaf(), DEAF_MS);
+    this.#deaf.unref();
+  }
+
+  /** The commonest cause of a silent call, where nothing else tells of it: the caller's RTP comes from elsewhere. */
+  #warnIfDeaf(): void {
+    const stats = this.#port?.stats();
+    if (!stats || stats.packetsReceived > 0 || stats.packetsDroppedBySource === 0) return;
+    this.#bridge.warn(
+      'the RTP of this call comes from an address that its SDP does not name; it is not heard',
+      {
+        leg: this.id,
+        call_id: this.facts.callId,
+        packets: stats.packetsDroppedBySource,
+      },
+    );
   }
 
   /** The ACK came. */
   acknowledged(): void {
-    if (this.#state === 'up') this.#port?.startSending();
+    if (this.#state !== 'up' || this.#acknowledged) return;
+    this.#acknowledged = true;
+    this.#port?.startSending();
+    this.#bridge.link?.startPlaying(this.role);
   }
 
   stats(): MediaStats | undefined {
@@ -148,6 +171,7 @@ export class Leg {
     const wasUp = this.#state === 'up';
     this.#state = 'ended';
     this.#endReason = reason;
+    clearTimeout(this.#deaf);
     this.#abort.abort(new Ended(reason));
     const bye = wasUp && !byPeer ? this.#sip?.bye(reasonOfEnd(reason)) : undefined;
     this.#bridge.legEnded(this, wasUp);

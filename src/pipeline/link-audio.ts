@@ -103,6 +103,10 @@ export class LinkAudio {
     this.#tell(role, 'left');
   }
 
+  startPlaying(role: Role): void {
+    this.#leg(role)?.playout.catchUp();
+  }
+
   setHeld(role: Role, held: boolean): void {
     const leg = this.#leg(role);
     if (leg === undefined || leg.held === held) return;

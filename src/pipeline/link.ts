@@ -89,6 +89,10 @@ export class Link implements PipelineLink {
     this.#audio.detach(role);
   }
 
+  startPlaying(role: Role): void {
+    this.#audio.startPlaying(role);
+  }
+
   setHeld(role: Role, held: boolean): void {
     this.#audio.setHeld(role, held);
   }

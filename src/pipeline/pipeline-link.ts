@@ -66,6 +66,8 @@ export interface PipelineLink {
   attach(role: Role, audio: LegAudio): void;
   /** A leg is gone: what is queued for it is dropped. */
   detach(role: Role): void;
+  /** The party hears from now on: silence that has queued up before is left out. */
+  startPlaying(role: Role): void;
   /** On hold a leg sends nothing to the pipeline and hears nothing. */
   setHeld(role: Role, held: boolean): void;
   stats(): LinkStats;

@@ -48,6 +48,8 @@ export class Playout {
   #taken = 0;
   #fed = 0;
   #pause = 0;
+  /** Playing began late: all spare silence is left out until the queue has run empty once. */
+  #catchingUp = false;
   #marks: Mark[] = [];
 
   constructor(ring: AudioRing, counters: PlayoutCounters) {
@@ -73,13 +75,21 @@ export class Playout {
     this.#pushed += audio.length - skipped;
   }
 
+  /** Playing begins only now: the silence that has queued up so far must not become a delay for good. */
+  catchUp(): void {
+    this.#catchingUp = true;
+  }
+
   /** Moves audio into the ring when the ring runs low. */
   feed(): void {
-    if (this.#queued === 0) return;
+    if (this.#queued === 0) {
+      this.#catchingUp = false;
+      return;
+    }
     let room = RING_TARGET_BYTES - this.#ring.readable;
     if (room < RING_TARGET_BYTES / 2) return;
     while (room > 0 && this.#queued > 0) {
-      const late = this.#queued + RING_TARGET_BYTES - room > LATE_BYTES;
+      const late = this.#catchingUp || this.#queued + RING_TARGET_BYTES - room > LATE_BYTES;
       const length = Math.min(this.#contiguous(), late ? FRAME_BYTES : room);
       if (late && this.#isSpare(length)) {
         this.#counters.trimmedMs += length / BYTES_PER_MS;

@@ -78,7 +78,9 @@ function takeUriParams(scanner: Scanner): Params | undefined {
   while (scanner.eat(';')) {
     const name = scanner.take(parameterBytes).toLowerCase();
     const value = scanner.eat('=') ? scanner.take(parameterBytes) : null;
-    if (name === '' || value === '' || params.has(name)) return undefined;
+    if (name === '' || value === '') return undefined;
+    // Phones that are told a transport twice say so twice; only a contradiction cannot be read.
+    if (params.has(name) && params.get(name) !== value) return undefined;
     params.set(name, value);
   }
   return params;

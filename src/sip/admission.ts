@@ -99,8 +99,11 @@ export class Admission {
     this.#trustedProxies = new Allowlist(parts.config.trusted_proxies);
   }
 
-  unavailable(): 'draining' | 'overloaded' | undefined {
-    return this.#parts.unavailable();
+  /** An OPTIONS: nobody has to be known for it, but scanners count, and the banned hear nothing of us. */
+  admitOptions(request: SipRequest): Refusal | undefined {
+    const unavailable = this.#parts.unavailable();
+    if (this.#banned(request, this.#caller(request))) return new Refusal('banned');
+    return unavailable && new Refusal(unavailable);
   }
 
   /** Rows 1 to 10. A stranger is sent away before any session is looked up. */
@@ -115,6 +118,14 @@ export class Admission {
     const called = { uri, roleHeader: request.get('X-Kallglot-Role'), session: session ?? null };
     const decision = admitInvite({ ...facts, called });
     if (!decision.admitted) return this.#refused(decision, caller);
+    if (caller.credentials.verdict === 'invalid') {
+      const call = {
+        source: caller.source,
+        call_id: request.get('Call-ID'),
+        detail: caller.credentials.detail,
+      };
+      this.#parts.log.info(call, 'wrong credentials from an allowed address were ignored');
+    }
     const { concurrencyLimit = 0 } = this.#parts.trunks.ofOrganization(decision.organizationId) ?? {};
     return {
       session: session as Session,

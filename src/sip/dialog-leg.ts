@@ -87,13 +87,20 @@ export class DialogLeg implements SipLeg {
     try {
       const offer = sdpOf(request);
       response.send(200, {
-        headers: { Allow: ALLOW, 'Content-Type': 'application/sdp' },
+        headers: { Allow: ALLOW, 'Content-Type': 'application/sdp', ...this.#sessionTimer(request) },
         body: offer === undefined ? this.#offer(request) : this.#answer(offer),
       });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       refuse(this.#context, request, response, error);
     }
+  }
+
+  /** A drachtio-server keeps the session timer, but leaves it to us to confirm a refresh (RFC 4028 §9). */
+  #sessionTimer(reinvite: SipRequest): Record<string, string> {
+    const interval = reinvite.get('Session-Expires');
+    if (!this.#context.engineKeepsTimers || interval === undefined) return {};
+    return { 'Session-Expires': interval, Require: 'timer' };
   }
 
   #offer(reinvite: SipRequest): string {

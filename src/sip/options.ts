@@ -1,4 +1,3 @@
-import { Refusal } from '../errors.ts';
 import { ACCEPT, ALLOW, refuse } from './answers.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
@@ -8,8 +7,8 @@ import type { SipRequest, SipResponse } from './srf-port.ts';
  * move on (decisions §3). An OPTIONS says nothing about any session, whomever it comes from.
  */
 export function answerOptions(context: SipContext, request: SipRequest, response: SipResponse): void {
-  const unavailable = context.admission.unavailable();
-  if (unavailable) refuse(context, request, response, new Refusal(unavailable));
+  const refusal = context.admission.admitOptions(request);
+  if (refusal) refuse(context, request, response, refusal);
   else response.send(200, { headers: { Allow: ALLOW, Accept: ACCEPT, Supported: '' } });
 }
 

@@ -9,6 +9,8 @@ export interface SipContext extends RefusalBook {
   admission: Admission;
   bridges: Bridges;
   registrations: RegistrationBook;
+  /** Session timers (RFC 4028) are run by the engine; the embedded one does not know them. */
+  engineKeepsTimers: boolean;
   /** The link to the engine; there before the first request. */
   srf: () => SrfConnection;
 }

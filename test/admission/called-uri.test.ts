@@ -28,7 +28,6 @@ describe('the session id', () => {
     'sip:hello@sip.kallglot.com',
     `sip:${SESSION}x@sip.kallglot.com`,
     `sip:${SESSION.slice(0, -1)}U@sip.kallglot.com`,
-    `sip:${SESSION}%3Brole=agent@sip.kallglot.com`,
     'sip:sip.kallglot.com',
   ])('is not found in %s', (text) => {
     expect(sessionOf(text)).toBe('other');
@@ -112,4 +111,9 @@ describe('the role', () => {
     expect(roleOf(`sip:${SESSION}@sip.kallglot.com`, 'boss')).toBe('invalid');
     expect(roleOf(`sip:${SESSION}@sip.kallglot.com`, '')).toBe('invalid');
   });
+});
+
+test('a semicolon may be escaped: what follows it are parameters all the same', () => {
+  const uri = parseCalledUri(`sip:${SESSION}%3Brole=agent@sip.kallglot.com`, { domains: [], addresses: [] });
+  expect([uri?.target, uri?.role]).toEqual([{ kind: 'session', sessionId: SESSION }, 'agent']);
 });

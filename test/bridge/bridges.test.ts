@@ -71,6 +71,7 @@ class House {
     return {
       open: async () => undefined,
       attach: () => undefined,
+      startPlaying: () => undefined,
       detach: () => undefined,
       setHeld: () => undefined,
       stats: () => ({}),

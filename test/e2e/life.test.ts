@@ -51,6 +51,7 @@ describe('the life of calls and sessions', () => {
     const again = await caller.call(gateway.uri(id));
     expect(again.status).toBe(200);
     await again.bye();
+    const leftAt = Date.now();
     await eventually(
       'the session has ended',
       async () => (await gateway.rest('GET', `/v1/sessions/${id}`)).body.status === 'ended',

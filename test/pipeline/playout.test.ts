@@ -162,3 +162,17 @@ test('marks are bounded', () => {
   for (let i = 0; i < 100; i++) expect(playout.mark(`${i}`)).toBe(true);
   expect(playout.mark('one too many')).toBe(false);
 });
+
+test('when playing begins late, the silence that queued up before is no delay for good', () => {
+  playout.push(silence(second));
+  playout.catchUp();
+  const said = speech(1600);
+  for (let chunk = 0; chunk < 10; chunk++) {
+    playout.push(silence(800));
+    listen(100);
+  }
+  playout.push(said);
+  // The pause that every talkspurt keeps, and what lies in the ring.
+  expect(playout.queuedMs).toBeLessThan(200 + 400 + 200);
+  expect(listen(1000).includes(said)).toBe(true);
+});

@@ -65,7 +65,7 @@ describe('URIs', () => {
     'sip:[]',
     'sip:a@b;',
     'sip:a@b;x=',
-    'sip:a@b;x;X',
+    'sip:a@b;x=1;X=2',
     'sip:a@b?',
     'sip:a%4@b',
     'sip:a%zz@b',
