@@ -58,7 +58,9 @@ export function caretakerOptions(
 }
 
 export function viewSettings({ sip, api }: Config, streamSecret: string, clock: Clock): ViewSettings {
-  const base = (api.public_url ?? `http://${api.listen}`).replace(/^http/, 'ws').replace(/\/+$/, '');
+  // Listening on all addresses is no address to call; a gateway that is reached from elsewhere knows its public one.
+  const listen = api.listen.replace(/^0\.0\.0\.0(?=:)/, '127.0.0.1').replace(/^\[::\]/, '[::1]');
+  const base = (api.public_url ?? `http://${listen}`).replace(/^http/, 'ws').replace(/\/+$/, '');
   return {
     sipDomain: sip.domains[0] as string,
     streamBase: `${base}/v1`,
