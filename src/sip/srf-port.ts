@@ -2,7 +2,7 @@ import type { Log } from '../telemetry/log.ts';
 
 /** What the application uses of drachtio-srf, in types of ours; `engine-link.ts` is the adapter behind it. */
 
-export type SipMethod =
+type SipMethod =
   | 'invite'
   | 'register'
   | 'options'
