@@ -26,8 +26,24 @@ function recased(name: string): string {
   return name.replace(/(^|-)([a-z])/g, (_, dash: string, letter: string) => dash + letter.toUpperCase());
 }
 
-/** Headers of the application that go out: re-cased, without those in `ours`. */
-export function passedOn(headers: readonly HeaderField[], ours: ReadonlySet<string>): HeaderField[] {
+/** Headers that the engine writes itself, from the request or the dialog, whatever the application says. */
+const ours: ReadonlySet<string> = new Set([
+  'Via',
+  'Route',
+  'Record-Route',
+  'RSeq',
+  'From',
+  'To',
+  'Call-ID',
+  'CSeq',
+  'Contact',
+  'Max-Forwards',
+  'Content-Type',
+  'Content-Length',
+]);
+
+/** Headers of the application that go out, re-cased. */
+export function passedOn(headers: readonly HeaderField[]): HeaderField[] {
   return headers
     .filter(({ name }) => !ours.has(name))
     .flatMap((field) => separateChallenges(field))

@@ -6,22 +6,6 @@ import { header } from './message.ts';
 import type { Endpoint, Flow } from './transport.ts';
 import { parseUri } from './uri.ts';
 
-/** Headers of a request inside a dialog that the dialog dictates. */
-const ours: ReadonlySet<string> = new Set([
-  'Via',
-  'Route',
-  'Record-Route',
-  'RSeq',
-  'From',
-  'To',
-  'Call-ID',
-  'CSeq',
-  'Contact',
-  'Max-Forwards',
-  'Content-Type',
-  'Content-Length',
-]);
-
 const refreshesTarget: ReadonlySet<string> = new Set(['INVITE', 'SUBSCRIBE', 'UPDATE', 'REFER', 'NOTIFY']);
 
 /** `randomUUID` draws from a pool; `randomBytes` would be a system call each. */
@@ -67,7 +51,7 @@ export function requestInDialog(
   if (contacts.length === 0 && refreshesTarget.has(said.method)) {
     headers.push({ name: 'Contact', value: contactOf(flow) });
   }
-  headers.push(...passedOn(said.headers, ours));
+  headers.push(...passedOn(said.headers));
   if (type !== undefined) headers.push({ name: 'Content-Type', value: type });
   return { kind: 'request', method: said.method, uri, headers, body: said.body };
 }

@@ -3,22 +3,6 @@ import type { HeaderField, SipRequest, SipResponse } from './message.ts';
 import { parseNameAddr } from './name-addr.ts';
 import type { Flow } from './transport.ts';
 
-/** Headers of a response that the engine writes itself, from the request. */
-const ours: ReadonlySet<string> = new Set([
-  'Via',
-  'Route',
-  'Record-Route',
-  'RSeq',
-  'From',
-  'To',
-  'Call-ID',
-  'CSeq',
-  'Contact',
-  'Content-Type',
-  'Content-Length',
-  'Max-Forwards',
-]);
-
 /** Seconds that a 503 asks the peer to wait before it tries again. */
 export const RETRY_AFTER: HeaderField = { name: 'Retry-After', value: '5' };
 
@@ -67,7 +51,7 @@ export function completeResponse(context: ResponseContext, said: SipResponse): S
   if (contacts.length === 0 && needsContact(request.method, said.status)) {
     headers.push({ name: 'Contact', value: contactOf(flow) });
   }
-  headers.push(...passedOn(said.headers, ours));
+  headers.push(...passedOn(said.headers));
   if (type !== undefined) headers.push({ name: 'Content-Type', value: type });
   response.body = said.body;
   return response;
