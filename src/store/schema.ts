@@ -10,6 +10,14 @@ export interface Schema {
   sessions: SessionRow;
   call_records: CallRecord;
   registrations: RegistrationRow;
+  numbers: NumberRow;
+  connections: ConnectionRow;
+  webhook_endpoints: WebhookEndpointRow;
+  events: EventRow;
+  open_legs: OpenLegRow;
+  deliveries: DeliveryRow;
+  delivery_attempts: DeliveryAttemptRow;
+  idempotency_keys: IdempotencyRow;
   secrets: { name: string; value: string };
   migrations: { version: number; applied_at: number };
 }
@@ -24,10 +32,15 @@ export interface OrganizationRow {
   sip_username: string | null;
   /** One HA1 per algorithm, and the realm that they were made for: JSON of `Credentials`. */
   sip_credentials: string | null;
-  /** JSON list of addresses and networks. */
+  /** JSON list of `AllowedAddress`. */
   sip_allowed_ips: string;
   sip_require_digest: number;
   sip_concurrency_limit: number;
+  /** null = the gateway's `media.timeout_seconds`. */
+  sip_media_timeout_seconds: number | null;
+  sip_inbound_first: number;
+  /** JSON of what a session gets that an inbound-first call makes: mode, languages, metadata; null = none. */
+  sip_session_defaults: string | null;
 }
 
 interface ApiKeyRow {
@@ -37,6 +50,8 @@ interface ApiKeyRow {
   hash: string;
   environment: 'live' | 'test';
   managed_by: 'config' | 'api';
+  /** JSON list of `Scope`. */
+  scopes: Generated<string>;
 }
 
 export type SessionStatus = 'created' | 'active' | 'ended';
@@ -52,6 +67,9 @@ export interface SessionRow {
   target_language: string | null;
   /** The request's `routing`, `metadata` and `ai_agent` as JSON, null when absent. */
   routing: string | null;
+  /** What the route came to: the organization's number, or its connection. */
+  phone_number: string | null;
+  connection_id: string | null;
   metadata: string | null;
   ai_agent: string | null;
   created_at: number;
@@ -70,4 +88,104 @@ interface RegistrationRow {
   source_address: string;
   expires_at: number;
   updated_at: ColumnType<number>;
+}
+
+/** A number that an organization has bought from the operator's inventory. */
+export interface NumberRow {
+  id: string;
+  organization_id: string;
+  /** E.164, unique over all organizations. */
+  phone_number: string;
+  carrier: 'twilio' | 'telnyx';
+  active: number;
+  created_at: number;
+}
+
+/** An organization's own account at a carrier. */
+export interface ConnectionRow {
+  id: string;
+  organization_id: string;
+  provider: 'twilio' | 'telnyx';
+  name: string;
+  /** Sealed JSON of the carrier's credentials; never shown. */
+  credentials: string;
+  /** What may be shown of them: the Twilio account SID. */
+  account: string | null;
+  status: 'verified' | 'unverified' | 'rejected';
+  status_detail: string | null;
+  is_default: number;
+  active: number;
+  created_at: number;
+}
+
+export interface WebhookEndpointRow {
+  id: string;
+  organization_id: string;
+  url: string;
+  /** JSON list of event types; `*` stands for all. */
+  events: string;
+  /** Sealed. */
+  secret: string;
+  active: number;
+  created_at: number;
+}
+
+/** An event that an organization may be told of, written in the transaction of the change it tells of. */
+interface EventRow {
+  /** Rises; the order of the events of a session. */
+  sequence: Generated<number>;
+  id: string;
+  organization_id: string;
+  session_id: string | null;
+  type: string;
+  /** JSON of `data` in the envelope. */
+  data: string;
+  created_at: number;
+}
+
+/** An event on its way to an endpoint. */
+export interface DeliveryRow {
+  id: string;
+  event_id: string;
+  endpoint_id: string;
+  organization_id: string;
+  session_id: string | null;
+  /** The event's. */
+  sequence: number;
+  status: 'pending' | 'delivered' | 'failed';
+  attempts: number;
+  /** When the next attempt is due; a claim moves it on, so that a worker that dies loses nothing. */
+  due_at: number;
+  created_at: number;
+}
+
+export interface DeliveryAttemptRow {
+  delivery_id: string;
+  attempt: number;
+  at: number;
+  /** HTTP status, null when no answer came. */
+  status: number | null;
+  error: string | null;
+  duration_ms: number;
+}
+
+/** A request that carried an `Idempotency-Key`, and its answer once there is one. */
+interface IdempotencyRow {
+  organization_id: string;
+  key: string;
+  /** SHA-256 of method, path and body. */
+  fingerprint: string;
+  /** null while the request is being worked on. */
+  status: number | null;
+  body: string | null;
+  created_at: number;
+}
+
+/** A leg that is up, so that its record and its last event can be made should this process die. */
+interface OpenLegRow {
+  leg_id: string;
+  session_id: string;
+  /** JSON of its facts, and of its record as far as it is known. */
+  leg: string;
+  record: string;
 }

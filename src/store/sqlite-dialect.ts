@@ -5,21 +5,23 @@ import {
   type Dialect,
   type Driver,
   type QueryResult,
+  type SelectModifierNode,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
+import { asStoreError } from './sqlite-errors.ts';
 
 /**
- * kysely on `node:sqlite`, with one connection: whoever asks for it while it is taken waits in line, which makes
- * transactions serial. Commits are durable (WAL with `synchronous=FULL`).
+ * kysely on `node:sqlite`, with one connection: kysely lets whoever asks for it wait in line, which makes transactions
+ * serial. Commits are durable (WAL with `synchronous=FULL`).
  */
 export function sqliteDialect(path: string): Dialect {
   return {
     createAdapter: () => new SqliteAdapter(),
     createDriver: () => new SqliteDriver(path),
     createIntrospector: (db) => new SqliteIntrospector(db),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createQueryCompiler: () => new QueryCompiler(),
   };
 }
 
@@ -27,11 +29,16 @@ const STATEMENTS_KEPT = 200;
 /** How long a query waits for another process's lock, ms. The thread stands still meanwhile, so not for long. */
 const BUSY_MS = 20;
 
+/** Leaves out row locks (`for update skip locked`), which SQLite neither has nor needs. */
+class QueryCompiler extends SqliteQueryCompiler {
+  protected override visitSelectModifier(node: SelectModifierNode): void {
+    if (node.modifier === 'Distinct') super.visitSelectModifier(node);
+  }
+}
+
 class SqliteDriver implements Driver {
   readonly #path: string;
   #connection: SqliteConnection | undefined;
-  #taken = false;
-  readonly #waiting: (() => void)[] = [];
 
   constructor(path: string) {
     this.#path = path;
@@ -42,15 +49,11 @@ class SqliteDriver implements Driver {
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    if (this.#taken) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#taken = true;
     return this.#connection as SqliteConnection;
   }
 
   async releaseConnection(): Promise<void> {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#taken = false;
+    // There is only this one.
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
@@ -61,8 +64,9 @@ class SqliteDriver implements Driver {
     await connection.executeQuery(CompiledQuery.raw('commit'));
   }
 
+  /** SQLite rolls back by itself after some errors, a full disk among them; a second time would hide the first error. */
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('rollback'));
+    if (this.#connection?.inTransaction) await connection.executeQuery(CompiledQuery.raw('rollback'));
   }
 
   async destroy(): Promise<void> {
@@ -77,18 +81,29 @@ class SqliteConnection implements DatabaseConnection {
   readonly #statements = new Map<string, StatementSync>();
 
   constructor(path: string) {
-    this.#db = new DatabaseSync(path);
-    this.#db.exec(
-      `pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = ${BUSY_MS}`,
-    );
+    try {
+      this.#db = new DatabaseSync(path, { timeout: BUSY_MS });
+    } catch (error) {
+      throw asStoreError(error);
+    }
+    try {
+      this.#db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on');
+    } catch (error) {
+      this.#db.close();
+      throw asStoreError(error);
+    }
+  }
+
+  get inTransaction(): boolean {
+    return this.#db.isTransaction;
   }
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
-    const statement = this.#prepare(sql);
-    const values = parameters as SQLInputValue[];
-    if (statement.columns().length > 0) return { rows: statement.all(...values) as R[] };
-    const { changes, lastInsertRowid } = statement.run(...values);
-    return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+    try {
+      return this.#run(sql, parameters as SQLInputValue[]);
+    } catch (error) {
+      throw asStoreError(error);
+    }
   }
 
   // biome-ignore lint/correctness/useYield: kysely asks for a generator, and this database has no cursors to offer
@@ -99,6 +114,13 @@ class SqliteConnection implements DatabaseConnection {
   close(): void {
     this.#statements.clear();
     this.#db.close();
+  }
+
+  #run<R>(sql: string, values: SQLInputValue[]): QueryResult<R> {
+    const statement = this.#prepare(sql);
+    if (statement.columns().length > 0) return { rows: statement.all(...values) as R[] };
+    const { changes, lastInsertRowid } = statement.run(...values);
+    return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
   }
 
   #prepare(sql: string): StatementSync {

@@ -1,0 +1,55 @@
+import { StoreUnavailable } from '../errors.ts';
+import type { SessionId } from '../ids.ts';
+import type { Log } from '../telemetry/log.ts';
+
+/** Pauses between the attempts, ms; the last one again and again. */
+const RETRY_AFTER_MS = [500, 1000, 2000, 5000];
+/** What fails for another reason than a lost store is tried so many times. */
+const ATTEMPTS = 4;
+/** More sessions than this are not kept waiting for a lost store. */
+const SESSIONS_MOST = 20_000;
+
+/**
+ * What calls tell the store while they run. A call waits for none of it: while the store is lost the changes wait here,
+ * those of one session one after the other, in the order in which they came.
+ */
+export class PendingChanges {
+  readonly #log: Log;
+  readonly #last = new Map<SessionId, Promise<void>>();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** @returns resolves, never rejects, when the change is made or given up, which the log tells */
+  keep(session: SessionId, what: string, change: () => Promise<unknown>): Promise<void> {
+    const before = this.#last.get(session);
+    if (before === undefined && this.#last.size >= SESSIONS_MOST) {
+      this.#log.error({ session, change: what }, 'a change was dropped: too many wait for the store');
+      return Promise.resolve();
+    }
+    const done = (before ?? Promise.resolve())
+      .then(() => this.#attempt(session, what, change))
+      .finally(() => {
+        if (this.#last.get(session) === done) this.#last.delete(session);
+      });
+    this.#last.set(session, done);
+    return done;
+  }
+
+  async #attempt(session: SessionId, what: string, change: () => Promise<unknown>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await change();
+        return;
+      } catch (error) {
+        const again = error instanceof StoreUnavailable || attempt < ATTEMPTS;
+        if (attempt === 1 || !again)
+          this.#log.error({ session, change: what, again, err: error }, 'a change could not be kept');
+        if (!again) return;
+        const index = Math.min(attempt, RETRY_AFTER_MS.length) - 1;
+        await new Promise<void>((resolve) => setTimeout(resolve, RETRY_AFTER_MS[index]).unref());
+      }
+    }
+  }
+}

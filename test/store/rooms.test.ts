@@ -1,0 +1,180 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { parseConfig } from '../../src/config/config.ts';
+import type { LegId, SessionId } from '../../src/ids.ts';
+import type { LegFacts } from '../../src/sessions/leg-view.ts';
+import { Sessions } from '../../src/sessions/sessions.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import type { OpenCallRecord } from '../../src/telemetry/call-record.ts';
+import { findApiCaller } from '../../src/telephony/api-keys.ts';
+import { importOrganizations } from '../../src/telephony/configured-organizations.ts';
+import { Registrations } from '../../src/telephony/registrations.ts';
+import { Trunks } from '../../src/telephony/trunks.ts';
+import { type Backend, backends } from './backends.ts';
+import { addEndpoint } from './rows.ts';
+
+const KEY = 'sk_test_acme_0123456789';
+const { organizations } = parseConfig({
+  organizations: [
+    {
+      id: 'acme',
+      name: 'Acme',
+      api_keys: [KEY],
+      sip: { username: 'acme', password: 'acme-password', allowed_ips: ['192.0.2.1'] },
+    },
+  ],
+});
+const clock = { now: () => 1_800_000_000_000, monotonic: () => 0 };
+
+/** Two nodes, each with a store of its own on one database. */
+describe.each(backends)('the rooms on $name', ({ missing, start }) => {
+  describe.skipIf(missing)('with two nodes', () => {
+    let backend: Backend;
+    let nodes: [Store, Store];
+
+    beforeAll(async () => {
+      backend = await start();
+    });
+    afterAll(() => backend?.close());
+    beforeEach(async () => {
+      const url = await backend.create();
+      nodes = [await openStore(url, 1000), await openStore(url, 1000)];
+      await Promise.all(nodes.map((node) => importOrganizations(node, organizations, 'example.com')));
+    });
+    afterEach(async () => {
+      await Promise.all(nodes.map((node) => node.close()));
+    });
+
+    const sessions = (node: Store) => new Sessions(node, clock, 'example.com');
+    const create = () =>
+      sessions(nodes[0]).create(
+        {
+          ...{ organizationId: 'acme', mode: 'bidirectional_translation' as const },
+          ...{ sourceLanguage: 'en', targetLanguage: null, routing: { type: 'sip' } },
+          ...{ metadata: { note: `it's "quoted"` }, aiAgent: null },
+        },
+        { provider: 'sip' },
+      );
+    const events = async () => {
+      const rows = await nodes[0].db
+        .selectFrom('events')
+        .innerJoin('deliveries', 'deliveries.event_id', 'events.id')
+        .select(['events.type', 'events.sequence', 'deliveries.sequence as delivered'])
+        .orderBy('events.sequence')
+        .execute();
+      expect(rows.every((row) => row.sequence === row.delivered)).toBe(true);
+      return rows.map((row) => row.type);
+    };
+
+    test('bring in the same organizations, keys and trunks once', async () => {
+      expect(await findApiCaller(nodes[1], KEY)).toMatchObject({ organizationId: 'acme', active: true });
+      const trunks = new Trunks(nodes[1]);
+      await trunks.reload();
+      expect(trunks.ofUsername('acme')).toMatchObject({ organizationId: 'acme', requireDigest: false });
+      expect(await nodes[0].db.selectFrom('api_keys').selectAll().execute()).toHaveLength(1);
+    });
+
+    test('read a session as it was made', async () => {
+      const made = await create();
+      expect(await sessions(nodes[1]).find(made.id)).toEqual(made);
+    });
+
+    test('end a session once, however many ask for it at once', async () => {
+      await addEndpoint(nodes[0]);
+      const { id } = await create();
+      const end = (node: Store, at: number) =>
+        sessions(node).apply(id, { type: 'ended', at, reason: 'completed' });
+      const ends = await Promise.all(Array.from({ length: 20 }, (_, i) => end(nodes[i % 2] as Store, i)));
+      expect(new Set(ends.map((session) => session?.endedAt)).size).toBe(1);
+      expect(await events()).toEqual(['session.created', 'session.ended']);
+    });
+
+    test('write the events of a session in the order in which they are committed', async () => {
+      await addEndpoint(nodes[0]);
+      const made = await Promise.all(Array.from({ length: 10 }, create));
+      await Promise.all(
+        made.map(({ id }, i) =>
+          sessions(nodes[i % 2] as Store).connected(leg(id, `leg_a${i}`), open(id, `leg_a${i}`), i),
+        ),
+      );
+      await Promise.all(
+        made.flatMap(({ id }, i) => [
+          sessions(nodes[0]).apply(id, { type: 'started', at: 1 }),
+          sessions(nodes[1]).connected(leg(id, `leg_b${i}`), open(id, `leg_b${i}`), 2),
+        ]),
+      );
+      expect((await events()).filter((type) => type === 'session.started')).toHaveLength(10);
+    });
+
+    test('keep the record of a leg, with its numbers', async () => {
+      const { id } = await create();
+      const record = {
+        ...{ leg_id: 'leg_1' as LegId, session_id: id, organization_id: 'acme', role: 'customer' as const },
+        ...{ sip_call_id: 'c', from_uri: 'sip:a@b', to_uri: 'sip:c@d', source_address: '192.0.2.1' },
+        ...{ transport: 'udp', codec: 'PCMU', started_at: 1_800_000_000_000, answered_at: null },
+        ...{ ended_at: 1_800_000_009_500, reason: 'canceled' as const, setup_ms: null },
+        ...{ duration_seconds: 9.5, packets_received: 5_000_000_000, packets_sent: 1, packets_lost: 2 },
+        ...{ packets_late: 3, packets_dropped: 4, jitter_ms: 0.125 },
+      };
+      await sessions(nodes[0]).record(record, leg(id));
+      expect(await sessions(nodes[1]).calls(id)).toEqual([record]);
+      await sessions(nodes[1]).markAlive([id]);
+      await expect(sessions(nodes[0]).unusedSince(clock.now() + 1, clock.now() + 1)).resolves.toEqual([id]);
+    });
+
+    test('write what a process that died owed of its legs, before the end of their session', async () => {
+      await addEndpoint(nodes[0]);
+      const { id } = await create();
+      await sessions(nodes[0]).apply(id, { type: 'started', at: 1000 });
+      await sessions(nodes[0]).connected(
+        leg(id, 'leg_left'),
+        { ...open(id, 'leg_left'), answered_at: 1000 },
+        1000,
+      );
+      await sessions(nodes[1]).endLeftBehind(id, 5000, 'completed');
+      expect((await events()).slice(-2)).toEqual(['session.provider.disconnected', 'session.ended']);
+      const [record] = await sessions(nodes[1]).calls(id);
+      expect(record).toMatchObject({
+        leg_id: 'leg_left',
+        reason: 'error',
+        ended_at: 5000,
+        duration_seconds: 4,
+      });
+      await sessions(nodes[0]).endLeftBehind(id, 6000, 'completed');
+      expect(await sessions(nodes[0]).calls(id)).toHaveLength(1);
+    });
+
+    test('register the same address of record one after the other', async () => {
+      const register = (node: Store, contact: string) =>
+        new Registrations(node, clock.now).update(
+          { organizationId: 'acme', aor: 'sip:acme@example.com', sourceAddress: '192.0.2.1' },
+          (current) => [...current, { contact, expiresAt: clock.now() + 60_000 }],
+        );
+      const contacts = Array.from({ length: 12 }, (_, i) => `sip:acme@192.0.2.${i}`);
+      await Promise.all(contacts.map((contact, i) => register(nodes[i % 2] as Store, contact)));
+      const rows = await nodes[0].db.selectFrom('registrations').select('contact').execute();
+      expect(rows.map((row) => row.contact).sort()).toEqual([...contacts].sort());
+    });
+  });
+});
+
+const leg = (sessionId: SessionId, id = 'leg_1'): LegFacts => ({
+  ...{ id: id as LegId, sessionId, organizationId: 'acme', role: 'customer', callId: 'c' },
+  ...{ from: 'sip:a@b', to: 'sip:c@d', sourceAddress: '192.0.2.1', transport: 'udp', codec: 'PCMU' },
+  headers: {},
+});
+
+const open = (sessionId: SessionId, id: string): OpenCallRecord => ({
+  ...{ leg_id: id as LegId, session_id: sessionId, organization_id: 'acme', role: 'customer' },
+  ...{ sip_call_id: 'c', from_uri: 'sip:a@b', to_uri: 'sip:c@d', source_address: '192.0.2.1' },
+  ...{
+    transport: 'udp',
+    codec: 'PCMU',
+    started_at: 1,
+    answered_at: 2,
+    ended_at: null,
+    reason: null,
+    setup_ms: 1,
+  },
+  ...{ duration_seconds: 0, packets_received: 0, packets_sent: 0, packets_lost: 0, packets_late: 0 },
+  ...{ packets_dropped: 0, jitter_ms: 0 },
+});
