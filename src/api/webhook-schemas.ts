@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { eventTypes } from '../sessions/events.ts';
+import type { Attempt, Delivery } from '../webhooks/deliveries.ts';
+import type { WebhookEndpoint } from '../webhooks/endpoints.ts';
+
+/** The REST shapes of webhook endpoints and deliveries, and how rows become them (contract §1, §8). */
+
+const URL_MOST = 2000;
+const iso = (at: number) => new Date(at).toISOString();
+
+const events = z
+  .array(z.enum(['*', ...eventTypes]))
+  .min(1)
+  .max(eventTypes.length)
+  .refine((list) => !list.includes('*') || list.length === 1, '"*" stands for all events, and alone')
+  .refine((list) => new Set(list).size === list.length, 'must name each event once')
+  .meta({ description: 'Event types, or ["*"] for all', example: ['session.started', 'session.ended'] });
+
+const url = z.string().min(1).max(URL_MOST).meta({
+  description: 'Where events are sent by POST: https, on the public internet',
+  example: 'https://example.com/webhooks',
+});
+
+export const createEndpointBody = z.object({ url, events });
+export const updateEndpointBody = z.object({
+  url: url.optional(),
+  events: events.optional(),
+  active: z.boolean().optional(),
+});
+
+const endpoint = z.object({
+  id: z.string(),
+  object: z.literal('webhook_endpoint'),
+  url: z.string(),
+  events: z.array(z.string()),
+  active: z.boolean(),
+  created_at: z.string(),
+});
+export const endpointAnswer = endpoint;
+/** The signing secret is shown only here. */
+export const endpointWithSecretAnswer = endpoint.extend({ secret: z.string() });
+export const endpointsAnswer = z.object({
+  object: z.literal('list'),
+  data: z.array(endpoint),
+  has_more: z.boolean(),
+  url: z.string(),
+});
+export const deletedAnswer = z.object({
+  id: z.string(),
+  object: z.literal('webhook_endpoint'),
+  deleted: z.literal(true),
+});
+
+export const idParams = z.object({ id: z.string().max(100) });
+
+const deliveryStatus = z.enum(['pending', 'delivered', 'failed']);
+export const deliveriesQuery = z.object({
+  status: deliveryStatus.optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  starting_after: z.string().max(100).optional(),
+  ending_before: z.string().max(100).optional(),
+});
+
+const delivery = z.object({
+  id: z.string(),
+  object: z.literal('webhook_delivery'),
+  webhook_id: z.string(),
+  event_id: z.string(),
+  event_type: z.string(),
+  session_id: z.string().nullable(),
+  status: deliveryStatus,
+  attempt_count: z.number().int(),
+  /** null when there will be none. */
+  next_attempt_at: z.string().nullable(),
+  created_at: z.string(),
+});
+export const deliveriesAnswer = z.object({
+  object: z.literal('list'),
+  data: z.array(delivery),
+  has_more: z.boolean(),
+  url: z.string(),
+});
+export const deliveryAnswer = delivery.extend({
+  attempts: z.array(
+    z.object({
+      attempt: z.number().int(),
+      at: z.string(),
+      http_status: z.number().int().nullable(),
+      error: z.string().nullable(),
+      duration_ms: z.number(),
+    }),
+  ),
+});
+
+export function endpointView(row: WebhookEndpoint) {
+  return {
+    id: row.id,
+    object: 'webhook_endpoint' as const,
+    url: row.url,
+    events: JSON.parse(row.events) as string[],
+    active: row.active === 1,
+    created_at: iso(row.created_at),
+  };
+}
+
+export function deliveryView(row: Delivery) {
+  return {
+    id: row.id,
+    object: 'webhook_delivery' as const,
+    webhook_id: row.endpoint_id,
+    event_id: row.event_id,
+    event_type: row.type,
+    session_id: row.session_id,
+    status: row.status,
+    attempt_count: row.attempts,
+    next_attempt_at: row.status === 'pending' ? iso(row.due_at) : null,
+    created_at: iso(row.created_at),
+  };
+}
+
+export const attemptView = (row: Attempt) => ({
+  attempt: row.attempt,
+  at: iso(row.at),
+  http_status: row.status,
+  error: row.error,
+  duration_ms: row.duration_ms,
+});
