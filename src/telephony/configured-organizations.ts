@@ -1,10 +1,12 @@
 import type { Transaction } from 'kysely';
 import type { OrganizationConfig } from '../config/config.ts';
 import { newKeyId } from '../ids.ts';
+import { oneNodeAtATime } from '../store/claims.ts';
 import type { OrganizationRow, Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { environmentOf, hashApiKey } from './api-keys.ts';
 import { type Credentials, makeCredentials } from './credentials.ts';
+import type { AllowedAddress } from './trunks.ts';
 
 /**
  * Brings the organizations of the configuration file into the store at start (decisions §7): they are owned by the
@@ -17,6 +19,7 @@ export function importOrganizations(
   realm: string,
 ): Promise<void> {
   return store.write(async (transaction) => {
+    await oneNodeAtATime(transaction);
     await disableRemoved(transaction, wanted);
     // Two organizations may have swapped their usernames in the file.
     await transaction
@@ -66,9 +69,12 @@ async function upsertOrganization(
     sip_enabled: sip.enabled ? 1 : 0,
     sip_username: username ?? null,
     sip_credentials: credentials && JSON.stringify(credentials),
-    sip_allowed_ips: JSON.stringify(sip.allowed_ips),
+    sip_allowed_ips: JSON.stringify(sip.allowed_ips.map((cidr): AllowedAddress => ({ cidr, note: null }))),
     sip_require_digest: sip.require_digest ? 1 : 0,
     sip_concurrency_limit: sip.concurrency_limit,
+    sip_media_timeout_seconds: sip.media_timeout_seconds ?? null,
+    sip_inbound_first: sip.inbound_first ? 1 : 0,
+    sip_session_defaults: sip.session_defaults ? JSON.stringify(sip.session_defaults) : null,
   };
   const { id: _, ...changes } = row;
   await transaction
@@ -87,7 +93,7 @@ async function replaceApiKeys(
     .where('organization_id', '=', id)
     .where('managed_by', '=', 'config')
     .execute();
-  for (const key of api_keys) {
+  for (const { key, scopes } of api_keys) {
     await transaction
       .insertInto('api_keys')
       .values({
@@ -96,6 +102,7 @@ async function replaceApiKeys(
         hash: hashApiKey(key),
         environment: environmentOf(key),
         managed_by: 'config',
+        scopes: JSON.stringify(scopes),
       })
       .execute();
   }

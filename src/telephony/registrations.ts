@@ -1,3 +1,4 @@
+import { forUpdate } from '../store/claims.ts';
 import type { Store } from '../store/store.ts';
 
 interface Binding {
@@ -23,6 +24,9 @@ export class Registrations {
   ): Promise<void> {
     const now = this.#now();
     return this.#store.write(async (transaction) => {
+      await forUpdate(
+        transaction.selectFrom('organizations').select('id').where('id', '=', organizationId),
+      ).execute();
       const rows = await transaction
         .selectFrom('registrations')
         .select(['contact', 'expires_at'])

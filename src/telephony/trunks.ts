@@ -1,6 +1,22 @@
+import type { SessionMode } from '../roles.ts';
 import type { OrganizationRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import type { Credentials } from './credentials.ts';
+
+/** An entry of a trunk's allowlist. */
+export interface AllowedAddress {
+  /** An address or a network. */
+  cidr: string;
+  note: string | null;
+}
+
+/** What a session gets that an inbound-first call makes. */
+export interface SessionDefaults {
+  mode?: SessionMode | undefined;
+  source_language?: string | null | undefined;
+  target_language?: string | null | undefined;
+  metadata?: Readonly<Record<string, unknown>> | null | undefined;
+}
 
 /** An organization's SIP access as admission needs it (decisions §1, §3). */
 export interface Trunk {
@@ -13,6 +29,10 @@ export interface Trunk {
   allowedIps: readonly string[];
   requireDigest: boolean;
   concurrencyLimit: number;
+  /** null = the gateway's. */
+  mediaTimeoutSeconds: number | null;
+  inboundFirst: boolean;
+  sessionDefaults: SessionDefaults;
 }
 
 /**
@@ -23,23 +43,53 @@ export class Trunks {
   readonly #store: Store;
   #byOrganization = new Map<string, Trunk>();
   #byUsername = new Map<string, Trunk>();
+  /** What was last read, to know whether anything has changed. */
+  #read = '';
   #version = 0;
+  #running: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  async reload(): Promise<void> {
-    const rows = await this.#store.db.selectFrom('organizations').selectAll().execute();
+  /** One at a time, so that what was read last was asked for last; all who wait for the next one share it. */
+  reload(): Promise<void> {
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      const reading = this.#load();
+      this.#running = reading.catch(() => undefined);
+      return reading;
+    });
+    return this.#next;
+  }
+
+  /** After a change that is kept: should it not be readable now, `follow` brings it in, and its answer still goes out. */
+  reloadSoon(): Promise<void> {
+    return this.reload().catch(() => undefined);
+  }
+
+  /** Reloads every so often, for what other nodes have changed. @returns what stops it */
+  follow(everyMs: number, onError: (error: unknown) => void): () => void {
+    const timer = setInterval(() => void this.reload().catch(onError), everyMs);
+    timer.unref();
+    return () => clearInterval(timer);
+  }
+
+  async #load(): Promise<void> {
+    const rows = await this.#store.db.selectFrom('organizations').selectAll().orderBy('id').execute();
+    const read = JSON.stringify(rows);
+    if (read === this.#read) return;
     const trunks = rows.map(readTrunk);
     this.#byOrganization = new Map(trunks.map((trunk) => [trunk.organizationId, trunk]));
     this.#byUsername = new Map(
       trunks.flatMap((trunk) => (trunk.username === null ? [] : [[trunk.username, trunk]])),
     );
+    this.#read = read;
     this.#version++;
   }
 
-  /** Rises with every reload, so that whoever derives something from the trunks knows when to do it again. */
+  /** Rises with every change, so that whoever derives something from the trunks knows when to do it again. */
   get version(): number {
     return this.#version;
   }
@@ -57,6 +107,15 @@ export class Trunks {
   }
 }
 
+/** An organization that left the configuration file before its entries could have notes still has them as text. */
+export const readAllowedIps = ({ sip_allowed_ips }: OrganizationRow): AllowedAddress[] =>
+  (JSON.parse(sip_allowed_ips) as (AllowedAddress | string)[]).map((entry) =>
+    typeof entry === 'string' ? { cidr: entry, note: null } : entry,
+  );
+
+export const readSessionDefaults = ({ sip_session_defaults }: OrganizationRow): SessionDefaults | null =>
+  sip_session_defaults === null ? null : (JSON.parse(sip_session_defaults) as SessionDefaults);
+
 function readTrunk(row: OrganizationRow): Trunk {
   return {
     organizationId: row.id,
@@ -64,8 +123,11 @@ function readTrunk(row: OrganizationRow): Trunk {
     sipEnabled: row.sip_enabled === 1,
     username: row.sip_username,
     credentials: row.sip_credentials === null ? null : (JSON.parse(row.sip_credentials) as Credentials),
-    allowedIps: JSON.parse(row.sip_allowed_ips) as string[],
+    allowedIps: readAllowedIps(row).map(({ cidr }) => cidr),
     requireDigest: row.sip_require_digest === 1,
     concurrencyLimit: row.sip_concurrency_limit,
+    mediaTimeoutSeconds: row.sip_media_timeout_seconds,
+    inboundFirst: row.sip_inbound_first === 1,
+    sessionDefaults: readSessionDefaults(row) ?? {},
   };
 }

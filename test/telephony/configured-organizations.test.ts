@@ -35,11 +35,40 @@ describe('the organizations of the configuration', () => {
       organizationId: 'acme',
       active: true,
       environment: 'test',
+      scopes: ['*'],
     });
     expect(trunks.ofUsername('acme')).toMatchObject({
       organizationId: 'acme',
       sipEnabled: true,
       requireDigest: false,
+    });
+  });
+
+  test('may have inbound-first, session defaults and a media time-out, and an allowlist without notes', async () => {
+    const session_defaults = { mode: 'ai_agent', source_language: 'pt-BR', metadata: { site: 'b' } };
+    const more = {
+      inbound_first: true,
+      session_defaults,
+      media_timeout_seconds: 0,
+      allowed_ips: ['192.0.2.1'],
+    };
+    await bring({ ...acme, sip: { ...acme.sip, ...more } });
+    expect(trunks.ofOrganization('acme')).toMatchObject({
+      inboundFirst: true,
+      sessionDefaults: session_defaults,
+      mediaTimeoutSeconds: 0,
+      allowedIps: ['192.0.2.1'],
+    });
+    const { sip_allowed_ips } = await store.db
+      .selectFrom('organizations')
+      .selectAll()
+      .executeTakeFirstOrThrow();
+    expect(JSON.parse(sip_allowed_ips)).toEqual([{ cidr: '192.0.2.1', note: null }]);
+    await bring(acme);
+    expect(trunks.ofOrganization('acme')).toMatchObject({
+      inboundFirst: false,
+      sessionDefaults: {},
+      mediaTimeoutSeconds: null,
     });
   });
 

@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { sessionModes } from '../roles.ts';
+import { boundedObject, language } from './session-schemas.ts';
+
+/** The REST shapes of the telephony settings. Keys that are not named here are ignored. */
+
+export const byId = z.object({ id: z.string() });
+const carrier = z.enum(['twilio', 'telnyx']);
+const iso = z.iso.datetime();
+
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ object: z.literal('list'), data: z.array(item), has_more: z.literal(false), url: z.string() });
+
+/** A whole list: none of these is long enough to be given in pages. */
+export const list = <T>(url: string, data: T[]) => ({
+  object: 'list' as const,
+  data,
+  has_more: false as const,
+  url,
+});
+
+export const deleted = z.object({ id: z.string(), object: z.string(), deleted: z.literal(true) });
+
+export const buyNumberBody = z.object({
+  phone_number: z
+    .string()
+    .regex(/^\+[1-9]\d{6,14}$/, 'must be a number in E.164 form, such as +14155550100')
+    .meta({ examples: ['+14155550100'] }),
+});
+export const availableNumber = z.object({
+  object: z.literal('available_number'),
+  phone_number: z.string(),
+  carrier,
+});
+export const number = z.object({
+  id: z.string(),
+  object: z.literal('phone_number'),
+  phone_number: z.string(),
+  carrier,
+  active: z.boolean(),
+  created_at: iso,
+});
+
+const name = z.string().min(1).max(100).optional();
+/** Goes into a header, so printable ASCII only. */
+const carrierSecret = z.string().regex(/^[\x21-\x7e]{8,200}$/, 'must be 8 to 200 printable characters');
+export const addConnectionBody = z.discriminatedUnion('provider', [
+  z.object({
+    provider: z.literal('twilio'),
+    name,
+    account_sid: z.string().regex(/^AC[0-9a-fA-F]{32}$/, 'must be AC and 32 hexadecimal digits'),
+    auth_token: carrierSecret,
+  }),
+  z.object({ provider: z.literal('telnyx'), name, api_key: carrierSecret }),
+]);
+export const connection = z.object({
+  id: z.string(),
+  object: z.literal('connection'),
+  provider: carrier,
+  name: z.string(),
+  account_sid: z.string().nullable(),
+  status: z.enum(['verified', 'unverified', 'rejected']),
+  status_detail: z.string().nullable(),
+  is_default: z.boolean(),
+  active: z.boolean(),
+  created_at: iso,
+});
+
+const mode = z.enum(sessionModes as [(typeof sessionModes)[number], ...(typeof sessionModes)[number][]]);
+export const changeSipBody = z.object({
+  enabled: z.boolean().optional(),
+  require_digest: z.boolean().optional(),
+  concurrency_limit: z.int().min(1).max(100_000).optional(),
+  media_timeout_seconds: z.int().min(0).max(86_400).nullish(),
+  inbound_first: z.boolean().optional(),
+  session_defaults: z
+    .object({
+      mode: mode.optional(),
+      source_language: language.nullish(),
+      target_language: language.nullish(),
+      metadata: boundedObject.nullish(),
+    })
+    .nullish(),
+  tls_required: z.boolean().optional(),
+  srtp: z.enum(['off', 'optional', 'required']).optional(),
+});
+
+export const allowedIp = z.object({
+  object: z.literal('allowed_ip'),
+  cidr: z.string(),
+  note: z.string().nullable(),
+});
+export const allowIpBody = z.object({
+  cidr: z
+    .string()
+    .min(1)
+    .max(64)
+    .meta({ examples: ['192.0.2.0/24'] }),
+  note: z.string().max(200).nullish(),
+  confirm: z.string().max(100).optional(),
+});
+export const byCidr = z.object({ cidr: z.string().min(1).max(64) });
+
+export const sipSettings = z.object({
+  object: z.literal('sip_settings'),
+  managed_by: z.enum(['api', 'config']),
+  enabled: z.boolean(),
+  username: z.string().nullable(),
+  domain: z.string(),
+  allowed_ips: z.array(allowedIp),
+  require_digest: z.boolean(),
+  concurrency_limit: z.int(),
+  media_timeout_seconds: z.int().nullable(),
+  inbound_first: z.boolean(),
+  session_defaults: z
+    .object({
+      mode,
+      source_language: z.string().nullable(),
+      target_language: z.string().nullable(),
+      metadata: z.record(z.string(), z.unknown()).nullable(),
+    })
+    .nullable(),
+  tls_required: z.literal(false),
+  srtp: z.literal('off'),
+});
+/** `password` is there in the one answer that shows it, else null. */
+export const sipSettingsWithPassword = sipSettings.extend({ password: z.string().nullable() });
+
+export const pbxConfiguration = z.object({
+  object: z.literal('pbx_configuration'),
+  pbx: z.enum(['freeswitch', 'asterisk', 'kamailio']),
+  file: z.string(),
+  text: z.string(),
+});

@@ -1,0 +1,30 @@
+import { describe, expect, test } from 'vitest';
+import { pbxConfigurations } from '../../src/telephony/pbx-configuration.ts';
+
+const trunk = {
+  username: 'kg-1',
+  domain: 'sip.example.com',
+  realm: 'Example; <PBX> & Co',
+  gateway: '203.0.113.7:5070',
+};
+const textOf = (pbx: string, values = trunk as Parameters<typeof pbxConfigurations>[0]) =>
+  pbxConfigurations(values).find((one) => one.pbx === pbx)?.text ?? '';
+
+describe('PBX configurations', () => {
+  test.each(['freeswitch', 'asterisk', 'kamailio'])('for %s hold the values of the organization', (pbx) => {
+    for (const value of ['kg-1', 'sip.example.com', '203.0.113.7:5070', 'PASSWORD'])
+      expect(textOf(pbx)).toContain(value);
+  });
+
+  test('escape what a format would read otherwise', () => {
+    expect(textOf('freeswitch')).toContain('value="Example; &lt;PBX&gt; &amp; Co"');
+    expect(textOf('asterisk')).toContain('realm=Example\\; <PBX> & Co');
+    expect(textOf('kamailio')).toContain('"Example; <PBX> & Co"');
+  });
+
+  test('name no credentials where the trunk has none', () => {
+    const bare = { ...trunk, username: null };
+    for (const pbx of ['freeswitch', 'asterisk', 'kamailio'])
+      expect(textOf(pbx, bare)).not.toMatch(/PASSWORD|null/);
+  });
+});
