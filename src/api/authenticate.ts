@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
-import type { ApiCaller } from '../telephony/api-keys.ts';
+import { type ApiCaller, hasScope, type Scope } from '../telephony/api-keys.ts';
 
 /**
  * Who sends a request: `Authorization: Bearer <key>` or `X-API-Key: <key>` (contract §2).
@@ -19,6 +19,16 @@ export async function authenticate(
 }
 
 /**
+ * Whether a caller's key is good for a route. A route that names no scope is closed.
+ * @throws ApiError `insufficient_permissions`
+ */
+export function authorize(caller: ApiCaller, scope: Scope | undefined): void {
+  if (scope !== undefined && hasScope(caller, scope)) return;
+  const message = `The API key does not have the scope ${scope ?? 'of this route'}.`;
+  throw new ApiError('insufficient_permissions', { message });
+}
+
+/**
  * Whether a request may see what only the operator may: with `api.admin_key`, or, where none is set, from this machine.
  * @throws ApiError `invalid_api_key`
  */
@@ -33,7 +43,8 @@ export function authenticateOperator(request: FastifyRequest, adminKey: string |
     throw new ApiError('invalid_api_key');
 }
 
-function presentedKey({ headers }: FastifyRequest): string | undefined {
+/** The key that a request carries, if it carries one. */
+export function presentedKey({ headers }: FastifyRequest): string | undefined {
   const { authorization } = headers;
   if (authorization?.slice(0, 7).toLowerCase() === 'bearer ') return authorization.slice(7).trim();
   const key = headers['x-api-key'];

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { ApiError, apiErrors } from '../errors.ts';
+import { ApiError, apiErrors, StoreUnavailable } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** Fastify's own refusals of a request, as codes of ours. */
@@ -21,6 +21,9 @@ export function errorHandler(log: Log) {
   };
 }
 
+/** More than so many faults of one request are not listed. */
+const ISSUES_MOST = 10;
+
 export function sendError(request: FastifyRequest, reply: FastifyReply, error: ApiError): FastifyReply {
   const { status, type } = apiErrors[error.code];
   if (error.retryAfter !== undefined) reply.header('Retry-After', error.retryAfter);
@@ -32,17 +35,24 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, error: A
 
 function asApiError(error: FastifyError): ApiError {
   if (error instanceof ApiError) return error;
-  if (hasZodFastifySchemaValidationErrors(error)) return validationError(error.validation[0]);
+  if (error instanceof StoreUnavailable) return new ApiError('store_unavailable', { retryAfter: 5 });
+  if (hasZodFastifySchemaValidationErrors(error)) return validationError(error.validation);
   const code = fastifyCodes[error.code];
   if (code) return new ApiError(code);
   if (error.statusCode === 400) return new ApiError('malformed_body', { message: error.message });
   return new ApiError('internal_error');
 }
 
-/** The first thing that is wrong, by its path: `routing.phone_number`. */
-function validationError(first: { instancePath: string; message?: string } | undefined): ApiError {
-  const param = first?.instancePath.split('/').filter(Boolean).join('.');
-  if (!param)
-    return new ApiError('invalid_request', { message: first?.message ?? 'The body must be a JSON object.' });
-  return new ApiError('invalid_request', { param, message: `${param}: ${first?.message ?? 'not valid'}` });
+/** Everything that is wrong, by its path; `param` names the first: `routing.phone_number`. */
+function validationError(issues: readonly { instancePath: string; message?: string }[]): ApiError {
+  const pathOf = (issue: { instancePath: string }) => issue.instancePath.split('/').filter(Boolean).join('.');
+  const words = issues.slice(0, ISSUES_MOST).map((issue) => {
+    const path = pathOf(issue);
+    return path === ''
+      ? (issue.message ?? 'The body must be a JSON object.')
+      : `${path}: ${issue.message ?? 'not valid'}`;
+  });
+  const [first] = issues;
+  const param = first === undefined ? '' : pathOf(first);
+  return new ApiError('invalid_request', { param: param || undefined, message: words.join('; ') });
 }

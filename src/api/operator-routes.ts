@@ -2,8 +2,10 @@ import type { FastifyInstance } from 'fastify';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RecentRefusals } from '../telemetry/recent-refusals.ts';
 import { authenticateOperator } from './authenticate.ts';
+import type { Guard } from './guard.ts';
 
 export interface OperatorRoutes {
+  guard: Guard;
   adminKey: string | undefined;
   metrics: Metrics;
   refusals: RecentRefusals;
@@ -11,25 +13,36 @@ export interface OperatorRoutes {
   notReady: () => string[];
 }
 
+const tags = ['Operator'];
+
 /** What an operator and a load balancer ask: `/healthz`, `/readyz`, `/metrics`, `/v1/admin/refusals`. */
 export function operatorRoutes(
   app: FastifyInstance,
-  { adminKey, metrics, refusals, notReady }: OperatorRoutes,
+  { guard, adminKey, metrics, refusals, notReady }: OperatorRoutes,
 ): void {
-  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/healthz', { schema: { tags, summary: 'Whether the process is alive' } }, async () => ({
+    status: 'ok',
+  }));
 
-  app.get('/readyz', async (_request, reply) => {
+  app.get('/readyz', { schema: { tags, summary: 'Whether it takes calls' } }, async (_request, reply) => {
     const reasons = notReady();
     const ready = reasons.length === 0;
     return reply.status(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready', reasons });
   });
 
-  app.get('/metrics', async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.scrape()),
+  app.get(
+    '/metrics',
+    { schema: { tags, summary: 'Metrics in the text format of Prometheus' } },
+    async (_request, reply) =>
+      reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.scrape()),
   );
 
-  app.get('/v1/admin/refusals', async (request) => {
-    authenticateOperator(request, adminKey);
-    return { object: 'list', data: refusals.list() };
-  });
+  app.get(
+    '/v1/admin/refusals',
+    { schema: { tags, summary: 'The latest refusals of SIP requests' } },
+    async (request, reply) => {
+      await guard.identify(request, reply, () => authenticateOperator(request, adminKey));
+      return { object: 'list', data: refusals.list() };
+    },
+  );
 }

@@ -1,26 +1,56 @@
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, {
+  type FastifyInstance,
+  type FastifyPluginCallback,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { ApiError } from '../errors.ts';
 import { newRequestId } from '../ids.ts';
+import type { Claim, IdempotencyKeys } from '../sessions/idempotency-keys.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { ApiCaller } from '../telephony/api-keys.ts';
-import { authenticate } from './authenticate.ts';
+import type { ApiCaller, Scope } from '../telephony/api-keys.ts';
+import { type CallRoutes, callRoutes } from './call-routes.ts';
 import { errorHandler, sendError } from './envelope.ts';
+import { Guard, type GuardOptions } from './guard.ts';
+import { idempotentRoutes } from './idempotency.ts';
+import { acceptJson } from './json-body.ts';
+import { describeApi } from './openapi.ts';
 import { type OperatorRoutes, operatorRoutes } from './operator-routes.ts';
+import { type OrganizationRoutes, organizationAdminRoutes } from './organization-routes.ts';
 import { type SessionRoutes, sessionRoutes } from './session-routes.ts';
+import { type TelephonyRoutes, telephonyRoutes } from './telephony-routes.ts';
+import { type WebhookRoutes, webhookRoutes } from './webhook-routes.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set before any route of `/v1` runs. */
     caller: ApiCaller;
+    /** Set while a request with an `Idempotency-Key` is worked on. */
+    claim?: Claim;
+  }
+  interface FastifyContextConfig {
+    /** What the caller's key must be good for; every route of an organization names it. */
+    scope?: Scope;
+    /** Takes an `Idempotency-Key`. */
+    idempotent?: boolean;
+    /** Counts against `api.rate_limit.session_creates_per_minute` too. */
+    createsSession?: boolean;
   }
 }
 
-export interface ApiOptions extends SessionRoutes, OperatorRoutes {
+export interface ApiOptions
+  extends SessionRoutes,
+    CallRoutes,
+    TelephonyRoutes,
+    WebhookRoutes,
+    GuardOptions,
+    OrganizationRoutes,
+    Omit<OperatorRoutes, 'guard'> {
   log: Log;
   metrics: Metrics;
-  findCaller: (key: string) => Promise<ApiCaller | undefined>;
+  idempotencyKeys: IdempotencyKeys;
 }
 
 const BODY_MOST_BYTES = 65_536;
@@ -45,35 +75,53 @@ export function createApi(options: ApiOptions): FastifyInstance {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(errorHandler(options.log));
-  app.setNotFoundHandler((request, reply) => sendError(request, reply, new ApiError('not_found')));
-  acceptEmptyJson(app);
+  app.setNotFoundHandler(notFound);
+  acceptJson(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('X-Request-ID', request.id);
   });
   app.addHook('onResponse', async (_request, reply) => {
     options.metrics.http_requests_total.inc({ status: String(reply.statusCode) });
   });
-  operatorRoutes(app, options);
-  app.register((scope, _options, done) => {
-    scope.addHook('onRequest', async (request) => {
-      request.caller = await authenticate(request, options.findCaller);
-    });
-    sessionRoutes(scope, options);
-    done();
-  });
+  const guard = new Guard(options);
+  describeApi(app);
+  app.register(within((scope) => operatorRoutes(scope, { ...options, guard })));
+  app.register(within((scope) => organizationAdminRoutes(scope, guard, options)));
+  app.register(within((scope) => organizationRoutes(scope, guard, options)));
+  app.register(
+    within((scope) => guardUnknown(scope, guard)),
+    { prefix: '/v1' },
+  );
   return app;
 }
 
-/** `POST …/end` has no body, but many clients name a content type all the same. */
-function acceptEmptyJson(app: FastifyInstance): void {
-  app.removeContentTypeParser('application/json');
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
-    if (body === '') return done(null, undefined);
+/** A plugin: its hooks count for its own routes only, and what it throws stops the start. */
+const within =
+  (add: (scope: FastifyInstance) => void): FastifyPluginCallback =>
+  (scope, _options, done) => {
     try {
-      done(null, JSON.parse(body as string));
+      add(scope);
+      done();
     } catch (error) {
-      const words = (error as Error).message;
-      done(new ApiError('malformed_body', { message: `The body is not valid JSON: ${words}` }));
+      done(error as Error);
     }
-  });
+  };
+
+/** What an organization asks with its key. */
+function organizationRoutes(scope: FastifyInstance, guard: Guard, options: ApiOptions): void {
+  scope.addHook('onRequest', (request, reply) => guard.pass(request, reply));
+  idempotentRoutes(scope, options.idempotencyKeys);
+  sessionRoutes(scope, options);
+  callRoutes(scope, options);
+  telephonyRoutes(scope, options);
+  webhookRoutes(scope, options);
 }
+
+/** An address under `/v1` that does not exist is told only to those who may ask. */
+function guardUnknown(scope: FastifyInstance, guard: Guard): void {
+  scope.addHook('onRequest', (request, reply) => guard.pass(request, reply));
+  scope.setNotFoundHandler(notFound);
+}
+
+const notFound = (request: FastifyRequest, reply: FastifyReply) =>
+  sendError(request, reply, new ApiError('not_found'));

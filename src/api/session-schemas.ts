@@ -1,20 +1,23 @@
 import { z } from 'zod';
-import { sessionModes } from '../roles.ts';
+import { type SessionMode, sessionModes } from '../roles.ts';
 
-/** The REST shapes of a session (contract §5.2). Keys that are not named here are ignored. */
+/** What a request may say about a session (contract §5.2). Keys that are not named here are ignored. */
 
 const METADATA_MOST_BYTES = 16_384;
 const languageNames = new Intl.DisplayNames(['en'], { type: 'language', fallback: 'none' });
 
 /** ISO 639 with an optional region or script (BCP 47): `en`, `pt-BR`. */
-const language = z.string().refine(isLanguage, 'must be a language code such as en, es, de or pt-BR');
+export const language = z.string().refine(isLanguage, {
+  error: ({ input }) =>
+    `${JSON.stringify(String(input).slice(0, 20))} is no language code such as en, es, de or pt-BR`,
+});
 
 function isLanguage(code: string): boolean {
   if (!/^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,2}$/.test(code)) return false;
   return languageNames.of((code.split('-')[0] as string).toLowerCase()) !== undefined;
 }
 
-const boundedObject = z
+export const boundedObject = z
   .record(z.string(), z.unknown())
   .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= METADATA_MOST_BYTES, {
     message: `must be at most ${METADATA_MOST_BYTES} bytes of JSON`,
@@ -48,13 +51,47 @@ const routing = z.object({
     .optional(),
 });
 
-export const createSessionBody = z.object({
-  mode: z.enum(sessionModes as [(typeof sessionModes)[number], ...(typeof sessionModes)[number][]]),
-  source_language: language.nullish(),
-  target_language: language.nullish(),
-  routing: routing.nullish(),
-  metadata: boundedObject.nullish(),
-  ai_agent: boundedObject.nullish(),
-  recording: z.object({ enabled: z.boolean().default(false) }).nullish(),
-  provider: z.undefined('must not be sent: use routing to choose the telephony path').optional(),
-});
+/** The three create calls of the contract: a managed number, one's own connection, SIP (contract §3). */
+const createExamples = [
+  {
+    mode: 'bidirectional_translation',
+    source_language: 'en',
+    target_language: 'es',
+    routing: { phone_number: '+14155550100' },
+  },
+  {
+    mode: 'assistive_translation',
+    routing: { connection_id: 'pcon_01JQZX3M8T5VY7B2N4K6P9R1WC', direction: 'inbound' },
+    metadata: { ticket: 42 },
+  },
+  {
+    mode: 'bidirectional_translation',
+    source_language: 'en',
+    target_language: 'pt-BR',
+    routing: { type: 'sip', sip: { from_uri: 'sip:alice@example.com', headers: { 'X-Queue': '7' } } },
+  },
+];
+
+export const createSessionBody = z
+  .object({
+    mode: z.enum(sessionModes as [SessionMode, ...SessionMode[]]),
+    source_language: language.nullish().describe('Language of party A; left out, it is detected'),
+    target_language: language.nullish().describe('Language of party B; left out, it is detected'),
+    routing: routing.nullish().describe('Left out: the default connection'),
+    metadata: boundedObject.nullish(),
+    ai_agent: boundedObject.nullish(),
+    recording: z.object({ enabled: z.boolean().default(false) }).nullish(),
+    provider: z.undefined('must not be sent: use routing to choose the telephony path').optional(),
+  })
+  .meta({ examples: createExamples });
+
+export const hangUpBody = z
+  .object({
+    leg_id: z.string().min(1).max(100).optional(),
+    role: z.enum(['customer', 'agent']).optional(),
+  })
+  .refine(({ leg_id, role }) => leg_id === undefined || role === undefined, 'leg_id or role, not both')
+  .nullish()
+  .meta({ examples: [{}, { role: 'agent' }, { leg_id: 'leg_01JQZX3M8T5VY7B2N4K6P9R1WC' }] });
+
+export const sessionParams = z.object({ id: z.string().describe('sess_ and a ULID') });

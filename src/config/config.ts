@@ -2,14 +2,18 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { sessionModes } from '../roles.ts';
 import { applyEnvironment } from './environment.ts';
 import { configurationProblems, type Problem } from './problems.ts';
+import { scopes } from './scopes.ts';
 import {
   addressSchema,
   allowed,
   cidrSchema,
   domainSchema,
+  e164Schema,
   hostPortSchema,
+  languageSchema,
   listenSchema,
   portRangeSchema,
   secret,
@@ -35,20 +39,28 @@ const flag = (fallback: boolean) => allowed(z.boolean(), 'true or false').defaul
 
 const isWebSocketUrl = (value: string): boolean => /^wss?:\/\//.test(value) && URL.canParse(value);
 
+/** A key alone is one with all scopes. */
+const apiKey = z.preprocess(
+  (item) => (typeof item === 'string' ? { key: item } : item),
+  z.strictObject({
+    key: secret(
+      allowed(
+        z.string().regex(/^sk_(live|test)_[A-Za-z0-9_-]{8,128}$/),
+        'sk_live_ or sk_test_ and 8 to 128 letters, digits, _ or -',
+      ),
+    ),
+    scopes: z
+      .array(allowed(z.enum(['*', ...scopes]), `* (all) or one of ${scopes.join(', ')}`))
+      .min(1)
+      .max(20)
+      .default(['*']),
+  }),
+);
+
 const organization = z.strictObject({
   id: allowed(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), '1 to 64 letters, digits, _ or -'),
   name: text(200),
-  api_keys: z
-    .array(
-      secret(
-        allowed(
-          z.string().regex(/^sk_(live|test)_[A-Za-z0-9_-]{8,128}$/),
-          'sk_live_ or sk_test_ and 8 to 128 letters, digits, _ or -',
-        ),
-      ),
-    )
-    .max(100)
-    .default([]),
+  api_keys: z.array(apiKey).max(100).default([]),
   sip: z
     .strictObject({
       enabled: flag(true),
@@ -60,6 +72,19 @@ const organization = z.strictObject({
       allowed_ips: z.array(cidrSchema).max(1000).default([]),
       require_digest: flag(false),
       concurrency_limit: count(1, 100_000, 100),
+      media_timeout_seconds: allowed(
+        z.number().int().min(0).max(86_400),
+        'a whole number of seconds from 0 to 86400',
+      ).optional(),
+      inbound_first: flag(false),
+      session_defaults: z
+        .strictObject({
+          mode: allowed(z.enum(sessionModes), sessionModes.join(', ')).optional(),
+          source_language: languageSchema.optional(),
+          target_language: languageSchema.optional(),
+          metadata: allowed(z.record(z.string(), z.unknown()), 'a map').optional(),
+        })
+        .optional(),
     })
     .prefault({}),
 });
@@ -124,6 +149,23 @@ const pipeline = z.strictObject({
     .prefault({}),
 });
 
+const carrierUrl = (standard: string) =>
+  allowed(z.url({ protocol: /^https?$/ }), 'an http:// or https:// address').default(standard);
+
+const telephony = z.strictObject({
+  inventory: z
+    .array(
+      z.strictObject({
+        phone_number: e164Schema,
+        carrier: allowed(z.enum(['twilio', 'telnyx']), 'twilio or telnyx'),
+      }),
+    )
+    .max(10_000)
+    .default([]),
+  twilio_url: carrierUrl('https://api.twilio.com'),
+  telnyx_url: carrierUrl('https://api.telnyx.com'),
+});
+
 export const configSchema = z.strictObject({
   sip: sip.prefault({}),
   api: z
@@ -131,11 +173,26 @@ export const configSchema = z.strictObject({
       listen: hostPortSchema.default('0.0.0.0:8080'),
       admin_key: secret(allowed(z.string().min(16).max(200), 'a text of 16 to 200 characters')).optional(),
       public_url: allowed(z.url({ protocol: /^https?$/ }), 'an http:// or https:// address').optional(),
+      rate_limit: z
+        .strictObject({
+          requests_per_minute: count(1, 1_000_000, 600),
+          session_creates_per_minute: count(1, 1_000_000, 300),
+          failed_authentications_per_minute: count(1, 1_000_000, 60),
+        })
+        .prefault({}),
     })
     .prefault({}),
-  store: z.strictObject({ url: storeUrlSchema.default('sqlite:var/kallglot.db') }).prefault({}),
+  store: z
+    .strictObject({
+      url: storeUrlSchema.default('sqlite:var/kallglot.db'),
+      encryption_key: secret(
+        allowed(z.string().min(16).max(200), 'a text of 16 to 200 characters'),
+      ).optional(),
+    })
+    .prefault({}),
   media: media.prefault({}),
   pipeline: pipeline.prefault({}),
+  telephony: telephony.prefault({}),
   session: z
     .strictObject({
       unused_minutes: minutes(30),
@@ -143,6 +200,7 @@ export const configSchema = z.strictObject({
       rejoin_seconds: seconds(0, 3600, 30),
     })
     .prefault({}),
+  webhooks: z.strictObject({ allow_private: flag(false) }).prefault({}),
   limits: z.strictObject({ max_calls: count(1, 100_000, 1000) }).prefault({}),
   log: z
     .strictObject({
@@ -209,18 +267,21 @@ function withoutNulls(settings: unknown): unknown {
 }
 
 /** What no single key can tell: values that have to fit each other. */
-function crossChecks({ organizations }: Config): Problem[] {
+function crossChecks({ organizations, telephony }: Config): Problem[] {
   const problems: Problem[] = [];
   const once = (seen: Set<string>, value: string, path: string, shown = value) => {
     if (seen.has(value))
       problems.push({ path, found: `${shown} a second time`, allowed: 'a value used once' });
     seen.add(value);
   };
+  const numbers = new Set<string>();
+  for (const [index, { phone_number }] of telephony.inventory.entries())
+    once(numbers, phone_number, `telephony.inventory[${index}].phone_number`);
   const [ids, usernames, keys] = [new Set<string>(), new Set<string>(), new Set<string>()];
   organizations.forEach(({ id, api_keys, sip: trunk }, index) => {
     const path = `organizations[${index}]`;
     once(ids, id, `${path}.id`);
-    for (const key of api_keys) once(keys, key, `${path}.api_keys`, 'a key');
+    for (const { key } of api_keys) once(keys, key, `${path}.api_keys`, 'a key');
     if (trunk.username !== undefined) once(usernames, trunk.username, `${path}.sip.username`);
     if ((trunk.username === undefined) !== (trunk.password === undefined)) {
       problems.push({

@@ -23,7 +23,7 @@ export function applyEnvironment(
   return result;
 }
 
-/** The schema of one key, with `default`, `optional` and the like taken off; undefined for an unknown key. */
+/** The schema of one key, with `default`, `optional`, `preprocess` and the like taken off; undefined for an unknown key. */
 export function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | undefined {
   let current: z.ZodType | undefined = unwrap(schema);
   for (const key of path) {
@@ -41,7 +41,8 @@ export function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.Zod
 function unwrap(schema: z.ZodType): z.ZodType {
   let current = schema;
   for (;;) {
-    const inner = (current.def as { innerType?: z.ZodType }).innerType;
+    const { innerType, out } = current.def as { innerType?: z.ZodType; out?: z.ZodType };
+    const inner = innerType ?? out;
     if (inner === undefined) return current;
     current = inner;
   }

@@ -74,11 +74,21 @@ export const listenSchema = allowed(
   z.string().refine((value) => parseListen(value) !== undefined),
   'udp:ADDRESS:PORT or tcp:ADDRESS:PORT, such as udp:0.0.0.0:5060 or tcp:[::]:5060',
 );
+export const e164Schema = allowed(
+  z.string().regex(/^\+[1-9]\d{6,14}$/),
+  'a number in E.164 form, such as +14155550100',
+);
+export const languageSchema = allowed(
+  z.string().regex(/^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,2}$/),
+  'a language code such as en, es, de or pt-BR',
+);
 export const portRangeSchema = allowed(
   z.string().refine((value) => parsePortRange(value) !== undefined),
   'FIRST-LAST, from 1024 to 65535 and at least 3 ports, such as 20000-29999',
 );
-export const storeUrlSchema = allowed(
-  z.string().regex(/^sqlite:.+/),
-  'sqlite:PATH, such as sqlite:var/kallglot.db or sqlite::memory:',
+export const storeUrlSchema = secret(
+  allowed(
+    z.string().refine((value) => /^sqlite:.+|^postgres(ql)?:\/\/.+/.test(value) && URL.canParse(value)),
+    'sqlite:PATH, such as sqlite:var/kallglot.db, or postgres://USER:PASSWORD@HOST:PORT/DATABASE',
+  ),
 );

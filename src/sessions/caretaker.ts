@@ -1,10 +1,12 @@
 import type { Clock } from '../clock.ts';
 import type { SessionId } from '../ids.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { IdempotencyKeys } from './idempotency-keys.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface CaretakerOptions {
   sessions: Sessions;
+  idempotencyKeys: IdempotencyKeys;
   clock: Clock;
   log: Log;
   /** A session that is never called ends after this. */
@@ -18,8 +20,10 @@ export interface CaretakerOptions {
 }
 
 const SWEEP_MS = 15_000;
+/** A session that no node has marked alive for so long has lost its process. */
+const LEFT_BEHIND_MS = 3 * SWEEP_MS;
 
-/** Ends the sessions that nobody else will end (decisions §4). */
+/** Ends the sessions that nobody else will end (decisions §4), and forgets answers that are too old to be repeated. */
 export class Caretaker {
   readonly #options: CaretakerOptions;
   readonly #startedAt: number;
@@ -41,32 +45,29 @@ export class Caretaker {
   }
 
   async sweep(): Promise<void> {
-    const { sessions, clock, unusedMinutes, rejoinSeconds, live, silent } = this.#options;
+    const { sessions, idempotencyKeys, clock, unusedMinutes, rejoinSeconds, live, silent } = this.#options;
     const now = clock.now();
+    await idempotencyKeys.sweep();
     await sessions.markAlive(live());
-    const unused = await sessions.unusedSince(now - unusedMinutes * 60_000);
-    await this.#end(
+    const aliveBefore = now - LEFT_BEHIND_MS;
+    const unused = await sessions.unusedSince(now - unusedMinutes * 60_000, aliveBefore);
+    await this.#endLeftBehind(
       unused.map((id) => ({ id, at: now })),
       'unused',
     );
-    await this.#end(
-      silent().map((id) => ({ id, at: now })),
-      'silent',
-      true,
-    );
+    await Promise.all(silent().map((id) => sessions.apply(id, { type: 'ended', at: now, reason: 'silent' })));
     if (now - this.#startedAt < rejoinSeconds * 1000) return;
-    const active = await sessions.active();
-    await this.#end(
-      active.map(({ id, lastAliveAt }) => ({ id, at: lastAliveAt })),
+    // Another node's sessions are alive there, and marked so.
+    const dead = (await sessions.active()).filter(({ lastAliveAt }) => lastAliveAt < aliveBefore);
+    await this.#endLeftBehind(
+      dead.map(({ id, lastAliveAt }) => ({ id, at: lastAliveAt })),
       'completed',
     );
   }
 
-  async #end(found: { id: SessionId; at: number }[], reason: string, evenLive = false): Promise<void> {
-    const live = new Set(evenLive ? [] : this.#options.live());
+  async #endLeftBehind(found: { id: SessionId; at: number }[], reason: string): Promise<void> {
+    const live = new Set(this.#options.live());
     const ending = found.filter(({ id }) => !live.has(id));
-    await Promise.all(
-      ending.map(({ id, at }) => this.#options.sessions.apply(id, { type: 'ended', at, reason })),
-    );
+    await Promise.all(ending.map(({ id, at }) => this.#options.sessions.endLeftBehind(id, at, reason)));
   }
 }

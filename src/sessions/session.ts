@@ -12,6 +12,9 @@ export interface Session {
   readonly sourceLanguage: string | null;
   readonly targetLanguage: string | null;
   readonly routing: Readonly<Record<string, unknown>> | null;
+  /** What the route came to: the organization's number, or its connection. */
+  readonly phoneNumber: string | null;
+  readonly connectionId: string | null;
   readonly metadata: Readonly<Record<string, unknown>> | null;
   readonly aiAgent: Readonly<Record<string, unknown>> | null;
   readonly createdAt: number;
@@ -58,6 +61,8 @@ export function readSession(row: SessionRow): Session {
     sourceLanguage: row.source_language,
     targetLanguage: row.target_language,
     routing: json(row.routing),
+    phoneNumber: row.phone_number,
+    connectionId: row.connection_id,
     metadata: json(row.metadata),
     aiAgent: json(row.ai_agent),
     createdAt: row.created_at,

@@ -1,11 +1,16 @@
+import type { Transaction } from 'kysely';
 import type { Clock } from '../clock.ts';
 import { ApiError } from '../errors.ts';
 import { newSessionId, type SessionId } from '../ids.ts';
 import type { SessionMode } from '../roles.ts';
+import type { Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
-import type { CallRecord } from '../telemetry/call-record.ts';
+import type { CallRecord, OpenCallRecord } from '../telemetry/call-record.ts';
+import { writeEvent } from './events.ts';
+import { disconnectedData, type LegFacts, legView } from './leg-view.ts';
 import type { Route } from './routing.ts';
-import { readSession, type Session, type SessionEvent, transition } from './session.ts';
+import { durationSeconds, readSession, type Session, type SessionEvent, transition } from './session.ts';
+import { sessionView } from './session-view.ts';
 
 export interface NewSession {
   organizationId: string;
@@ -17,8 +22,19 @@ export interface NewSession {
   aiAgent: Readonly<Record<string, unknown>> | null;
 }
 
+export interface PreparedSession {
+  session: Session;
+  save: (also?: AlsoWrite<Session>) => Promise<void>;
+}
+
+/** Sessions that one sweep looks at; what is left comes with the next. */
+const SWEPT_AT_ONCE = 5000;
+
 /** Called once for every session that ends, after the end is on disk. */
 type EndedListener = (session: Session) => void;
+
+/** Something more that is written in the transaction of a change: both are on disk, or neither. */
+export type AlsoWrite<T> = (transaction: Transaction<Schema>, changed: T) => Promise<void>;
 
 /** The records of sessions and of their legs, and the events of a session's life. */
 export class Sessions {
@@ -26,16 +42,33 @@ export class Sessions {
   readonly #clock: Clock;
   readonly #endedListeners: EndedListener[] = [];
 
-  constructor(store: Store, clock: Clock) {
+  readonly #sipDomain: string;
+  #onEvent: () => void = () => undefined;
+
+  /** @param sipDomain host part of the sessions' SIP URIs, as the events show them */
+  constructor(store: Store, clock: Clock, sipDomain: string) {
     this.#store = store;
     this.#clock = clock;
+    this.#sipDomain = sipDomain;
+  }
+
+  /** Called after events have been written, so that their delivery need not wait for a look. */
+  onEvent(listener: () => void): void {
+    this.#onEvent = listener;
   }
 
   onEnded(listener: EndedListener): void {
     this.#endedListeners.push(listener);
   }
 
-  async create(wanted: NewSession, route: Route): Promise<Session> {
+  async create(wanted: NewSession, route: Route, also?: AlsoWrite<Session>): Promise<Session> {
+    const { session, save } = this.prepare(wanted, route);
+    await save(also);
+    return session;
+  }
+
+  /** A session that has its id, but is known to nobody until it is saved. */
+  prepare(wanted: NewSession, route: Route): PreparedSession {
     const json = (value: object | null) => (value === null ? null : JSON.stringify(value));
     const row = {
       id: newSessionId(),
@@ -46,6 +79,8 @@ export class Sessions {
       source_language: wanted.sourceLanguage,
       target_language: wanted.targetLanguage,
       routing: json(wanted.routing),
+      phone_number: route.phoneNumber ?? null,
+      connection_id: route.connectionId ?? null,
       metadata: json(wanted.metadata),
       ai_agent: json(wanted.aiAgent),
       created_at: this.#clock.now(),
@@ -54,8 +89,16 @@ export class Sessions {
       end_reason: null,
       last_alive_at: null,
     };
-    await this.#store.write((transaction) => transaction.insertInto('sessions').values(row).execute());
-    return readSession(row);
+    const session = readSession(row);
+    const save = async (also?: AlsoWrite<Session>) => {
+      await this.#store.write(async (transaction) => {
+        await transaction.insertInto('sessions').values(row).execute();
+        await this.#writeSessionEvent(transaction, 'session.created', session, row.created_at);
+        await also?.(transaction, session);
+      });
+      this.#onEvent();
+    };
+    return { session, save };
   }
 
   async find(id: SessionId): Promise<Session | undefined> {
@@ -76,37 +119,113 @@ export class Sessions {
 
   /**
    * Applies an event to a session; what was decided is on disk when the promise resolves.
+   * @param also runs even when the event changes nothing
    * @returns the session as it is now, or undefined when there is none
    */
-  async apply(id: SessionId, event: SessionEvent): Promise<Session | undefined> {
+  async apply(id: SessionId, event: SessionEvent, also?: AlsoWrite<Session>): Promise<Session | undefined> {
     const { session, changed } = await this.#store.write(async (transaction) => {
-      const row = await transaction
-        .selectFrom('sessions')
-        .selectAll()
-        .where('id', '=', id)
-        .executeTakeFirst();
-      const change = row && transition(row.status, event);
-      if (!row || !change) return { session: row && readSession(row), changed: false };
-      await transaction.updateTable('sessions').set(change).where('id', '=', id).execute();
-      return { session: readSession({ ...row, ...change }), changed: true };
+      const outcome = await advance(transaction, id, event);
+      const { session, changed } = outcome;
+      if (session && changed)
+        await this.#writeSessionEvent(transaction, `session.${event.type}`, session, event.at);
+      if (session) await also?.(transaction, session);
+      return outcome;
     });
+    if (changed) this.#onEvent();
     if (changed && session?.status === 'ended')
       for (const listener of this.#endedListeners) listener(session);
     return session;
   }
 
-  async record(call: CallRecord): Promise<void> {
-    await this.#store.write((transaction) => transaction.insertInto('call_records').values(call).execute());
+  /** A leg was answered: tells of it (decisions §8), and keeps what is needed should this process die. */
+  async connected(leg: LegFacts, record: OpenCallRecord, at: number): Promise<void> {
+    const data = {
+      session_id: leg.sessionId,
+      provider: 'sip',
+      leg: legView(leg),
+      connected_at: new Date(at).toISOString(),
+    };
+    const { organizationId, sessionId } = leg;
+    const row = {
+      leg_id: leg.id,
+      session_id: sessionId,
+      leg: JSON.stringify(leg),
+      record: JSON.stringify(record),
+    };
+    await this.#store.write(async (transaction) => {
+      await transaction.insertInto('open_legs').values(row).execute();
+      await writeEvent(transaction, {
+        organizationId,
+        sessionId,
+        type: 'session.provider.connected',
+        data,
+        at,
+      });
+    });
+    this.#onEvent();
   }
 
-  /** The ids of sessions that were made before a moment and never called. */
-  async unusedSince(moment: number): Promise<SessionId[]> {
+  /** Keeps the record of a leg that ended, and tells of it if it was ever answered. */
+  async record(call: CallRecord, leg: LegFacts): Promise<void> {
+    await this.#store.write((transaction) => writeRecord(transaction, call, leg));
+    this.#onEvent();
+  }
+
+  /**
+   * Ends a session whose process died: its legs get the records and events that nobody has written, as of when it was
+   * last seen.
+   */
+  async endLeftBehind(id: SessionId, at: number, reason: string): Promise<void> {
+    await this.#store.write(async (transaction) => {
+      const open = await transaction
+        .selectFrom('open_legs')
+        .selectAll()
+        .where('session_id', '=', id)
+        .execute();
+      for (const row of open) {
+        const begun = JSON.parse(row.record) as OpenCallRecord;
+        const seconds = Math.max(0, at - (begun.answered_at ?? at)) / 1000;
+        const call: CallRecord = { ...begun, ended_at: at, reason: 'error', duration_seconds: seconds };
+        await writeRecord(transaction, call, JSON.parse(row.leg) as LegFacts);
+      }
+      const { session, changed } = await advance(transaction, id, { type: 'ended', at, reason });
+      if (session && changed) await this.#writeSessionEvent(transaction, 'session.ended', session, at);
+    });
+    this.#onEvent();
+  }
+
+  /** The records of a session's legs, oldest first. */
+  calls(id: SessionId): Promise<CallRecord[]> {
+    return this.#store.db
+      .selectFrom('call_records')
+      .selectAll()
+      .where('session_id', '=', id)
+      .orderBy('started_at')
+      .execute();
+  }
+
+  async #writeSessionEvent(
+    transaction: Transaction<Schema>,
+    type: 'session.created' | 'session.started' | 'session.ended',
+    session: Session,
+    at: number,
+  ): Promise<void> {
+    const view = sessionView(session, this.#sipDomain);
+    const ended = { duration_seconds: durationSeconds(session), reason: session.endReason };
+    const data = type === 'session.ended' ? { ...view, ...ended } : view;
+    const { id: sessionId, organizationId } = session;
+    await writeEvent(transaction, { organizationId, sessionId, type, data, at });
+  }
+
+  /** The ids of sessions that were made before a moment, never called, and not seen alive on any node lately. */
+  async unusedSince(moment: number, aliveBefore: number): Promise<SessionId[]> {
     const rows = await this.#store.db
       .selectFrom('sessions')
       .select('id')
       .where('status', '=', 'created')
       .where('created_at', '<', moment)
-      .limit(1000)
+      .where((is) => is.or([is('last_alive_at', 'is', null), is('last_alive_at', '<', aliveBefore)]))
+      .limit(SWEPT_AT_ONCE)
       .execute();
     return rows.map((row) => row.id);
   }
@@ -131,5 +250,35 @@ export class Sessions {
       id: row.id,
       lastAliveAt: row.last_alive_at ?? row.started_at ?? row.created_at,
     }));
+  }
+}
+
+async function writeRecord(transaction: Transaction<Schema>, call: CallRecord, leg: LegFacts): Promise<void> {
+  await transaction.deleteFrom('open_legs').where('leg_id', '=', call.leg_id).execute();
+  await transaction.insertInto('call_records').values(call).execute();
+  if (call.answered_at === null) return;
+  const data = disconnectedData(call, leg);
+  const { organizationId, sessionId } = leg;
+  const type = 'session.provider.disconnected';
+  await writeEvent(transaction, { organizationId, sessionId, type, data, at: call.ended_at });
+}
+
+/** Makes the change that an event asks for, unless another has been faster: then it is looked at anew. */
+async function advance(
+  transaction: Transaction<Schema>,
+  id: SessionId,
+  event: SessionEvent,
+): Promise<{ session: Session | undefined; changed: boolean }> {
+  for (;;) {
+    const row = await transaction.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst();
+    const change = row && transition(row.status, event);
+    if (!row || !change) return { session: row && readSession(row), changed: false };
+    const { numUpdatedRows } = await transaction
+      .updateTable('sessions')
+      .set(change)
+      .where('id', '=', id)
+      .where('status', '=', row.status)
+      .executeTakeFirstOrThrow();
+    if (numUpdatedRows === 1n) return { session: readSession({ ...row, ...change }), changed: true };
   }
 }

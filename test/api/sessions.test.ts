@@ -1,60 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createApi } from '../../src/api/server.ts';
-import { systemClock } from '../../src/clock.ts';
-import { parseConfig } from '../../src/config/config.ts';
 import { verifyToken } from '../../src/session-token.ts';
-import { Sessions } from '../../src/sessions/sessions.ts';
-import { openStore, type Store } from '../../src/store/store.ts';
-import { createLog } from '../../src/telemetry/log.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { RecentRefusals } from '../../src/telemetry/recent-refusals.ts';
-import { findApiCaller } from '../../src/telephony/api-keys.ts';
-import { importOrganizations } from '../../src/telephony/configured-organizations.ts';
-
-const { organizations } = parseConfig({
-  organizations: [
-    { id: 'acme', name: 'Acme', api_keys: ['sk_test_acme_0123456789', 'sk_live_acme_0123456789'] },
-    { id: 'other', name: 'Other', api_keys: ['sk_test_other_0123456789'], sip: { enabled: false } },
-  ],
-});
+import type { Sessions } from '../../src/sessions/sessions.ts';
+import type { Store } from '../../src/store/store.ts';
+import { type ApiFixture, acme, openApi, sip } from './api-fixture.ts';
 
 describe('the REST API', () => {
+  let fixture: ApiFixture;
   let store: Store;
-  let api: ReturnType<typeof createApi>;
+  let api: ApiFixture['api'];
   let sessions: Sessions;
-  let draining = false;
 
   beforeAll(async () => {
-    store = await openStore('sqlite::memory:', 0);
-    await importOrganizations(store, organizations, 'sip.kallglot.com');
-    sessions = new Sessions(store, systemClock);
-    api = createApi({
-      log: createLog('silent'),
-      metrics: createMetrics(),
-      refusals: new RecentRefusals(),
-      sessions,
-      adminKey: 'an-admin-key-of-length',
-      findCaller: (key) => findApiCaller(store, key),
-      view: {
-        sipDomain: 'sip.kallglot.com',
-        streamBase: 'wss://api.kallglot.com/v1',
-        streamSecret: 's',
-        now: Date.now,
-      },
-      routingSettings: (id) => ({ sipEnabled: id === 'acme', numbers: [], connections: [] }),
-      draining: () => draining,
-      notReady: () => (draining ? ['draining'] : []),
-    });
+    fixture = await openApi();
+    ({ store, api, sessions } = fixture);
   });
-  afterAll(async () => {
-    await api.close();
-    await store.close();
-  });
+  afterAll(() => fixture.close());
 
-  const acme = { authorization: 'Bearer sk_test_acme_0123456789' };
-  const create = (payload: unknown, headers: Record<string, string> = acme) =>
-    api.inject({ method: 'POST', url: '/v1/sessions', headers, payload: payload as object });
-  const sip = { mode: 'bidirectional_translation', routing: { type: 'sip' } };
+  const create = (payload: unknown, headers?: Record<string, string>) => fixture.create(payload, headers);
 
   test('makes a session as the contract shows it', async () => {
     const response = await create({
@@ -161,7 +123,7 @@ describe('the REST API', () => {
     [{ mode: 'ai_agent' }, 422, 'no_default_provider', 'routing'],
     [{ ...sip, routing: { connection_id: 'pcon_x' } }, 404, 'connection_not_found', 'routing.connection_id'],
     [
-      { ...sip, routing: { phone_number: '+14155550100' } },
+      { ...sip, routing: { phone_number: '+14155550199' } },
       404,
       'phone_number_not_found',
       'routing.phone_number',
@@ -214,11 +176,11 @@ describe('the REST API', () => {
   test('keeps no key in the store, only its hash', async () => {
     const rows = await store.db.selectFrom('api_keys').selectAll().execute();
     expect(JSON.stringify(rows)).not.toContain('sk_');
-    expect(rows).toHaveLength(3);
+    expect(rows).toHaveLength(5);
   });
 
   test('makes no session and is not ready while it drains', async () => {
-    draining = true;
+    fixture.state.draining = true;
     const response = await create(sip);
     expect([response.statusCode, response.json().error.code, response.headers['retry-after']]).toEqual([
       503,
@@ -226,7 +188,7 @@ describe('the REST API', () => {
       '5',
     ]);
     expect((await api.inject({ url: '/readyz' })).statusCode).toBe(503);
-    draining = false;
+    fixture.state.draining = false;
     expect((await api.inject({ url: '/readyz' })).json()).toEqual({ status: 'ready', reasons: [] });
     expect((await api.inject({ url: '/healthz' })).statusCode).toBe(200);
   });

@@ -32,6 +32,8 @@ describe('the life of a session', () => {
       source_language: null,
       target_language: null,
       routing: '{"type":"sip"}',
+      phone_number: null,
+      connection_id: null,
       metadata: null,
       ai_agent: null,
       created_at: 1000,

@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { type SessionMode, sessionModes } from '../roles.ts';
+
+/** What is answered about a session and its calls (contract §5.3 to §5.5, decisions §7), with examples. */
+
+const id = 'sess_01JQZX3M8T5VY7B2N4K6P9R1WC';
+const time = z.string().meta({ format: 'date-time' });
+const freeObject = z.record(z.string(), z.unknown());
+
+const callExample = {
+  id: 'leg_01JQZX4A1B2C3D4E5F6G7H8J9K',
+  object: 'call',
+  session_id: id,
+  status: 'ended',
+  role: 'customer',
+  sip_call_id: '7d1c5a2e@192.0.2.10',
+  from: 'sip:alice@example.com',
+  to: `sip:${id}@sip.kallglot.com`,
+  source_address: '192.0.2.10',
+  transport: 'udp',
+  codec: 'PCMU',
+  started_at: '2026-03-01T09:00:02.000Z',
+  answered_at: '2026-03-01T09:00:02.140Z',
+  ended_at: '2026-03-01T09:04:07.440Z',
+  reason: 'hangup',
+  setup_ms: 140,
+  duration_seconds: 245.3,
+  quality: {
+    packets_received: 12_261,
+    packets_sent: 12_265,
+    packets_lost: 4,
+    packets_late: 0,
+    packets_dropped: 0,
+    jitter_ms: 1.7,
+    round_trip_ms: null,
+    mos: null,
+  },
+};
+
+const sessionExample = {
+  id,
+  object: 'session',
+  status: 'created',
+  mode: 'bidirectional_translation',
+  provider: 'sip',
+  phone_number: null,
+  sip: { uri: `sip:${id}@sip.kallglot.com` },
+  source_language: 'en',
+  target_language: 'pt-BR',
+  routing: { type: 'sip', sip: { from_uri: 'sip:alice@example.com', headers: { 'X-Queue': '7' } } },
+  stream: {
+    url: `wss://api.kallglot.com/v1/sessions/${id}/connect`,
+    token: 'kst_live_…',
+    expires_at: '2026-03-01T09:05:00.000Z',
+  },
+  recording: { enabled: false },
+  ai_agent: null,
+  metadata: null,
+  created_at: '2026-03-01T09:00:00.000Z',
+  started_at: null,
+  ended_at: null,
+};
+
+export const sessionAnswer = z
+  .object({
+    id: z.string(),
+    object: z.literal('session'),
+    status: z.enum(['created', 'active', 'ended']),
+    mode: z.enum(sessionModes as [SessionMode, ...SessionMode[]]),
+    provider: z.enum(['twilio', 'telnyx', 'sip', 'webrtc']),
+    phone_number: z.string().nullable(),
+    sip: z.object({ uri: z.string() }).optional().describe('Where the PBX calls; only when routed to SIP'),
+    source_language: z.string().nullable(),
+    target_language: z.string().nullable(),
+    routing: freeObject.nullable(),
+    stream: z
+      .object({ url: z.string(), token: z.string(), expires_at: time })
+      .optional()
+      .describe('Absent once the session has ended; the token is good for 5 minutes'),
+    recording: z.object({ enabled: z.boolean() }),
+    ai_agent: freeObject.nullable(),
+    metadata: freeObject.nullable(),
+    created_at: time,
+    started_at: time.nullable(),
+    ended_at: time.nullable(),
+  })
+  .meta({ examples: [sessionExample] });
+
+export const summaryAnswer = z
+  .object({
+    id: z.string(),
+    object: z.literal('session'),
+    status: z.literal('ended'),
+    duration_seconds: z.number(),
+    ended_at: time,
+  })
+  .meta({
+    examples: [
+      {
+        id,
+        object: 'session',
+        status: 'ended',
+        duration_seconds: 245.3,
+        ended_at: '2026-03-01T09:04:07.440Z',
+      },
+    ],
+  });
+
+const call = z.object({
+  id: z.string(),
+  object: z.literal('call'),
+  session_id: z.string(),
+  status: z.enum(['setting_up', 'up', 'ended']),
+  role: z.enum(['customer', 'agent']),
+  sip_call_id: z.string(),
+  from: z.string(),
+  to: z.string(),
+  source_address: z.string(),
+  transport: z.string(),
+  codec: z.string().nullable(),
+  started_at: time,
+  answered_at: time.nullable(),
+  ended_at: time.nullable(),
+  reason: z.string().nullable().describe('Why the leg ended; null while it is up'),
+  setup_ms: z.number().nullable(),
+  duration_seconds: z.number(),
+  quality: z.object({
+    packets_received: z.number(),
+    packets_sent: z.number(),
+    packets_lost: z.number(),
+    packets_late: z.number(),
+    packets_dropped: z.number(),
+    jitter_ms: z.number(),
+    round_trip_ms: z.number().nullable(),
+    mos: z.number().nullable(),
+  }),
+});
+
+export const callsAnswer = z
+  .object({
+    object: z.literal('list'),
+    data: z.array(call),
+    has_more: z.boolean(),
+    url: z.string(),
+  })
+  .meta({
+    examples: [{ object: 'list', data: [callExample], has_more: false, url: `/v1/sessions/${id}/calls` }],
+  });

@@ -1,0 +1,41 @@
+import type { OpenCallRecord } from '../telemetry/call-record.ts';
+
+const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
+
+/** A leg of a session as `GET /v1/sessions/{id}/calls` shows it: up with its numbers of now, or ended with its record. */
+export function callView(call: OpenCallRecord) {
+  return {
+    id: call.leg_id,
+    object: 'call' as const,
+    session_id: call.session_id,
+    status: statusOf(call),
+    role: call.role,
+    sip_call_id: call.sip_call_id,
+    from: call.from_uri,
+    to: call.to_uri,
+    source_address: call.source_address,
+    transport: call.transport,
+    codec: call.codec === '' ? null : call.codec,
+    started_at: new Date(call.started_at).toISOString(),
+    answered_at: iso(call.answered_at),
+    ended_at: iso(call.ended_at),
+    reason: call.reason,
+    setup_ms: call.setup_ms,
+    duration_seconds: call.duration_seconds,
+    quality: {
+      packets_received: call.packets_received,
+      packets_sent: call.packets_sent,
+      packets_lost: call.packets_lost,
+      packets_late: call.packets_late,
+      packets_dropped: call.packets_dropped,
+      jitter_ms: call.jitter_ms,
+      round_trip_ms: null,
+      mos: null,
+    },
+  };
+}
+
+function statusOf({ answered_at, ended_at }: OpenCallRecord): 'setting_up' | 'up' | 'ended' {
+  if (ended_at !== null) return 'ended';
+  return answered_at === null ? 'setting_up' : 'up';
+}

@@ -1,0 +1,53 @@
+import type { LegId, SessionId } from '../ids.ts';
+import type { Role } from '../roles.ts';
+import type { CallRecord } from '../telemetry/call-record.ts';
+
+/** What is told of a leg in events and in the API (decisions §8). */
+export interface LegFacts {
+  id: LegId;
+  sessionId: SessionId;
+  organizationId: string;
+  role: Role;
+  callId: string;
+  from: string;
+  to: string;
+  sourceAddress: string;
+  transport: string;
+  codec: string;
+  /** The `X-` headers of its INVITE. */
+  headers: Readonly<Record<string, string>>;
+}
+
+export function legView(leg: LegFacts) {
+  return {
+    id: leg.id,
+    role: leg.role,
+    sip_call_id: leg.callId,
+    from: leg.from,
+    to: leg.to,
+    source_address: leg.sourceAddress,
+    transport: leg.transport,
+    codec: leg.codec,
+    srtp: false,
+    headers: leg.headers,
+  };
+}
+
+/** `data` of `session.provider.disconnected`. Round trip and MOS are null where nothing has measured them. */
+export function disconnectedData(call: CallRecord, leg: LegFacts) {
+  return {
+    session_id: leg.sessionId,
+    provider: 'sip',
+    leg: legView(leg),
+    connected_at: new Date(call.answered_at ?? call.started_at).toISOString(),
+    reason: call.reason,
+    duration_seconds: call.duration_seconds,
+    quality: {
+      packets_received: call.packets_received,
+      packets_lost: call.packets_lost,
+      jitter_ms: call.jitter_ms,
+      round_trip_ms: null,
+      mos: null,
+    },
+  };
+}
