@@ -60,12 +60,20 @@ const refusalTable = {
     named: true,
     retryAfter: 5,
   },
+  store_unavailable: {
+    status: 503,
+    cause: 41,
+    text: 'the store of this gateway cannot be reached',
+    named: true,
+    retryAfter: 5,
+  },
   interval_too_brief: {
     status: 423,
     cause: 95,
     text: 'registrations of less than 60 s are not taken',
     named: true,
   },
+  declined: { status: 603, cause: 21, text: 'the call was hung up through the API', named: true },
   no_dialog: { status: 481, cause: 101, text: 'no such call', named: false },
   internal_error: { status: 500, cause: 41, text: 'internal error', named: true },
 } as const satisfies Record<string, RefusalRow>;
@@ -81,7 +89,7 @@ interface EndRow {
 
 /** Every way a leg can end, a closed set (decisions §4). */
 const endTable = {
-  hangup: { cause: 16, text: 'the caller hung up' },
+  hangup: { cause: 16, text: 'the call was hung up' },
   canceled: { cause: 16, text: 'the caller gave up before the answer' },
   ack_timeout: { cause: 102, text: 'the answer was never acknowledged' },
   session_ended: { cause: 16, text: 'the session has ended' },
@@ -137,6 +145,26 @@ const apiErrorTable = {
     type: 'permission_error',
     message: 'The organization is not active.',
   },
+  rate_limit_exceeded: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: 'Too many requests. Wait for Retry-After seconds.',
+  },
+  idempotency_mismatch: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'This Idempotency-Key was used for another request. Use a new key for a new request.',
+  },
+  idempotency_conflict: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'The first request with this Idempotency-Key is still being worked on.',
+  },
+  insufficient_permissions: {
+    status: 403,
+    type: 'permission_error',
+    message: 'The API key does not have the scope that this needs.',
+  },
   sip_not_enabled: {
     status: 403,
     type: 'invalid_request_error',
@@ -158,17 +186,98 @@ const apiErrorTable = {
     type: 'invalid_request_error',
     message: 'The provider connection does not exist, or it is not active.',
   },
+  phone_number_not_available: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'The phone number is not for sale: it is not in the inventory, or it was sold already.',
+  },
+  number_not_found: { status: 404, type: 'invalid_request_error', message: 'No such number.' },
+  connection_rejected: {
+    status: 422,
+    type: 'invalid_request_error',
+    message: 'The carrier does not accept these credentials.',
+  },
+  connection_inactive: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'The connection is not active. Activate it first.',
+  },
+  encryption_key_missing: {
+    status: 422,
+    type: 'invalid_request_error',
+    message:
+      'This gateway has no key to keep credentials with. Its operator has to set KALLGLOT_STORE__ENCRYPTION_KEY.',
+  },
+  managed_by_config: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: "The configuration file owns this organization's SIP settings; they are changed there.",
+  },
+  policy_not_available: {
+    status: 422,
+    type: 'invalid_request_error',
+    message: 'This gateway cannot enforce that policy yet.',
+  },
+  confirmation_required: {
+    status: 422,
+    type: 'invalid_request_error',
+    message: 'This network is very wide. If that is meant, send "confirm": "allow_everyone" with it.',
+  },
+  allowed_ip_not_found: {
+    status: 404,
+    type: 'invalid_request_error',
+    message: 'No such entry on the allowlist.',
+  },
   recording_not_available: {
     status: 422,
     type: 'invalid_request_error',
     message: 'Recordings are not available on this gateway. Leave recording.enabled out, or set it to false.',
   },
+  organization_exists: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'There is an organization with this id already.',
+  },
+  organization_not_found: { status: 404, type: 'invalid_request_error', message: 'No such organization.' },
   session_not_found: { status: 404, type: 'invalid_request_error', message: 'No such session.' },
+  session_ended: { status: 409, type: 'invalid_request_error', message: 'The session has ended.' },
+  leg_not_found: {
+    status: 404,
+    type: 'invalid_request_error',
+    message: 'The session has no such leg that is up.',
+  },
+  webhook_not_found: { status: 404, type: 'invalid_request_error', message: 'No such webhook endpoint.' },
+  webhook_url_not_allowed: {
+    status: 422,
+    type: 'validation_error',
+    message: 'Events cannot be sent to this address.',
+  },
+  webhook_limit_reached: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'There are 20 webhook endpoints already, the most there can be. Delete one first.',
+  },
+  webhook_inactive: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'The webhook endpoint is not active. Set active to true first.',
+  },
+  delivery_not_found: { status: 404, type: 'invalid_request_error', message: 'No such webhook delivery.' },
+  delivery_not_failed: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'Only a delivery that has failed can be sent again.',
+  },
   not_found: { status: 404, type: 'invalid_request_error', message: 'There is nothing at this address.' },
   draining: {
     status: 503,
     type: 'api_error',
     message: 'This gateway is shutting down. Try again in a moment.',
+  },
+  store_unavailable: {
+    status: 503,
+    type: 'api_error',
+    message: 'The store of this gateway cannot be reached now. Try again in a moment.',
   },
   internal_error: { status: 500, type: 'api_error', message: 'Something went wrong on our side.' },
 } as const satisfies Record<string, ApiErrorRow>;
@@ -202,5 +311,18 @@ export class Refusal extends Error {
     this.name = 'Refusal';
     this.code = code;
     this.detail = detail;
+  }
+}
+
+/**
+ * The store cannot be asked or written to now: its connection is lost, none is free in time, it is locked for too long, its
+ * disk is full. The same may succeed later. Thrown by `store/`; a SIP request is refused, a REST request answered 503.
+ */
+export class StoreUnavailable extends Error {
+  /** @param cause what the database or its driver said */
+  constructor(cause: unknown) {
+    const { message, code } = cause as { message?: string; code?: string };
+    super(`the store is not available: ${message || code || 'no reason given'}`, { cause });
+    this.name = 'StoreUnavailable';
   }
 }

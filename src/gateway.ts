@@ -1,3 +1,4 @@
+import { RateLimits } from './api/rate-limits.ts';
 import { createApi } from './api/server.ts';
 import { createBridgeContext } from './bridge/bridge-context.ts';
 import { Bridges } from './bridge/bridges.ts';
@@ -5,6 +6,7 @@ import { collectTraffic } from './bridge/traffic.ts';
 import { TrafficMeter } from './bridge/traffic-meter.ts';
 import { systemClock as clock } from './clock.ts';
 import type { Config } from './config/config.ts';
+import type { StoreUnavailable } from './errors.ts';
 import { createMediaPool } from './media/media-pool.ts';
 import { Parts } from './parts.ts';
 import { openPipeline } from './pipeline/pipeline.ts';
@@ -12,15 +14,20 @@ import {
   apiAddress,
   bridgeOptions,
   caretakerOptions,
+  carrierOptions,
   engineOptions,
   mediaOptions,
   realmOf,
   remoteEngine,
+  sipAddress,
   viewSettings,
 } from './room-options.ts';
+import { Sealer } from './sealing.ts';
 import { Caretaker } from './sessions/caretaker.ts';
+import { IdempotencyKeys } from './sessions/idempotency-keys.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Admission } from './sip/admission.ts';
+import { prepareSession } from './sip/inbound-first.ts';
 import { SipApplication } from './sip/sip-application.ts';
 import { type Engine, startEngine } from './sip-engine/engine.ts';
 import { sharedSecret } from './store/secrets.ts';
@@ -30,9 +37,16 @@ import type { Log } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { RecentRefusals } from './telemetry/recent-refusals.ts';
 import { findApiCaller } from './telephony/api-keys.ts';
+import { Carriers } from './telephony/carriers.ts';
 import { importOrganizations } from './telephony/configured-organizations.ts';
+import { Connections } from './telephony/connections.ts';
+import { Numbers } from './telephony/numbers.ts';
+import { Organizations } from './telephony/organizations.ts';
 import { Registrations } from './telephony/registrations.ts';
+import { readRoutingSettings } from './telephony/routing-settings.ts';
+import { SipSettings } from './telephony/sip-settings.ts';
 import { Trunks } from './telephony/trunks.ts';
+import { createWebhooks, type Webhooks } from './webhooks/webhooks.ts';
 
 export interface Gateway {
   /** Where the REST API listens: `http://127.0.0.1:8080`. */
@@ -45,6 +59,9 @@ export interface Gateway {
 
 /** How long a stop waits for BYEs to be answered and records to be kept. */
 const SETTLE_MS = 3000;
+
+/** How soon a change of a trunk that another node made counts here. */
+const TRUNKS_RELOAD_MS = 3000;
 
 /** What all rooms share. */
 interface Base {
@@ -66,7 +83,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const state = { draining: false };
   try {
     const metrics = parts.add(createMetrics());
-    const store = parts.add(await openStore(config.store.url, clock.now()));
+    const store = parts.add(await openStore(config.store.url, clock.now(), storeListener(log)));
     const base = { config, log, parts, metrics, store, refusals: new RecentRefusals(), state };
     const calls = await openCalls(base);
     const sip = await openSip(base, calls);
@@ -97,11 +114,13 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
 }
 
 /** Organizations and sessions, media and pipeline, and the bridges between them. */
-async function openCalls({ config, log, parts, metrics, store }: Base) {
+async function openCalls(base: Base) {
+  const { config, log, parts, metrics, store } = base;
   await importOrganizations(store, config.organizations, realmOf(config));
   const trunks = new Trunks(store);
   await trunks.reload();
-  const sessions = new Sessions(store, clock);
+  const sessions = new Sessions(store, clock, config.sip.domains[0] as string);
+  const idempotencyKeys = new IdempotencyKeys(store, clock);
   const media = parts.add(await createMediaPool({ ...mediaOptions(config), log }));
   const tokenSecret = config.pipeline.token_secret ?? (await sharedSecret(store, 'pipeline_token'));
   const links = parts.add(await openPipeline(config.pipeline, tokenSecret, clock, log));
@@ -110,20 +129,39 @@ async function openCalls({ config, log, parts, metrics, store }: Base) {
   const bridges = new Bridges(createBridgeContext({ ...surroundings, ...bridgeOptions(config) }));
   sessions.onEnded((session) => bridges.endSession(session.id));
   metrics.beforeScrape(() => collectTraffic(bridges, media, metrics, meter));
-  parts.add(new Caretaker({ sessions, clock, log, ...caretakerOptions(config, bridges) }));
-  return { trunks, sessions, bridges };
+  const webhooks = await openWebhooks(base);
+  sessions.onEvent(webhooks.wake);
+  parts.add(new Caretaker({ sessions, idempotencyKeys, clock, log, ...caretakerOptions(config, bridges) }));
+  return { trunks, sessions, idempotencyKeys, bridges, webhooks };
+}
+
+/** The delivery of events; what an earlier run left behind is on its way from here on. */
+async function openWebhooks({ config, log, parts, metrics, store }: Base): Promise<Webhooks> {
+  const own = await sharedSecret(store, 'sealing');
+  const { encryption_key: key } = config.store;
+  const sealer = key === undefined ? new Sealer(own) : new Sealer(key, own);
+  const allowPrivate = config.webhooks.allow_private;
+  return parts.add(createWebhooks({ store, sealer, clock, log, metrics, allowPrivate }));
 }
 
 /** The SIP engine, and the application that takes its calls. */
 async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promise<SipApplication> {
   const { config, log, parts, metrics, store, refusals } = base;
+  const now = () => clock.now();
   let engine: Engine | undefined;
   const admission = new Admission({
     config: config.sip,
     realm: realmOf(config),
     nonceKey: await sharedSecret(store, 'digest_nonce'),
     trunks,
-    findSession: (id) => sessions.find(id),
+    findSession: async (id) => {
+      store.assertAvailable();
+      return sessions.find(id);
+    },
+    newSession: (call) => {
+      store.assertAvailable();
+      return prepareSession(call, { sessions, log, now });
+    },
     bridgeLive: (id) => bridges.isLive(id),
     unavailable: () => unavailable(base, bridges),
     hostports: () => sip.hostports,
@@ -132,7 +170,6 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
     metrics,
     log,
   });
-  const now = () => clock.now();
   const sip: SipApplication = new SipApplication({
     ...{ admission, bridges, refusals, metrics, log, now },
     registrations: new Registrations(store, now),
@@ -155,30 +192,58 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
 /** The REST API. @returns where it listens */
 async function openApi(
   base: Base,
-  { trunks, sessions, bridges }: Calls,
+  { trunks, sessions, idempotencyKeys, bridges, webhooks }: Calls,
   sip: SipApplication,
 ): Promise<string> {
   const { config, log, parts, metrics, store, refusals, state } = base;
   const api = createApi({
-    ...{ log, metrics, refusals, sessions },
+    ...{ log, metrics, refusals, sessions, webhooks, idempotencyKeys },
+    rateLimits: new RateLimits(config.api.rate_limit, clock),
+    legsOf: (id) => bridges.legsOf(id),
+    unrecordedLegsOf: (id) => bridges.unrecordedLegsOf(id),
     adminKey: config.api.admin_key,
     findCaller: (key) => findApiCaller(store, key),
     view: viewSettings(config, await sharedSecret(store, 'stream_token'), clock),
-    routingSettings: (id) => ({
-      sipEnabled: trunks.ofOrganization(id)?.sipEnabled ?? false,
-      numbers: [],
-      connections: [],
-    }),
+    routingSettings: (id) => readRoutingSettings(store, trunks, id),
+    organizations: new Organizations(store, () => trunks.reloadSoon()),
+    telephony: openTelephony(base, trunks, sip),
     draining: () => state.draining,
     notReady: () => {
-      const reason = unavailable(base, bridges) ?? (sip.isUp ? undefined : 'engine_lost');
-      return reason === undefined ? [] : [reason];
+      const reasons: (string | undefined)[] = [unavailable(base, bridges)];
+      if (!sip.isUp) reasons.push('engine_lost');
+      if (!store.isAvailable) reasons.push('store_unavailable');
+      return reasons.filter((reason) => reason !== undefined);
     },
   });
   const url = await api.listen(apiAddress(config));
   parts.add(api);
   return url;
 }
+
+/** The organizations' telephony settings. */
+function openTelephony({ config, store, parts, log }: Base, trunks: Trunks, sip: SipApplication) {
+  const now = () => clock.now();
+  const carriers = parts.add(new Carriers(carrierOptions(config)));
+  const { encryption_key: key } = config.store;
+  // Another node may have changed a trunk, or a change of ours could not be read back.
+  const failed = (error: unknown) => log.warn({ err: error }, 'the trunks could not be read again');
+  parts.add(trunks.follow(TRUNKS_RELOAD_MS, failed));
+  return {
+    numbers: new Numbers(store, config.telephony.inventory, now),
+    connections: new Connections({
+      store,
+      sealer: key === undefined ? undefined : new Sealer(key),
+      verify: (credentials) => carriers.verify(credentials),
+      now,
+    }),
+    sip: new SipSettings({ store, trunks, realm: realmOf(config) }),
+    sipAddress: sipAddress(config, () => sip.hostports),
+  };
+}
+
+/** Losing the store costs new calls only; it comes back by itself. */
+const storeListener = (log: Log) => (available: boolean, error?: StoreUnavailable) =>
+  available ? log.info('the store is back') : log.error({ reason: error?.message }, 'the store is lost');
 
 /** Why no new call is taken now. */
 function unavailable({ state }: Base, bridges: Bridges): 'draining' | 'overloaded' | undefined {

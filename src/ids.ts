@@ -13,6 +13,11 @@ const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 export const newSessionId = (): SessionId => `sess_${ulid()}`;
 export const newLegId = (): LegId => `leg_${ulid()}`;
 export const newRequestId = (): RequestId => `req_${ulid()}`;
+export const newEventId = (): string => `evt_${ulid()}`;
+export const newDeliveryId = (): string => `wh_del_${ulid()}`;
+export const newWebhookId = (): string => `wh_${ulid()}`;
+export const newConnectionId = (): string => `pcon_${ulid()}`;
+export const newNumberId = (): string => `num_${ulid()}`;
 export const newKeyId = (): string => `key_${ulid()}`;
 
 /**

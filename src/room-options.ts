@@ -1,4 +1,6 @@
+import { isIPv6 } from 'node:net';
 import type { ViewSettings } from './api/session-view.ts';
+import type { SipAddress } from './api/telephony-sip-routes.ts';
 import type { Bridges } from './bridge/bridges.ts';
 import { silentSessions } from './bridge/traffic.ts';
 import type { Clock } from './clock.ts';
@@ -8,6 +10,7 @@ import type { MediaPoolOptions } from './media/media-pool.ts';
 import type { CaretakerOptions } from './sessions/caretaker.ts';
 import type { EnginePort } from './sip/sip-application.ts';
 import type { EngineOptions } from './sip-engine/engine.ts';
+import type { CarriersOptions } from './telephony/carriers.ts';
 
 /** What each room takes from the configuration. */
 
@@ -54,6 +57,27 @@ export function caretakerOptions(
     rejoinSeconds: session.rejoin_seconds,
     live: () => [...bridges.all()].map((bridge) => bridge.session.id),
     silent: () => silentSessions(bridges, session.silent_minutes * 60_000),
+  };
+}
+
+/** How long a carrier has to answer. */
+const CARRIER_TIMEOUT_MS = 10_000;
+
+export const carrierOptions = ({ telephony }: Config): CarriersOptions => ({
+  twilioUrl: telephony.twilio_url.replace(/\/+$/, ''),
+  telnyxUrl: telephony.telnyx_url.replace(/\/+$/, ''),
+  timeoutMs: CARRIER_TIMEOUT_MS,
+});
+
+/** How PBXs reach us: at the advertised address, else by the domain's name, on the engine's UDP port. */
+export function sipAddress(config: Config, hostports: () => readonly string[]): SipAddress {
+  const domain = config.sip.domains[0] as string;
+  const host = config.sip.advertised_address ?? domain;
+  const port = () => /:(\d+)$/.exec(hostports().find((one) => one.startsWith('udp/')) ?? '')?.[1] ?? '5060';
+  return {
+    domain,
+    realm: realmOf(config),
+    gateway: () => `${isIPv6(host) ? `[${host}]` : host}:${port()}`,
   };
 }
 

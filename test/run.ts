@@ -2,10 +2,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { postgresPrograms } from './support/postgres.ts';
 
 /**
- * `npm test`: format, lint, types, dead code, and then every suite. SIPp (Debian's `sip-tester`) is installed if it is
- * missing and we may; where it cannot be had its tests are reported as skipped, and in CI that is a failure.
+ * `npm test`: format, lint, types, dead code, and then every suite. What some tests need beside Node (SIPp, PostgreSQL) is
+ * installed if it is missing and we may; where it cannot be had those tests are reported as skipped, and in CI that is a
+ * failure.
  */
 const inCi = process.env.CI === 'true' || process.env.CI === '1';
 const bin = (name: string) => join(import.meta.dirname, '..', 'node_modules', '.bin', name);
@@ -23,21 +25,33 @@ function has(command: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${command}`], { stdio: 'ignore' }).status === 0;
 }
 
-/** @returns why SIPp is not here, or undefined when it is. */
-function provideSipp(): string | undefined {
-  if (has('sipp')) return undefined;
-  if (!has('apt-get')) return 'sipp is not installed, and there is no apt-get to install it with';
+interface Program {
+  name: string;
+  /** Debian's package. */
+  debian: string;
+  isHere: () => boolean;
+}
+
+const programs: readonly Program[] = [
+  { name: 'SIPp', debian: 'sip-tester', isHere: () => has('sipp') },
+  { name: 'PostgreSQL', debian: 'postgresql', isHere: () => postgresPrograms() !== undefined },
+];
+
+/** @returns why a program is not here, or undefined when it is */
+function provide({ name, debian, isHere }: Program): string | undefined {
+  if (isHere()) return undefined;
+  if (!has('apt-get')) return `${name} is not installed, and there is no apt-get to install it with`;
   if (process.getuid?.() !== 0)
-    return 'sipp is not installed, and installing it (apt-get install sip-tester) needs root';
-  console.log('\n== installing sip-tester (SIPp)');
+    return `${name} is not installed, and installing it (apt-get install ${debian}) needs root`;
+  console.log(`\n== installing ${name} (${debian})`);
   const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } } as const;
   try {
     execFileSync('apt-get', ['update', '-q'], options);
-    execFileSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'sip-tester'], options);
+    execFileSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', debian], options);
   } catch {
-    return 'sipp is not installed, and apt-get install sip-tester failed';
+    return `${name} is not installed, and apt-get install ${debian} failed`;
   }
-  return has('sipp') ? undefined : 'sip-tester was installed, but sipp is still not found';
+  return isHere() ? undefined : `${debian} was installed, but ${name} is still not found`;
 }
 
 interface Report {
@@ -74,10 +88,13 @@ function runSuites(): Report {
 step('format and lint', bin('biome'), ['ci', '.']);
 step('types', bin('tsc'), ['--noEmit']);
 step('dead code', bin('knip'), []);
-const noSipp = provideSipp();
+const missing = programs.flatMap((program) => {
+  const why = provide(program);
+  return why === undefined ? [] : [{ name: program.name, why }];
+});
 const report = runSuites();
-if (noSipp) console.log(`\nSIPp tests were skipped: ${noSipp}.`);
+for (const { name, why } of missing) console.log(`\n${name} tests were skipped: ${why}.`);
 const failed =
-  report.numFailedTests + (report.success || report.numFailedTests > 0 ? 0 : 1) + (noSipp && inCi ? 1 : 0);
+  report.numFailedTests + (report.success || report.numFailedTests > 0 ? 0 : 1) + (inCi ? missing.length : 0);
 console.log(`\n${report.numPassedTests} passed, ${failed} failed, ${report.numPendingTests} skipped`);
 process.exit(failed === 0 ? 0 : 1);

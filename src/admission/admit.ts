@@ -121,7 +121,10 @@ function inboundFirstOrganization(
   caller: CallerFacts,
   identified: OrganizationFacts[],
 ): Refused | OrganizationFacts {
-  const candidates = identified.filter((each) => each.inboundFirst);
+  // One that cannot take calls is nobody's rival; alone, it is told why by the rows that follow.
+  const wanting = identified.filter((each) => each.inboundFirst);
+  const able = wanting.filter((each) => each.active && each.sipEnabled);
+  const candidates = able.length > 0 ? able : wanting;
   const named = candidates.find((each) => hasValidCredentials(caller, each.id));
   const chosen = named ?? (candidates.length === 1 ? candidates[0] : undefined);
   if (chosen !== undefined) return chosen;

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import type { MediaPool } from '../media/media-port.ts';
 import type { PipelineLinks } from '../pipeline/pipeline-link.ts';
@@ -7,6 +6,7 @@ import type { Sessions } from '../sessions/sessions.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { BridgeParts } from './bridges.ts';
+import { PendingChanges } from './pending-changes.ts';
 import type { TrafficMeter } from './traffic-meter.ts';
 
 export interface BridgeSurroundings {
@@ -22,25 +22,12 @@ export interface BridgeSurroundings {
   maxCalls: number;
 }
 
-/** A store that fails is asked again after these, ms; then only the log tells. */
-const RETRY_AFTER_MS = [1000, 5000, 30_000];
-
 /** Joins the bridges to the records of sessions, the log and the metrics. */
 export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
   const { media, links, sessions, metrics, meter, log, clock } = parts;
-  const keep = async (what: object, change: () => Promise<unknown>): Promise<void> => {
-    for (const retryAfter of [...RETRY_AFTER_MS, undefined]) {
-      try {
-        await change();
-        return;
-      } catch (error) {
-        log.error({ ...what, err: error, retry_after_ms: retryAfter }, 'a change could not be kept');
-        if (retryAfter !== undefined) await setTimeout(retryAfter, undefined, { ref: false });
-      }
-    }
-  };
+  const changes = new PendingChanges(log);
   const apply = (session: Session, event: SessionEvent) =>
-    void keep({ session: session.id, event: event.type }, () => sessions.apply(session.id, event));
+    void changes.keep(session.id, event.type, () => sessions.apply(session.id, event));
   return {
     media,
     links,
@@ -53,6 +40,9 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
     sessionStarted: (session, at) => apply(session, { type: 'started', at }),
     sessionCompleted: (session, at) => apply(session, { type: 'ended', at, reason: 'completed' }),
     legAnswered: (leg) => {
+      const at = clock.now();
+      const record = leg.record();
+      void changes.keep(leg.session.id, 'connected', () => sessions.connected(leg.describe(), record, at));
       metrics.setup_seconds.observe((clock.now() - leg.facts.startedAt) / 1000);
       log.info(
         { session: leg.session.id, leg: leg.id, role: leg.role, call_id: leg.facts.callId },
@@ -66,7 +56,7 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
         { session: record.session_id, leg: record.leg_id, call_id: record.sip_call_id, record },
         'call record',
       );
-      await keep({ leg: record.leg_id }, () => sessions.record(record));
+      await changes.keep(leg.session.id, 'record', () => sessions.record(record, leg.describe()));
     },
     linkClosed: (link, stats, failure) => {
       meter.addLink(link, stats);

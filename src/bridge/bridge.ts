@@ -5,7 +5,7 @@ import { type Role, rolesOf } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
 import type { CallRecord } from '../telemetry/call-record.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Leg } from './leg.ts';
+import type { Leg, MediaWishes } from './leg.ts';
 
 /** What a bridge asks of the rest of the gateway; the same for all bridges. */
 export interface BridgeContext {
@@ -36,6 +36,7 @@ export class Bridge {
   readonly session: Session;
   readonly #context: BridgeContext;
   readonly #legs = new Map<Role, Leg>();
+  readonly #leaving = new Set<Leg>();
   /** Who has, or last had, each role: source address and From URI, for when a caller comes back. */
   readonly #callers = new Map<Role, string>();
   #link: PipelineLink | undefined;
@@ -44,6 +45,7 @@ export class Bridge {
   #rejoin: NodeJS.Timeout | undefined;
   /** When the last leg that was up left; undefined while none ever was. */
   #lastLeftAt: number | undefined;
+  #records: Promise<unknown> = Promise.resolve();
   #closed = false;
   #audioStarted = false;
 
@@ -54,6 +56,11 @@ export class Bridge {
 
   legs(): Leg[] {
     return [...this.#legs.values()];
+  }
+
+  /** Legs that have ended, and whose records are not kept yet. */
+  leaving(): Leg[] {
+    return [...this.#leaving];
   }
 
   legOf(role: Role): Leg | undefined {
@@ -89,12 +96,16 @@ export class Bridge {
     if (await this.#context.hasEnded(this.session)) throw new Refusal('session_ended');
   }
 
-  openPort(leg: Leg, family: 4 | 6, onEvent: (event: MediaEvent) => void): Promise<MediaPort> {
+  openPort(
+    leg: Leg,
+    { family, timeoutSeconds }: Pick<MediaWishes, 'family' | 'timeoutSeconds'>,
+    onEvent: (event: MediaEvent) => void,
+  ): Promise<MediaPort> {
     return this.#context.media.open({
       affinity: this.session.id,
       family,
       callerAddress: leg.facts.sourceAddress,
-      timeoutSeconds: this.#context.mediaTimeoutSeconds,
+      timeoutSeconds: timeoutSeconds ?? this.#context.mediaTimeoutSeconds,
       onEvent,
     });
   }
@@ -125,7 +136,14 @@ export class Bridge {
     this.#context.sessionStarted(this.session, at);
   }
 
-  legEnded(leg: Leg, wasUp: boolean): void {
+  /** @param record settles when the leg's record is kept */
+  legEnded(leg: Leg, wasUp: boolean, record?: Promise<void>): void {
+    if (record !== undefined) {
+      this.#records = Promise.allSettled([this.#records, record]);
+      this.#leaving.add(leg);
+      const gone = () => this.#leaving.delete(leg);
+      record.then(gone, gone);
+    }
     if (this.#legs.get(leg.role) === leg) this.#legs.delete(leg.role);
     if (wasUp) {
       this.#lastLeftAt = this.now();
@@ -159,9 +177,14 @@ export class Bridge {
     this.#context.closed(this);
   }
 
-  /** Tells that the session is over since its last leg left; one that nobody was ever in goes on. */
+  /**
+   * Tells that the session is over since its last leg left, once the records of its legs are kept, so that the end is
+   * the last that is heard of it. One that nobody was ever in goes on.
+   */
   #complete(): void {
-    if (this.#lastLeftAt !== undefined) this.#context.sessionCompleted(this.session, this.#lastLeftAt);
+    const leftAt = this.#lastLeftAt;
+    if (leftAt === undefined) return;
+    this.closing(this.#records.then(() => this.#context.sessionCompleted(this.session, leftAt)));
   }
 
   async #connect(): Promise<void> {

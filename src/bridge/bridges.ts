@@ -63,6 +63,17 @@ export class Bridges {
     return this.#bridges.has(id);
   }
 
+  /** The legs of a session that are up or being set up here. */
+  legsOf(id: SessionId): Leg[] {
+    return this.#bridges.get(id)?.legs() ?? [];
+  }
+
+  /** Those, and the ones that have ended and whose records are not kept yet. */
+  unrecordedLegsOf(id: SessionId): Leg[] {
+    const bridge = this.#bridges.get(id);
+    return bridge === undefined ? [] : [...bridge.legs(), ...bridge.leaving()];
+  }
+
   /** Whether no further call has a place here. */
   get isFull(): boolean {
     return this.#calls >= this.#maxCalls;

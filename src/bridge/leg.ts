@@ -2,8 +2,9 @@ import { type EndReason, ends, Refusal, reasonOfEnd } from '../errors.ts';
 import { type LegId, newLegId } from '../ids.ts';
 import type { MediaEvent, MediaPort, MediaSettings, MediaStats } from '../media/media-port.ts';
 import type { Role } from '../roles.ts';
+import type { LegFacts } from '../sessions/leg-view.ts';
 import type { Session } from '../sessions/session.ts';
-import type { CallRecord } from '../telemetry/call-record.ts';
+import type { OpenCallRecord } from '../telemetry/call-record.ts';
 import type { Bridge } from './bridge.ts';
 
 /** What a leg needs of the SIP dialog that carries it; implemented by `sip/`. */
@@ -21,11 +22,17 @@ export interface CallFacts {
   transport: string;
   /** Wall clock of the INVITE, ms. */
   startedAt: number;
+  /** Its `X-` headers. */
+  headers: Readonly<Record<string, string>>;
 }
 
 /** What offer/answer needs to know before a leg can take its ports. */
 export interface MediaWishes {
   family: 4 | 6;
+  /** Seconds without RTP and RTCP until `media_timeout`, 0 = never; absent = the gateway's setting. */
+  timeoutSeconds?: number | null;
+  /** Awaited between the port and the pipeline: there an inbound-first call makes its session (decisions §3). */
+  onPort?: (() => Promise<void>) | undefined;
   /** Called once when the pipeline is not ready within 200 ms (decisions §3, row 15): time for a 180. */
   onWaiting: () => void;
 }
@@ -54,12 +61,34 @@ export class Leg {
   #acknowledged = false;
   #answeredAt: number | null = null;
   #endReason: EndReason | undefined;
+  #endedAt: number | undefined;
   #deaf: NodeJS.Timeout | undefined;
 
   constructor(bridge: Bridge, role: Role, facts: CallFacts) {
     this.#bridge = bridge;
     this.role = role;
     this.facts = facts;
+  }
+
+  /** The leg as events and the API tell of it. */
+  describe(): LegFacts {
+    const { callId, from, to, sourceAddress, transport, headers } = this.facts;
+    const { id: sessionId, organizationId } = this.session;
+    const { id, role } = this;
+    const codec = this.#codec;
+    return {
+      id,
+      sessionId,
+      organizationId,
+      role,
+      callId,
+      from,
+      to,
+      sourceAddress,
+      transport,
+      codec,
+      headers,
+    };
   }
 
   get session(): Session {
@@ -69,6 +98,11 @@ export class Leg {
   /** The peer has put us on hold. */
   get held(): boolean {
     return this.#held;
+  }
+
+  /** It was up once, even if it has ended since. */
+  get wasUp(): boolean {
+    return this.#answeredAt !== null;
   }
 
   get state(): State {
@@ -87,9 +121,11 @@ export class Leg {
   async start(wishes: MediaWishes): Promise<MediaPort> {
     await this.#bridge.assertNotEnded();
     this.signal.throwIfAborted();
-    const port = await this.#bridge.openPort(this, wishes.family, (event) => this.#onMedia(event));
+    const port = await this.#bridge.openPort(this, wishes, (event) => this.#onMedia(event));
     this.#port = port;
     if (this.#state === 'ended') await port.close();
+    this.signal.throwIfAborted();
+    await wishes.onPort?.();
     this.signal.throwIfAborted();
     const waiting = setTimeout(wishes.onWaiting, WAITING_MS);
     try {
@@ -171,11 +207,13 @@ export class Leg {
     const wasUp = this.#state === 'up';
     this.#state = 'ended';
     this.#endReason = reason;
+    this.#endedAt = this.#bridge.now();
     clearTimeout(this.#deaf);
     this.#abort.abort(new Ended(reason));
     const bye = wasUp && !byPeer ? this.#sip?.bye(reasonOfEnd(reason)) : undefined;
-    this.#bridge.legEnded(this, wasUp);
-    this.#bridge.closing(Promise.all([bye, this.#close(reason)]));
+    const record = this.#close(reason);
+    this.#bridge.legEnded(this, wasUp, record);
+    this.#bridge.closing(Promise.all([bye, record]));
   }
 
   /** The set-up was refused: everything is given back, and no record is kept of it. */
@@ -188,10 +226,13 @@ export class Leg {
   }
 
   async #close(reason: EndReason): Promise<void> {
-    const endedAt = this.#bridge.now();
     const last = this.#port?.stats();
     const stats = await this.#port?.close().catch(() => last);
-    await this.#bridge.keepRecord(this, this.#record(reason, endedAt, stats), stats);
+    await this.#bridge.keepRecord(
+      this,
+      { ...this.record(stats), reason, ended_at: this.#endedAt ?? this.#bridge.now() },
+      stats,
+    );
   }
 
   #onMedia(event: MediaEvent): void {
@@ -199,9 +240,11 @@ export class Leg {
     else this.end(event.type === 'media_timeout' ? 'media_timeout' : 'error');
   }
 
-  #record(reason: EndReason, endedAt: number, stats: MediaStats | undefined): CallRecord {
+  /** Its record as it stands now. */
+  record(stats = this.stats()): OpenCallRecord {
     const { startedAt, callId, from, to, sourceAddress, transport } = this.facts;
     const answeredAt = this.#answeredAt;
+    const until = this.#endedAt ?? this.#bridge.now();
     return {
       leg_id: this.id,
       session_id: this.#bridge.session.id,
@@ -215,10 +258,10 @@ export class Leg {
       codec: this.#codec,
       started_at: startedAt,
       answered_at: answeredAt,
-      ended_at: endedAt,
-      reason,
+      ended_at: this.#endedAt ?? null,
+      reason: this.#endReason ?? null,
       setup_ms: answeredAt === null ? null : answeredAt - startedAt,
-      duration_seconds: answeredAt === null ? 0 : (endedAt - answeredAt) / 1000,
+      duration_seconds: answeredAt === null ? 0 : (until - answeredAt) / 1000,
       packets_received: stats?.packetsReceived ?? 0,
       packets_sent: stats?.packetsSent ?? 0,
       packets_lost: stats?.packetsLost ?? 0,
@@ -244,6 +287,7 @@ export class Ended extends Error {
   /** What the INVITE is answered, or undefined when the engine has answered it already (CANCEL) or is gone. */
   asRefusal(): Refusal | undefined {
     if (this.reason === 'canceled' || this.reason === 'engine_lost') return undefined;
+    if (this.reason === 'hangup') return new Refusal('declined');
     if (this.reason === 'session_ended') return new Refusal('session_ended');
     if (this.reason === 'drained') return new Refusal('draining');
     if (this.reason === 'pipeline_failed') return new Refusal('pipeline_unavailable');

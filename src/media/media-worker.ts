@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import type { MediaSettings } from './media-port.ts';
 import { Pacer, Schedule } from './pacer.ts';
 import { RtpLeg } from './rtp-leg.ts';
+import { preferThisThread } from './thread-priority.ts';
 import type { FromWorker, ToWorker } from './worker-protocol.ts';
 
 /**
@@ -71,6 +72,7 @@ function pace(): void {
   setTimeout(pace, Math.ceil(pacer.delay(performance.now())));
 }
 
+preferThisThread();
 emit({ type: 'ready' });
 port.on('message', (message: ToWorker) => {
   switch (message.type) {

@@ -26,6 +26,7 @@ import type { Session } from '../sessions/session.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { headerList } from './header-values.ts';
+import type { InboundFirstCall, NewSession, SessionDefaults } from './inbound-first.ts';
 import type { SipRequest } from './srf-port.ts';
 
 /** A trunk as admission reads it; `telephony/` keeps them. */
@@ -37,6 +38,9 @@ interface TrunkView {
   allowedIps: readonly string[];
   requireDigest: boolean;
   concurrencyLimit: number;
+  mediaTimeoutSeconds: number | null;
+  inboundFirst: boolean;
+  sessionDefaults: SessionDefaults;
 }
 
 interface TrunkDirectory {
@@ -54,6 +58,8 @@ export interface AdmissionParts {
   nonceKey: string;
   trunks: TrunkDirectory;
   findSession: (id: SessionId) => Promise<Session | undefined>;
+  /** The session of an inbound-first call, before it is saved. */
+  newSession: (call: InboundFirstCall) => NewSession;
   bridgeLive: (id: SessionId) => boolean;
   /** Why no new call is taken now, if so. */
   unavailable: () => 'draining' | 'overloaded' | undefined;
@@ -68,6 +74,10 @@ export interface AdmissionParts {
 
 export interface AdmittedCall {
   session: Session;
+  /** An inbound-first call: its session is not kept yet, and is saved when the call has its port. */
+  newSession?: NewSession | undefined;
+  /** Absent = the gateway's. */
+  mediaTimeoutSeconds?: number | null;
   role: Role | undefined;
   concurrencyLimit: number;
   sourceAddress: string;
@@ -126,11 +136,16 @@ export class Admission {
       };
       this.#parts.log.info(call, 'wrong credentials from an allowed address were ignored');
     }
-    const { concurrencyLimit = 0 } = this.#parts.trunks.ofOrganization(decision.organizationId) ?? {};
+    const trunk = this.#parts.trunks.ofOrganization(decision.organizationId);
+    if (trunk === undefined) return { refusal: new Refusal('organization_inactive'), headers: {} };
+    const newSession =
+      session === undefined ? this.#parts.newSession({ trunk, called: uri?.user ?? '' }) : undefined;
     return {
-      session: session as Session,
+      session: session ?? (newSession as NewSession).session,
+      newSession,
       role: decision.role ?? undefined,
-      concurrencyLimit,
+      concurrencyLimit: trunk.concurrencyLimit,
+      mediaTimeoutSeconds: trunk.mediaTimeoutSeconds,
       sourceAddress: caller.source,
     };
   }
@@ -259,7 +274,7 @@ function organizationFacts(trunk: TrunkView): OrganizationFacts {
     allowlist: new Allowlist(trunk.allowedIps),
     requireDigest: trunk.requireDigest,
     requireTls: false,
-    inboundFirst: false,
+    inboundFirst: trunk.inboundFirst,
   };
 }
 

@@ -1,4 +1,4 @@
-import { type Refusal, reasonOfRefusal, refusals } from '../errors.ts';
+import { Refusal, reasonOfRefusal, refusals, StoreUnavailable } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RecentRefusals } from '../telemetry/recent-refusals.ts';
@@ -36,6 +36,12 @@ export function refuse(
   if (named && status === 400) headers.Warning = `399 kallglot "${quotable(refusal.message)}"`;
   if (!response.finalResponseSent) response.send(status, { headers });
   writeDown(book, request, code, status, detail);
+}
+
+/** What a failure is answered with. @returns undefined for an error that is ours, which costs a 500 */
+export function asRefusal(error: unknown): Refusal | undefined {
+  if (error instanceof StoreUnavailable) return new Refusal('store_unavailable', error.message);
+  return error instanceof Refusal ? error : undefined;
 }
 
 function headersOf(code: Refusal['code']): Record<string, string> {

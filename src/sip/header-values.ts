@@ -55,3 +55,15 @@ export function addressParameter(value: string, name: string): string | undefine
   }
   return undefined;
 }
+
+/** At most so many `X-` headers of an INVITE are kept, and so many characters of each. */
+const EXTENSIONS_MOST = 20;
+const EXTENSION_CHARACTERS = 1000;
+
+/** The `X-` headers of a request, as they came (decisions §7). */
+export function extensionHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const own = Object.entries(headers).filter(([name]) => /^x-/i.test(name) && name.length <= 64);
+  return Object.fromEntries(
+    own.slice(0, EXTENSIONS_MOST).map(([name, value]) => [name, value.slice(0, EXTENSION_CHARACTERS)]),
+  );
+}

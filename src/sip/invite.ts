@@ -3,10 +3,11 @@ import { Ended, type Leg } from '../bridge/leg.ts';
 import { Refusal } from '../errors.ts';
 import { SdpSession } from '../sdp/sdp-session.ts';
 import type { AdmittedCall } from './admission.ts';
-import { ALLOW, refuse } from './answers.ts';
+import { ALLOW, asRefusal, refuse } from './answers.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
 import { guard } from './engine-link.ts';
-import { addressParameter, uriOf } from './header-values.ts';
+import { addressParameter, extensionHeaders, uriOf } from './header-values.ts';
+import type { NewSession } from './inbound-first.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
 
@@ -26,6 +27,7 @@ export async function handleInvite(
 async function takeCall(context: SipContext, request: SipRequest, response: SipResponse): Promise<Outcome> {
   const startedAt = context.now();
   let leg: Leg | undefined;
+  let made: NewSession | undefined;
   let canceled = false;
   const cancel = () => {
     canceled = true;
@@ -40,15 +42,19 @@ async function takeCall(context: SipContext, request: SipRequest, response: SipR
       refuse(context, request, response, call.refusal, call.headers);
       return call.refusal.code === 'credentials_required' ? 'challenged' : 'refused';
     }
+    made = call.newSession;
     leg = reserve(context, call, request, startedAt);
-    return await setUp(context, leg, request, response);
+    return await setUp(context, call, leg, request, response);
   } catch (error) {
     leg?.release();
-    const refusal = error instanceof Ended ? error.asRefusal() : error;
-    if (refusal === undefined) return canceled ? 'canceled' : 'lost';
-    if (!(refusal instanceof Refusal)) throw refusal;
+    const refusal = error instanceof Ended ? error.asRefusal() : asRefusal(error);
+    if (refusal === undefined && error instanceof Ended) return canceled ? 'canceled' : 'lost';
+    if (refusal === undefined) throw error;
     refuse(context, request, response, refusal);
     return 'refused';
+  } finally {
+    // Nobody else was told its id, so that nobody can come to it any more.
+    if (!leg?.wasUp) made?.abandon();
   }
 }
 
@@ -74,6 +80,7 @@ function reserve(context: SipContext, call: AdmittedCall, request: SipRequest, s
       sourceAddress: call.sourceAddress,
       transport: request.protocol,
       startedAt,
+      headers: extensionHeaders(request.headers),
     },
   });
 }
@@ -81,6 +88,7 @@ function reserve(context: SipContext, call: AdmittedCall, request: SipRequest, s
 /** Rows 13 to 15, then the answer. */
 async function setUp(
   context: SipContext,
+  { newSession, mediaTimeoutSeconds }: AdmittedCall,
   leg: Leg,
   request: SipRequest,
   response: SipResponse,
@@ -88,14 +96,20 @@ async function setUp(
   const sdp = new SdpSession({ codecs: null, srtp: 'off' });
   const offer = sdpOf(request);
   const family = offer === undefined ? familyOf(leg.facts.sourceAddress) : sdp.check(offer).family;
-  const port = await leg.start({ family, onWaiting: () => ring(leg, response) });
+  const port = await leg.start({
+    family,
+    timeoutSeconds: mediaTimeoutSeconds,
+    onPort: newSession?.save,
+    onWaiting: () => ring(leg, response),
+  });
   const local = { address: port.address, rtpPort: port.rtpPort };
   const answer = offer === undefined ? undefined : sdp.answer(offer, local);
   if (answer) leg.configure({ ...answer.media, moved: false });
   const localSdp = answer?.sdp ?? sdp.offer(local, family);
   const answered = { leg, sdp, local, family, lateOffer: answer ? undefined : request };
+  const headers = { Allow: ALLOW, ...(newSession && { 'X-Kallglot-Session': newSession.session.id }) };
   return new Promise((resolve) => {
-    context.srf().answer(request, response, { localSdp, headers: { Allow: ALLOW } }, (error, dialog) => {
+    context.srf().answer(request, response, { localSdp, headers }, (error, dialog) => {
       if (dialog) {
         context.admission.succeeded(leg.facts.sourceAddress);
         leg.answered(new DialogLeg(context, { ...answered, dialog }));

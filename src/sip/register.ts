@@ -1,6 +1,6 @@
 import { MIN_EXPIRES_SECONDS, type RegisterRequest, register } from '../admission/registration.ts';
 import { Refusal } from '../errors.ts';
-import { refuse } from './answers.ts';
+import { asRefusal, refuse } from './answers.ts';
 import { addressParameter, splitAddresses, uriOf } from './header-values.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
@@ -21,6 +21,20 @@ const MAX_CONTACTS = 20;
 
 /** PBXs like to register (decisions §3): always by password, capped, and listed in the 200. */
 export async function handleRegister(
+  context: SipContext,
+  request: SipRequest,
+  response: SipResponse,
+): Promise<void> {
+  try {
+    await takeRegistration(context, request, response);
+  } catch (error) {
+    const refusal = asRefusal(error);
+    if (refusal === undefined) throw error;
+    refuse(context, request, response, refusal);
+  }
+}
+
+async function takeRegistration(
   context: SipContext,
   request: SipRequest,
   response: SipResponse,

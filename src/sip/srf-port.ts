@@ -24,6 +24,8 @@ export interface SipRequest {
   readonly source_address: string;
   readonly source_port: number;
   readonly protocol: string;
+  /** All headers; names as they came where they begin with X-, else in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
   /** All values of a header, joined by commas; undefined when it is absent. */
   get(header: string): string | undefined;
   on(event: 'cancel', listener: () => void): void;

@@ -31,3 +31,9 @@ export interface CallRecord {
   packets_dropped: number;
   jitter_ms: number;
 }
+
+/** The same of a leg that may still be up: then it has no end yet, and its numbers are those of now. */
+export type OpenCallRecord = Omit<CallRecord, 'ended_at' | 'reason'> & {
+  ended_at: number | null;
+  reason: EndReason | null;
+};

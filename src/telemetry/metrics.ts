@@ -46,6 +46,12 @@ const table = {
     help: 'What the embedded SIP engine met, by kind',
     labels: ['kind'],
   },
+  webhook_backlog: { kind: 'gauge', help: 'Webhook deliveries that are still to be made', labels: [] },
+  webhook_attempts_total: {
+    kind: 'counter',
+    help: 'Webhook attempts by outcome: delivered, retry, failed',
+    labels: ['outcome'],
+  },
   http_requests_total: { kind: 'counter', help: 'REST requests by status', labels: ['status'] },
   event_loop_delay_seconds: {
     kind: 'gauge',

@@ -20,6 +20,7 @@ class House {
   readonly links: { open: number; events: ((event: LinkEvent) => void)[] } = { open: 0, events: [] };
   readonly media: ((event: MediaEvent) => void)[] = [];
   readonly started: string[] = [];
+  readonly heard: string[] = [];
   readonly bridges: Bridges;
 
   constructor(limits: { maxCalls?: number } = {}) {
@@ -46,9 +47,15 @@ class House {
       maxCalls: limits.maxCalls ?? 100,
       hasEnded: async () => false,
       sessionStarted: ({ id }) => this.started.push(id),
-      sessionCompleted: ({ id }, at) => this.completed.push({ id, at }),
+      sessionCompleted: ({ id }, at) => {
+        this.completed.push({ id, at });
+        this.heard.push('completed');
+      },
       legAnswered: () => undefined,
-      keepRecord: async (_leg, record) => void this.reasons.push(record.reason),
+      keepRecord: async (_leg, record) => {
+        this.reasons.push(record.reason);
+        this.heard.push('record');
+      },
       linkClosed: () => undefined,
     });
   }
@@ -81,7 +88,15 @@ class House {
 
   reserve(session: Session, more: Partial<Reservation> & { from?: string } = {}): Leg {
     const { from = 'sip:pbx@example.com', ...rest } = more;
-    const facts = { callId: 'c', from, to: 't', sourceAddress: '192.0.2.1', transport: 'udp', startedAt: 0 };
+    const facts = {
+      callId: 'c',
+      from,
+      to: 't',
+      sourceAddress: '192.0.2.1',
+      transport: 'udp',
+      startedAt: 0,
+      headers: {},
+    };
     return this.bridges.reserve({ session, role: undefined, facts, concurrencyLimit: 100, ...rest });
   }
 
@@ -199,7 +214,16 @@ describe('bridges', () => {
     const leg = await house.call(sessionOf('SOLO', 'ai_agent'));
     house.now = 700;
     leg.end('hangup', true);
+    await vi.advanceTimersByTimeAsync(0);
     expect(house.completed).toEqual([{ id: 'sess_SOLO', at: 700 }]);
+  });
+
+  test('tell of the end of a session after the records of its legs', async () => {
+    const leg = await house.call(sessionOf('SOLO', 'ai_agent'));
+    leg.end('hangup', true);
+    expect([house.reasons, house.completed]).toEqual([[], []]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(house.heard).toEqual(['record', 'completed']);
   });
 
   test('start a session once, with the first audio of any leg', async () => {
@@ -240,6 +264,7 @@ describe('bridges', () => {
     house.now = 900;
     house.bridges.drain();
     expect(leg.byes[0]).toMatch(/text="drained: /);
+    await vi.advanceTimersByTimeAsync(0);
     expect(house.completed).toEqual([{ id: one.id, at: 900 }]);
     expect(codeOf(() => house.reserve(sessionOf('TWO')))).toBe('draining');
     vi.useRealTimers();

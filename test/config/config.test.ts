@@ -95,6 +95,25 @@ describe('a wrong setting', () => {
     for (const { found } of problemsOf({ organizations })) expect(found).not.toMatch(/hunter2|short/);
   });
 
+  test('an API key may be limited to scopes; alone it has all', () => {
+    const organization = { id: 'a', name: 'A' };
+    const key = 'sk_test_0123456789';
+    const keysOf = (api_keys: unknown[]) =>
+      parseConfig({ organizations: [{ ...organization, api_keys }] }).organizations[0]?.api_keys;
+    expect(keysOf([key])).toEqual([{ key, scopes: ['*'] }]);
+    const limited = { key, scopes: ['sessions:read'] };
+    expect(keysOf([limited])).toEqual([limited]);
+    const wrong = [{ ...limited, scopes: ['everything'] }, { key: 'hunter2' }, { ...limited, scope: 'x' }];
+    const problems = problemsOf({ organizations: [{ ...organization, api_keys: wrong }] });
+    expect(problems.map(({ path }) => path)).toEqual([
+      'organizations[0].api_keys[0].scopes[0]',
+      'organizations[0].api_keys[1].key',
+      'organizations[0].api_keys[2].scope',
+    ]);
+    expect(problems[0]?.allowed).toContain('sessions:read');
+    expect(JSON.stringify(problems)).not.toContain('hunter2');
+  });
+
   test('two organizations cannot share an id, a username or a key', () => {
     const one = {
       id: 'a',

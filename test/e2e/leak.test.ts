@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { acme } from '../support/gateway.ts';
+import { acme, noRateLimit } from '../support/gateway.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { TestPhone } from '../support/test-phone.ts';
 
@@ -19,7 +19,7 @@ describe('after 1,000 short calls', () => {
       nodeOptions: ['--inspect=127.0.0.1:0'],
       settings: {
         sip: { listen: ['udp:127.0.0.1:0'] },
-        api: { listen: '127.0.0.1:0' },
+        api: { listen: '127.0.0.1:0', rate_limit: noRateLimit },
         media: { address: '127.0.0.1', ports: '26000-27999' },
         log: { level: 'info' },
         organizations: [acme],

@@ -40,7 +40,7 @@ function describe(datagramUs: number): void {
   const gib = (totalmem() / 2 ** 30).toFixed(0);
   say(
     [
-      `Command: node test/load/load.ts ${process.argv.slice(2).join(' ')}`.trimEnd(),
+      `Command: npm run load -- ${process.argv.slice(2).join(' ')}`.trimEnd(),
       `Machine: ${availableParallelism()} cores (${cpus()[0]?.model.trim()}), ${gib} GiB, ${process.platform} ${release()}, Node ${process.version}, shared with the generator and the echo pipeline; load average before: ${load.join(' ')}`,
       `Reference: a datagram sent and received in bare Node costs ${datagramUs.toFixed(1)} us here; a call has 50 per s each way`,
       '',

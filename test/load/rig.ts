@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { noRateLimit } from '../support/gateway.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import type { Job, Report, Result } from './load-job.ts';
 import { type Usage, usageOf } from './process-usage.ts';
@@ -56,7 +57,7 @@ export async function measure(
 function settings(pipelineUrl: string): Record<string, unknown> {
   return {
     sip: { listen: ['udp:127.0.0.1:0'] },
-    api: { listen: '127.0.0.1:0' },
+    api: { listen: '127.0.0.1:0', rate_limit: noRateLimit },
     media: { address: '127.0.0.1' },
     pipeline: { url: pipelineUrl, token_secret: tokenSecret },
     limits: { max_calls: MAX_CALLS },

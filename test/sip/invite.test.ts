@@ -30,7 +30,7 @@ const offer = [
 ].join('\r\n');
 
 /** The steps of a set-up at which something is awaited, in their order. */
-const steps = ['admission', 'session', 'port', 'link', 'answer'] as const;
+const steps = ['admission', 'session', 'port', 'save', 'link', 'answer'] as const;
 type Step = (typeof steps)[number];
 
 /** An INVITE through the real handler and the real bridges; each step waits until the test lets it go on. */
@@ -40,6 +40,8 @@ class SetUp {
   readonly byes: string[] = [];
   readonly open = { ports: 0, links: 0 };
   readonly records: string[] = [];
+  /** Of the session that an inbound-first call makes. */
+  readonly made: ('saved' | 'abandoned')[] = [];
   readonly bridges: Bridges;
   readonly done: Promise<void>;
   dialog = new EventEmitter();
@@ -60,6 +62,7 @@ class SetUp {
       source_address: '127.0.0.1',
       source_port: 5060,
       protocol: 'udp',
+      headers: {},
       get: (name: string) =>
         ({
           Contact: '<sip:pbx@127.0.0.1>',
@@ -115,6 +118,11 @@ class SetUp {
       },
       linkClosed: () => undefined,
     });
+  }
+
+  async #save(): Promise<void> {
+    await this.#pause('save');
+    this.made.push('saved');
   }
 
   #port(): MediaPort {
@@ -182,7 +190,12 @@ class SetUp {
     const admission: Pick<Admission, 'admitInvite' | 'succeeded'> = {
       admitInvite: async () => {
         await this.#pause('admission');
-        return { session, role: undefined, concurrencyLimit: 1, sourceAddress: '127.0.0.1' };
+        const newSession = {
+          session,
+          save: () => this.#save(),
+          abandon: () => void this.made.push('abandoned'),
+        };
+        return { session, newSession, role: undefined, concurrencyLimit: 1, sourceAddress: '127.0.0.1' };
       },
       succeeded: () => undefined,
     };
@@ -215,21 +228,25 @@ describe('a CANCEL', () => {
     expect(setUp.open).toEqual({ ports: 0, links: 0 });
     expect([setUp.bridges.calls, setUp.bridges.size]).toEqual([0, 0]);
     expect(setUp.records).toEqual(step === 'admission' ? [] : ['canceled']);
+    const saved = steps.indexOf(step) >= steps.indexOf('save');
+    const made = saved ? ['saved', 'abandoned'] : ['abandoned'];
+    expect(setUp.made).toEqual(step === 'admission' ? [] : made);
   });
 
   test('that crosses our 200 ends the dialog with a BYE', async () => {
     const setUp = new SetUp();
-    setUp.go('admission', 'session', 'port', 'link');
+    setUp.go('admission', 'session', 'port', 'save', 'link');
     await setUp.reached('answer');
     setUp.request.emit('cancel');
     setUp.go('answer');
     await settled();
     expect(setUp.byes).toEqual([expect.stringMatching(/text="canceled: /)]);
+    expect(setUp.made).toEqual(['saved', 'abandoned']);
   });
 });
 
 describe('the end of the session', () => {
-  test.each(['session', 'port', 'link'] as const)(
+  test.each(['session', 'port', 'save', 'link'] as const)(
     'while the set-up waits for its %s refuses the call with 410',
     async (step) => {
       const setUp = new SetUp();
@@ -268,6 +285,7 @@ describe('a call that is up', () => {
     setUp.bridges.endSession(session.id);
     await settled();
     expect(setUp.records).toEqual(['hangup']);
+    expect(setUp.made).toEqual(['saved']);
     expect(setUp.byes).toEqual([]);
     expect(setUp.open).toEqual({ ports: 0, links: 0 });
   });

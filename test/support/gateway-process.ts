@@ -13,6 +13,10 @@ export interface GatewayProcessOptions {
   settings: Record<string, unknown>;
   /** Options for node, with `by: 'node'`. */
   nodeOptions?: string[];
+  /** Environment variables beside our own. */
+  environment?: Record<string, string>;
+  /** A folder that is there already, with its store; the test's end removes it. */
+  folder?: string;
 }
 
 /** The gateway as a process of its own, started from a configuration file. */
@@ -36,15 +40,25 @@ export class GatewayProcess {
   }
 
   /** Does not wait for anything: `ready` does. */
-  static start({ by, settings, nodeOptions = [] }: GatewayProcessOptions): GatewayProcess {
-    const folder = mkdtempSync(join(tmpdir(), 'gateway-process-'));
+  static start({
+    by,
+    settings,
+    nodeOptions = [],
+    environment,
+    folder: place,
+  }: GatewayProcessOptions): GatewayProcess {
+    const folder = place ?? mkdtempSync(join(tmpdir(), 'gateway-process-'));
     const file = join(folder, 'gateway.yaml');
     writeFileSync(file, stringify({ store: { url: `sqlite:${join(folder, 'test.db')}` }, ...settings }));
     const [command, args] =
       by === 'npm'
         ? ['npm', ['start', '--', '--config', file]]
         : [process.execPath, [...nodeOptions, join(root, 'src/main.ts'), '--config', file]];
-    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
     return new GatewayProcess(child, folder);
   }
 

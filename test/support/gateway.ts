@@ -16,6 +16,13 @@ export const acme = {
   sip: { username: 'acme', password: 'acme-password', allowed_ips: ['127.0.0.1'], concurrency_limit: 500 },
 };
 
+/** Tests make more sessions than a customer may. */
+export const noRateLimit = {
+  requests_per_minute: 1_000_000,
+  session_creates_per_minute: 1_000_000,
+  failed_authentications_per_minute: 1_000_000,
+};
+
 export interface TestGatewayOptions {
   /** Sections of the configuration, laid over those of a test: loopback, free ports, no log. */
   settings?: Record<string, Settings>;
@@ -44,7 +51,7 @@ export class TestGateway {
     const config = parseConfig({
       ...settings,
       ...section('sip', { listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0'] }),
-      ...section('api', { listen: '127.0.0.1:0' }),
+      ...section('api', { listen: '127.0.0.1:0', rate_limit: noRateLimit }),
       ...section('store', { url: `sqlite:${join(place, 'test.db')}` }),
       ...section('media', { address: '127.0.0.1', ports: '21000-24999' }),
       ...section('log', { level: process.env.TEST_LOG ?? 'silent' }),

@@ -1,0 +1,71 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { backends } from '../store/backends.ts';
+import { encode } from '../support/g711.ts';
+import { eventually, TestGateway } from '../support/gateway.ts';
+import { compareHeard } from '../support/heard.ts';
+import { readWav, speechFile } from '../support/wav.ts';
+
+const speech = readWav(speechFile).subarray(0, 16_000);
+
+describe.each(backends)('while the store on $name is lost', ({ missing, start }) => {
+  const running: { stop(): Promise<unknown> }[] = [];
+  afterEach(async () => {
+    for (const one of running.splice(0).reverse()) await one.stop();
+  });
+
+  test.skipIf(missing)(
+    'calls go on, new ones and REST are answered 503, and all that was missed is made up for when it is back',
+    async () => {
+      const backend = await start();
+      running.push({ stop: () => backend.close() });
+      const url = await backend.create();
+      const settings = { store: { url }, session: { rejoin_seconds: 1 } };
+      const gateway = await TestGateway.start({ settings });
+      running.push(gateway);
+      const phone = await gateway.phone();
+      running.push(phone);
+      const [id, spare] = [await gateway.session(), await gateway.session()];
+      const readiness = async () => (await gateway.rest('GET', '/readyz')).body;
+      const call = await phone.call(gateway.uri(id));
+      expect(call.status).toBe(200);
+
+      await backend.lose(url);
+      await eventually('the loss is told', async () => (await readiness()).status === 'not_ready');
+      expect((await readiness()).reasons).toEqual(['store_unavailable']);
+      const { startedAt } = await call.media.play(speech);
+      await new Promise((resolve) => setTimeout(resolve, 800));
+      const report = compareHeard(encode('PCMU', speech), call.media.heard, { playedAt: startedAt });
+      expect(report.speechMatched).toBe(1);
+      const refused = await phone.call(gateway.uri(spare));
+      expect(refused.status).toBe(503);
+      expect(refused.headers.get('X-Kallglot-Error')).toBe('store_unavailable');
+      expect(refused.headers.get('Retry-After')).toBe('5');
+      expect(refused.headers.get('Reason')).toMatch(/^Q\.850;cause=41;text="store_unavailable: /);
+      const rest = await gateway.rest('POST', '/v1/sessions', {
+        mode: 'bidirectional_translation',
+        routing: { type: 'sip' },
+      });
+      expect(rest.status).toBe(503);
+      expect(rest.headers.get('Retry-After')).toBe('5');
+      expect(rest.body.error).toMatchObject({
+        type: 'api_error',
+        code: 'store_unavailable',
+        retry_after: 5,
+      });
+      await call.bye();
+
+      await backend.restore();
+      await eventually('it is ready again', async () => (await readiness()).status === 'ready');
+      expect((await phone.call(gateway.uri(spare))).status).toBe(200);
+      await gateway.session();
+      await eventually(
+        'the call is on record',
+        async () => (await gateway.rest('GET', `/v1/sessions/${id}/calls`)).body.data?.length === 1,
+      );
+      await eventually(
+        'the session has ended',
+        async () => (await gateway.rest('GET', `/v1/sessions/${id}`)).body.status === 'ended',
+      );
+    },
+  );
+});
