@@ -58,7 +58,12 @@ export function describeApi(app: FastifyInstance): void {
     },
     transform: (route) => {
       const { scope, idempotent } = route.route.config ?? {};
-      const schema = scope ? ofOrganization(route.schema, scope, idempotent) : route.schema;
+      const operator = route.url.startsWith('/v1/admin/');
+      const schema = scope
+        ? ofOrganization(route.schema, scope, idempotent)
+        : operator
+          ? ofOperator(route.schema)
+          : route.schema;
       return jsonSchemaTransform({ ...route, schema } as Parameters<typeof jsonSchemaTransform>[0]);
     },
   });
@@ -78,3 +83,11 @@ function ofOrganization(schema: FastifySchema = {}, scope: Scope, idempotent = f
     response: { ...(schema.response as object), '4XX': errorAnswer, '5XX': errorAnswer },
   };
 }
+
+/** What only the operator may ask. */
+const ofOperator = (schema: FastifySchema = {}): FastifySchema => ({
+  ...schema,
+  description: 'With `api.admin_key`; where none is set, from the gateway’s own machine.',
+  security: [{ bearer: [] }],
+  response: { ...(schema.response as object), '4XX': errorAnswer, '5XX': errorAnswer },
+});

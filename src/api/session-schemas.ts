@@ -81,7 +81,7 @@ export const createSessionBody = z
     metadata: boundedObject.nullish(),
     ai_agent: boundedObject.nullish(),
     recording: z.object({ enabled: z.boolean().default(false) }).nullish(),
-    provider: z.undefined('must not be sent: use routing to choose the telephony path').optional(),
+    provider: z.never('must not be sent: use routing to choose the telephony path').optional(),
   })
   .meta({ examples: createExamples });
 

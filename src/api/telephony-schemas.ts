@@ -27,69 +27,122 @@ export const buyNumberBody = z.object({
     .regex(/^\+[1-9]\d{6,14}$/, 'must be a number in E.164 form, such as +14155550100')
     .meta({ examples: ['+14155550100'] }),
 });
-export const availableNumber = z.object({
-  object: z.literal('available_number'),
-  phone_number: z.string(),
-  carrier,
-});
-export const number = z.object({
-  id: z.string(),
-  object: z.literal('phone_number'),
-  phone_number: z.string(),
-  carrier,
-  active: z.boolean(),
-  created_at: iso,
-});
+export const availableNumber = z
+  .object({
+    object: z.literal('available_number'),
+    phone_number: z.string(),
+    carrier,
+  })
+  .meta({ examples: [{ object: 'available_number', phone_number: '+14155550100', carrier: 'twilio' }] });
+export const number = z
+  .object({
+    id: z.string(),
+    object: z.literal('phone_number'),
+    phone_number: z.string(),
+    carrier,
+    active: z.boolean(),
+    created_at: iso,
+  })
+  .meta({
+    examples: [
+      {
+        id: 'num_01JQZX3M8T5VY7B2N4K6P9R1WC',
+        object: 'phone_number',
+        phone_number: '+14155550100',
+        carrier: 'twilio',
+        active: true,
+        created_at: '2026-01-01T12:00:00.000Z',
+      },
+    ],
+  });
 
 const name = z.string().min(1).max(100).optional();
 /** Goes into a header, so printable ASCII only. */
 const carrierSecret = z.string().regex(/^[\x21-\x7e]{8,200}$/, 'must be 8 to 200 printable characters');
-export const addConnectionBody = z.discriminatedUnion('provider', [
-  z.object({
-    provider: z.literal('twilio'),
-    name,
-    account_sid: z.string().regex(/^AC[0-9a-fA-F]{32}$/, 'must be AC and 32 hexadecimal digits'),
-    auth_token: carrierSecret,
-  }),
-  z.object({ provider: z.literal('telnyx'), name, api_key: carrierSecret }),
-]);
-export const connection = z.object({
-  id: z.string(),
-  object: z.literal('connection'),
-  provider: carrier,
-  name: z.string(),
-  account_sid: z.string().nullable(),
-  status: z.enum(['verified', 'unverified', 'rejected']),
-  status_detail: z.string().nullable(),
-  is_default: z.boolean(),
-  active: z.boolean(),
-  created_at: iso,
-});
+export const addConnectionBody = z
+  .discriminatedUnion('provider', [
+    z.object({
+      provider: z.literal('twilio'),
+      name,
+      account_sid: z.string().regex(/^AC[0-9a-fA-F]{32}$/, 'must be AC and 32 hexadecimal digits'),
+      auth_token: carrierSecret,
+    }),
+    z.object({ provider: z.literal('telnyx'), name, api_key: carrierSecret }),
+  ])
+  .meta({
+    examples: [
+      {
+        provider: 'twilio',
+        name: 'Main account',
+        account_sid: 'AC00000000000000000000000000000000',
+        auth_token: 'your-auth-token',
+      },
+      { provider: 'telnyx', api_key: 'your-api-key' },
+    ],
+  });
+export const connection = z
+  .object({
+    id: z.string(),
+    object: z.literal('connection'),
+    provider: carrier,
+    name: z.string(),
+    account_sid: z.string().nullable(),
+    status: z.enum(['verified', 'unverified', 'rejected']),
+    status_detail: z.string().nullable(),
+    is_default: z.boolean(),
+    active: z.boolean(),
+    created_at: iso,
+  })
+  .meta({
+    examples: [
+      {
+        id: 'pcon_01JQZX3M8T5VY7B2N4K6P9R1WC',
+        object: 'connection',
+        provider: 'twilio',
+        name: 'Main account',
+        account_sid: 'AC00000000000000000000000000000000',
+        status: 'verified',
+        status_detail: null,
+        is_default: true,
+        active: true,
+        created_at: '2026-01-01T12:00:00.000Z',
+      },
+    ],
+  });
 
 const mode = z.enum(sessionModes as [(typeof sessionModes)[number], ...(typeof sessionModes)[number][]]);
-export const changeSipBody = z.object({
-  enabled: z.boolean().optional(),
-  require_digest: z.boolean().optional(),
-  concurrency_limit: z.int().min(1).max(100_000).optional(),
-  media_timeout_seconds: z.int().min(0).max(86_400).nullish(),
-  inbound_first: z.boolean().optional(),
-  session_defaults: z
-    .object({
-      mode: mode.optional(),
-      source_language: language.nullish(),
-      target_language: language.nullish(),
-      metadata: boundedObject.nullish(),
-    })
-    .nullish(),
-  tls_required: z.boolean().optional(),
-  srtp: z.enum(['off', 'optional', 'required']).optional(),
-});
+export const changeSipBody = z
+  .object({
+    enabled: z.boolean().optional(),
+    require_digest: z.boolean().optional(),
+    concurrency_limit: z.int().min(1).max(100_000).optional(),
+    media_timeout_seconds: z.int().min(0).max(86_400).nullish(),
+    inbound_first: z.boolean().optional(),
+    session_defaults: z
+      .object({
+        mode: mode.optional(),
+        source_language: language.nullish(),
+        target_language: language.nullish(),
+        metadata: boundedObject.nullish(),
+      })
+      .nullish(),
+    tls_required: z.boolean().optional(),
+    srtp: z.enum(['off', 'optional', 'required']).optional(),
+  })
+  .meta({
+    examples: [
+      { require_digest: true, concurrency_limit: 50 },
+      { inbound_first: true, session_defaults: { mode: 'ai_agent', source_language: 'en' } },
+    ],
+  });
 
-export const allowedIp = z.object({
-  object: z.literal('allowed_ip'),
-  cidr: z.string(),
-  note: z.string().nullable(),
-});
+export const allowedIp = z
+  .object({
+    object: z.literal('allowed_ip'),
+    cidr: z.string(),
+    note: z.string().nullable(),
+  })
+  .meta({ examples: [{ object: 'allowed_ip', cidr: '192.0.2.0/24', note: 'head office' }] });
 export const allowIpBody = z.object({
   cidr: z
     .string()
@@ -101,34 +154,66 @@ export const allowIpBody = z.object({
 });
 export const byCidr = z.object({ cidr: z.string().min(1).max(64) });
 
-export const sipSettings = z.object({
-  object: z.literal('sip_settings'),
-  managed_by: z.enum(['api', 'config']),
-  enabled: z.boolean(),
-  username: z.string().nullable(),
-  domain: z.string(),
-  allowed_ips: z.array(allowedIp),
-  require_digest: z.boolean(),
-  concurrency_limit: z.int(),
-  media_timeout_seconds: z.int().nullable(),
-  inbound_first: z.boolean(),
-  session_defaults: z
-    .object({
-      mode,
-      source_language: z.string().nullable(),
-      target_language: z.string().nullable(),
-      metadata: z.record(z.string(), z.unknown()).nullable(),
-    })
-    .nullable(),
-  tls_required: z.literal(false),
-  srtp: z.literal('off'),
-});
-/** `password` is there in the one answer that shows it, else null. */
-export const sipSettingsWithPassword = sipSettings.extend({ password: z.string().nullable() });
+/** A trunk as it is shown. */
+const sipSettingsExample = {
+  object: 'sip_settings',
+  managed_by: 'api',
+  enabled: true,
+  username: 'kg_7f3a9c',
+  domain: 'sip.kallglot.com',
+  allowed_ips: [{ object: 'allowed_ip', cidr: '192.0.2.0/24', note: 'head office' }],
+  require_digest: false,
+  concurrency_limit: 100,
+  media_timeout_seconds: null,
+  inbound_first: false,
+  session_defaults: null,
+  tls_required: false,
+  srtp: 'off',
+} as const;
 
-export const pbxConfiguration = z.object({
-  object: z.literal('pbx_configuration'),
-  pbx: z.enum(['freeswitch', 'asterisk', 'kamailio']),
-  file: z.string(),
-  text: z.string(),
-});
+export const sipSettings = z
+  .object({
+    object: z.literal('sip_settings'),
+    managed_by: z.enum(['api', 'config']),
+    enabled: z.boolean(),
+    username: z.string().nullable(),
+    domain: z.string(),
+    allowed_ips: z.array(allowedIp),
+    require_digest: z.boolean(),
+    concurrency_limit: z.int(),
+    media_timeout_seconds: z.int().nullable(),
+    inbound_first: z.boolean(),
+    session_defaults: z
+      .object({
+        mode,
+        source_language: z.string().nullable(),
+        target_language: z.string().nullable(),
+        metadata: z.record(z.string(), z.unknown()).nullable(),
+      })
+      .nullable(),
+    tls_required: z.literal(false),
+    srtp: z.literal('off'),
+  })
+  .meta({ examples: [sipSettingsExample] });
+/** `password` is there in the one answer that shows it, else null. */
+export const sipSettingsWithPassword = sipSettings
+  .extend({ password: z.string().nullable() })
+  .meta({ examples: [{ ...sipSettingsExample, password: 'shown-once-and-never-again' }] });
+
+export const pbxConfiguration = z
+  .object({
+    object: z.literal('pbx_configuration'),
+    pbx: z.enum(['freeswitch', 'asterisk', 'kamailio']),
+    file: z.string(),
+    text: z.string(),
+  })
+  .meta({
+    examples: [
+      {
+        object: 'pbx_configuration',
+        pbx: 'asterisk',
+        file: '/etc/asterisk/pjsip.conf',
+        text: '[kallglot]\ntype=endpoint\n',
+      },
+    ],
+  });

@@ -21,7 +21,30 @@ const url = z.string().min(1).max(URL_MOST).meta({
   example: 'https://example.com/webhooks',
 });
 
-export const createEndpointBody = z.object({ url, events });
+const endpointExample = {
+  id: 'wh_01JQZX3M8T5VY7B2N4K6P9R1WC',
+  object: 'webhook_endpoint',
+  url: 'https://example.com/webhooks',
+  events: ['*'],
+  active: true,
+  created_at: '2026-01-01T12:00:00.000Z',
+};
+const deliveryExample = {
+  id: 'wh_del_01JQZX3M8T5VY7B2N4K6P9R1WC',
+  object: 'webhook_delivery',
+  webhook_id: 'wh_01JQZX3M8T5VY7B2N4K6P9R1WC',
+  event_id: 'evt_01JQZX3M8T5VY7B2N4K6P9R1WC',
+  event_type: 'session.ended',
+  session_id: 'sess_01JQZX3M8T5VY7B2N4K6P9R1WC',
+  status: 'delivered',
+  attempt_count: 1,
+  next_attempt_at: null,
+  created_at: '2026-01-01T12:00:00.000Z',
+};
+
+export const createEndpointBody = z.object({ url, events }).meta({
+  examples: [{ url: 'https://example.com/webhooks', events: ['session.started', 'session.ended'] }],
+});
 export const updateEndpointBody = z.object({
   url: url.optional(),
   events: events.optional(),
@@ -36,9 +59,11 @@ const endpoint = z.object({
   active: z.boolean(),
   created_at: z.string(),
 });
-export const endpointAnswer = endpoint;
+export const endpointAnswer = endpoint.meta({ examples: [endpointExample] });
 /** The signing secret is shown only here. */
-export const endpointWithSecretAnswer = endpoint.extend({ secret: z.string() });
+export const endpointWithSecretAnswer = endpoint
+  .extend({ secret: z.string() })
+  .meta({ examples: [{ ...endpointExample, secret: 'whsec_shown-once-and-never-again' }] });
 export const endpointsAnswer = z.object({
   object: z.literal('list'),
   data: z.array(endpoint),
@@ -80,17 +105,28 @@ export const deliveriesAnswer = z.object({
   has_more: z.boolean(),
   url: z.string(),
 });
-export const deliveryAnswer = delivery.extend({
-  attempts: z.array(
-    z.object({
-      attempt: z.number().int(),
-      at: z.string(),
-      http_status: z.number().int().nullable(),
-      error: z.string().nullable(),
-      duration_ms: z.number(),
-    }),
-  ),
-});
+export const deliveryAnswer = delivery
+  .extend({
+    attempts: z.array(
+      z.object({
+        attempt: z.number().int(),
+        at: z.string(),
+        http_status: z.number().int().nullable(),
+        error: z.string().nullable(),
+        duration_ms: z.number(),
+      }),
+    ),
+  })
+  .meta({
+    examples: [
+      {
+        ...deliveryExample,
+        attempts: [
+          { attempt: 1, at: '2026-01-01T12:00:01.000Z', http_status: 200, error: null, duration_ms: 85 },
+        ],
+      },
+    ],
+  });
 
 export function endpointView(row: WebhookEndpoint) {
   return {
