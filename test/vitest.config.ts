@@ -3,6 +3,13 @@ import { defineConfig } from 'vitest/config';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** Tests of single rooms that wait in real time, or start a PostgreSQL of their own. */
+const realTime = [
+  'test/support/**/*.test.ts',
+  'test/store/{store,postgres,rooms}.test.ts',
+  'test/webhooks/{delivery,crash}.test.ts',
+];
+
 /** Three suites: `unit` (pure cores and single rooms), `e2e` (the gateway and the test products, in real time), `sipp` (SIPp scenarios). */
 export default defineConfig({
   root,
@@ -13,7 +20,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/sipp/**', 'test/support/**'],
+          exclude: ['test/e2e/**', 'test/sipp/**', ...realTime],
           testTimeout: 20_000,
         },
       },
@@ -21,7 +28,7 @@ export default defineConfig({
         root,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/support/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', ...realTime],
           testTimeout: 60_000,
           hookTimeout: 30_000,
           fileParallelism: false,

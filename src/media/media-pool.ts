@@ -94,6 +94,8 @@ class WorkerPool implements MediaPool {
       const rtpPort = this.#pairs.take(performance.now());
       if (rtpPort === undefined) throw new Refusal('no_media_ports');
       const { leg, result } = await this.#openAt(rtpPort, local, options);
+      // A pool that was closed meanwhile takes the leg down with its worker.
+      if (result.ok && this.#closed) break;
       if (result.ok) return leg;
       this.#options.log?.warn({ rtpPort, code: result.code }, 'a pair of RTP ports could not be bound');
       failure = result.detail;
