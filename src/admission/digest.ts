@@ -1,8 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { DigestAlgorithm } from '../config/digest-algorithms.ts';
 
 /** Digest credentials: reading the header and checking the answer. Source: RFC 7616, RFC 8760, RFC 3261 §22; decisions §3. */
 
-export type DigestAlgorithm = 'MD5' | 'SHA-256' | 'SHA-512-256';
+export type { DigestAlgorithm };
 
 /** The parameters of one `Digest` answer as given, unquoted; absent ones are undefined. */
 export interface DigestAnswer {

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { sessionModes } from '../roles.ts';
+import { digestAlgorithms } from './digest-algorithms.ts';
 import { applyEnvironment } from './environment.ts';
 import { configurationProblems, type Problem } from './problems.ts';
 import { scopes } from './scopes.ts';
@@ -106,7 +107,7 @@ const sip = z.strictObject({
     'a text of 1 to 255 printable characters without quotes',
   ).optional(),
   digest_algorithms: z
-    .array(allowed(z.enum(['MD5', 'SHA-256', 'SHA-512-256']), 'MD5, SHA-256 or SHA-512-256'))
+    .array(allowed(z.enum(digestAlgorithms), 'MD5, SHA-256 or SHA-512-256'))
     .min(1)
     .max(3)
     .default(['MD5']),

@@ -1,6 +1,5 @@
 import type { OpenCallRecord } from '../telemetry/call-record.ts';
-
-const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
+import { iso } from './session-view.ts';
 
 /** A leg of a session as `GET /v1/sessions/{id}/calls` shows it: up with its numbers of now, or ended with its record. */
 export function callView(call: OpenCallRecord) {

@@ -1,6 +1,7 @@
 import { durationSeconds, type Session } from './session.ts';
 
-const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
+/** A time of the store as the API writes it. @param at wall clock, ms */
+export const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
 
 /**
  * A session as the API shows it, without its stream (contract §5.3, §5.4, decisions §7); `data` of its events too.

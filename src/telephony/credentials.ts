@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-
-type DigestAlgorithm = 'MD5' | 'SHA-256' | 'SHA-512-256';
+import type { DigestAlgorithm } from '../config/digest-algorithms.ts';
 
 /** What is kept of a trunk's password: its HA1 for each algorithm, and the realm that they hold for (decisions §3). */
 export interface Credentials {

@@ -5,6 +5,7 @@ import { IdempotencyKeys } from '../../src/sessions/idempotency-keys.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { createLog } from '../../src/telemetry/log.ts';
+import { addOrganization } from '../store/rows.ts';
 
 const MINUTE = 60_000;
 
@@ -20,24 +21,7 @@ describe('the caretaker', () => {
   beforeEach(async () => {
     [now, live, silent] = [0, [], []];
     store = await openStore('sqlite::memory:', 0);
-    await store.db
-      .insertInto('organizations')
-      .values({
-        id: 'acme',
-        name: 'Acme',
-        active: 1,
-        managed_by: 'config',
-        sip_enabled: 1,
-        sip_username: null,
-        sip_credentials: null,
-        sip_allowed_ips: '[]',
-        sip_require_digest: 0,
-        sip_concurrency_limit: 1,
-        sip_media_timeout_seconds: null,
-        sip_inbound_first: 0,
-        sip_session_defaults: null,
-      })
-      .execute();
+    await addOrganization(store);
     sessions = new Sessions(store, clock, 'sip.kallglot.com');
     caretaker = new Caretaker({
       sessions,
