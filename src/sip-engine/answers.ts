@@ -122,7 +122,7 @@ export class Answers {
 
   /** The flow that answers to a request take now. */
   replyTo({ path, flow }: Pick<Pending, 'path' | 'flow'>): Flow {
-    return replyFlow(path, flow, (target) => this.#context.flowTo(target, flow));
+    return replyFlow(path, flow, (hop) => this.#context.flowTo(hop, flow));
   }
 
   /** 408 is what RFC 3261 §21.4.9 has for a server that finds no answer in time; dispatchers go elsewhere on it. */

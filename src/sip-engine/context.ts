@@ -4,7 +4,7 @@ import type { Routes } from './routes.ts';
 import type { EngineStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
 import type { Transactions } from './transactions.ts';
-import { defaultStreamLimits, type Endpoint, type Flow, type StreamLimits } from './transport.ts';
+import { defaultStreamLimits, type Flow, type Hop, type StreamLimits } from './transport.ts';
 
 /** Bounds of everything that grows. */
 export interface EngineLimits {
@@ -37,5 +37,5 @@ export interface EngineContext {
   readonly dialogs: Dialogs;
   readonly routes: Routes;
   readonly bans: Bans;
-  flowTo(target: Endpoint, near: Flow): Flow;
+  flowTo(hop: Hop, near?: Flow): Flow;
 }

@@ -11,7 +11,7 @@ import { Routes } from './routes.ts';
 import { type EngineStats, newStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
 import { Transactions } from './transactions.ts';
-import type { Endpoint, Flow, TransportEvents } from './transport.ts';
+import type { Flow, Hop, TransportEvents } from './transport.ts';
 import { Uac } from './uac.ts';
 import { Uas } from './uas.ts';
 import { validateResponse } from './validate.ts';
@@ -21,7 +21,7 @@ import { RETRY_AFTER } from './write-response.ts';
 interface CoreTransport {
   readonly hostports: readonly string[];
   readonly localHostports: readonly string[];
-  flowTo(target: Endpoint, near: Flow): Flow;
+  flowTo(hop: Hop, near?: Flow): Flow;
 }
 
 export interface CoreOptions {
@@ -44,6 +44,10 @@ export function createEngineCore(options: CoreOptions): EngineCore {
   return new Core(options);
 }
 
+const noTransport = (): Flow => {
+  throw new Error('the engine has no transports yet');
+};
+
 class Core implements EngineCore {
   readonly stats: EngineStats;
   readonly bans: Bans;
@@ -52,7 +56,7 @@ class Core implements EngineCore {
   readonly #answers: Answers;
   readonly #uas: Uas;
   readonly #uac: Uac;
-  #transport: CoreTransport = { hostports: [], localHostports: [], flowTo: (_, near) => near };
+  #transport: CoreTransport = { hostports: [], localHostports: [], flowTo: noTransport };
 
   constructor({ clock, limits = defaultLimits, stats = newStats() }: CoreOptions) {
     this.stats = stats;
@@ -65,7 +69,7 @@ class Core implements EngineCore {
       dialogs: new Dialogs(stats),
       routes: new Routes(),
       bans: this.bans,
-      flowTo: (target, near) => this.#transport.flowTo(target, near),
+      flowTo: (hop, near) => this.#transport.flowTo(hop, near),
     };
     this.#pending = new PendingRequests(stats);
     this.#uac = new Uac(this.#context);

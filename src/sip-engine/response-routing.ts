@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { SipRequest } from './message.ts';
-import type { Endpoint, Flow } from './transport.ts';
+import type { Endpoint, Flow, Hop } from './transport.ts';
 import { formatVia, type Via } from './via.ts';
 
 const DEFAULT_PORT = 5060;
@@ -43,10 +43,10 @@ const restOf = (value: string): { name: string; value: string } => ({
 });
 
 /** The flow that answers take: over TCP the connection while it is open, else a new one to sent-by. */
-export function replyFlow(path: ReturnPath, flow: Flow, connect: (target: Endpoint) => Flow): Flow {
-  if (flow.transport === 'tcp') return flow.open ? flow : connect(path.target);
+export function replyFlow(path: ReturnPath, flow: Flow, connect: (hop: Hop) => Flow): Flow {
   const { address, port } = path.target;
-  return address === flow.remote.address && port === flow.remote.port ? flow : connect(path.target);
+  const same = flow.reliable ? flow.open : address === flow.remote.address && port === flow.remote.port;
+  return same ? flow : connect({ ...path.target, transport: flow.transport });
 }
 
 /** `X-Kallglot-Peer-Certificate` is the engine's to set; what the network sends of it goes. */

@@ -2,8 +2,8 @@ import { isIP } from 'node:net';
 import type { EngineStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
 import {
-  type Endpoint,
   type Flow,
+  type Hop,
   hostport,
   type Listener,
   type StreamLimits,
@@ -25,8 +25,8 @@ export interface TransportLayer {
   /** Where the engine can be reached, like `udp/127.0.0.1:5060`: as advertised, and as bound. */
   readonly hostports: string[];
   readonly localHostports: string[];
-  /** A flow to `target`, from the socket that `near` belongs to. */
-  flowTo(target: Endpoint, near: Flow): Flow;
+  /** A flow to `hop`, from the port of `near` where there is one: an open connection, or a new one. */
+  flowTo(hop: Hop, near?: Flow): Flow;
   close(): Promise<void>;
 }
 
@@ -71,7 +71,7 @@ export async function openTransportLayer(
   return {
     hostports,
     localHostports,
-    flowTo: (target, near) => choose(listeners, target, near).flowTo(target),
+    flowTo: (hop, near) => choose(listeners, hop, near).flowTo(hop),
     close,
   };
 }
@@ -82,11 +82,11 @@ function advertised(address: string | undefined, host: string): string | undefin
   return family === 0 || family === isIP(host) ? address : undefined;
 }
 
-/** The listener of the same transport and port as `near`, in the target's family. */
-function choose(listeners: readonly Listener[], target: Endpoint, near: Flow): Listener {
-  const sixth = target.address.includes(':');
-  const same = listeners.filter(({ transport }) => transport === near.transport);
+/** The listener of the hop's transport and family, at the port of `near` if there are several. */
+function choose(listeners: readonly Listener[], hop: Hop, near: Flow | undefined): Listener {
+  const sixth = hop.address.includes(':');
+  const same = listeners.filter(({ transport }) => transport === hop.transport);
   const family = same.filter(({ local }) => local.address.includes(':') === sixth);
   const candidates = family.length > 0 ? family : same;
-  return candidates.find(({ local }) => local.port === near.local.port) ?? candidates[0] ?? listeners[0]!;
+  return candidates.find(({ local }) => local.port === near?.local.port) ?? candidates[0] ?? listeners[0]!;
 }

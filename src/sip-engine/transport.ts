@@ -1,12 +1,19 @@
 import type { SipMessage, SipParseError } from './message.ts';
 
-/** What the engine sees of the network: flows that carry whole SIP messages, over UDP or TCP (RFC 3261 §18). */
-export type TransportName = 'udp' | 'tcp';
+/** What the engine sees of the network: flows that carry whole SIP messages, over UDP, TCP or TLS (RFC 3261 §18). */
+export type TransportName = 'udp' | 'tcp' | 'tls';
 
 export interface Endpoint {
   /** Numeric IPv4 or IPv6 address, without brackets; towards a peer also a host name, which the socket resolves. */
   address: string;
   port: number;
+}
+
+/** Where a message goes next, as it was resolved (RFC 3263). */
+export interface Hop extends Endpoint {
+  transport: TransportName;
+  /** The name that the address was found by, which a TLS certificate has to be for; absent when it was numeric. */
+  name?: string;
 }
 
 /** A way to one peer: a TCP connection, or a UDP socket and an address. */

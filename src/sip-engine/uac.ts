@@ -139,11 +139,11 @@ export class Uac {
    */
   #flowOf(dialog: Dialog): Flow {
     const { flow, routes, symmetric, remoteTarget } = dialog;
-    if (flow.transport === 'tcp' && flow.open) return flow;
+    if (flow.reliable && flow.open) return flow;
     const first = routes[0];
     if (first === undefined && flow.transport === 'udp' && symmetric) return flow;
     const hop = hopOf(first ?? remoteTarget);
-    return hop === undefined ? flow : this.#context.flowTo(hop, flow);
+    return hop === undefined ? flow : this.#context.flowTo({ ...hop, transport: flow.transport }, flow);
   }
 }
 

@@ -19,8 +19,8 @@ export class EngineHarness {
     this.core.attach({
       hostports: ['udp/192.0.2.1:5060'],
       localHostports: ['udp/10.0.0.1:5060'],
-      flowTo: (remote, near) => {
-        const flow = new RecorderFlow(remote, near.transport);
+      flowTo: (hop) => {
+        const flow = new RecorderFlow({ address: hop.address, port: hop.port }, hop.transport);
         this.opened.push(flow);
         return flow;
       },
@@ -68,7 +68,7 @@ export class RecorderFlow implements Flow {
   constructor(remote: Endpoint, transport: TransportName) {
     this.remote = remote;
     this.transport = transport;
-    this.reliable = transport === 'tcp';
+    this.reliable = transport !== 'udp';
   }
 
   send(bytes: Buffer, failed?: (error: Error) => void): void {
