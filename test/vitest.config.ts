@@ -10,7 +10,10 @@ const realTime = [
   'test/webhooks/{delivery,crash}.test.ts',
 ];
 
-/** Three suites: `unit` (pure cores and single rooms), `e2e` (the gateway and the test products, in real time), `sipp` (SIPp scenarios). */
+/**
+ * Four suites: `unit` (pure cores and single rooms), `e2e` (the gateway and the test products, in real time), `contract`
+ * (what both engines owe an application), `sipp` (SIPp scenarios).
+ */
 export default defineConfig({
   root,
   test: {
@@ -20,7 +23,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/sipp/**', ...realTime],
+          exclude: ['test/e2e/**', 'test/sip-engine-contract/**', 'test/sipp/**', ...realTime],
           testTimeout: 20_000,
         },
       },
@@ -30,6 +33,16 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts', ...realTime],
           testTimeout: 60_000,
+          hookTimeout: 30_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        root,
+        test: {
+          name: 'contract',
+          include: ['test/sip-engine-contract/**/*.test.ts'],
+          testTimeout: 30_000,
           hookTimeout: 30_000,
           fileParallelism: false,
         },

@@ -7,7 +7,7 @@ export const ANSWER = OFFER.replace('30000', '40000');
 export const HOLD = OFFER.replace('o=- 1 1', 'o=- 1 2').replace('sendrecv', 'sendonly');
 
 /** The parts of drachtio-srf that the contract is about; its own types are thinner. */
-interface AppDialog {
+export interface AppDialog {
   readonly id: string;
   readonly sip: { callId: string; localTag: string; remoteTag: string };
   readonly remote: { sdp: string };

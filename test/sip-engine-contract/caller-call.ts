@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import { expect } from 'vitest';
+import { OFFER } from '../support/engine-app.ts';
+import { headerIn, type SipCaller } from '../support/sip-caller.ts';
+
+/** The caller's side of one call: what a peer sends to the engine, and what it checks of the answers. */
+export class CallerCall {
+  readonly callId = `${randomUUID()}@contract`;
+  readonly #caller: SipCaller;
+  readonly #target: string;
+  readonly #from: string;
+  #to: string;
+  #cseq = 0;
+  inviteBranch = '';
+  lastSent = '';
+
+  constructor(caller: SipCaller, user: string, host: string, port: number) {
+    this.#caller = caller;
+    this.#target = `sip:${user}@${host}:${port}`;
+    this.#from = `<sip:caller@${caller.address}>;tag=${randomUUID().slice(0, 8)}`;
+    this.#to = `<sip:${user}@${host}:${port}>`;
+  }
+
+  /** Sends a request; ACK and CANCEL take the CSeq of the INVITE. */
+  send(method: string, body = '', branch = `z9hG4bK${randomUUID()}`, to = this.#to): void {
+    if (method !== 'ACK' && method !== 'CANCEL') this.#cseq += 1;
+    if (method === 'INVITE') this.inviteBranch = branch;
+    const contact = this.#caller.transport === 'TCP' ? ';transport=tcp' : '';
+    const lines = [
+      `${method} ${this.#target} SIP/2.0`,
+      `Via: SIP/2.0/${this.#caller.transport} ${this.#caller.address};rport;branch=${branch}`,
+      'Max-Forwards: 70',
+      `From: ${this.#from}`,
+      `To: ${to}`,
+      `Call-ID: ${this.callId}`,
+      `CSeq: ${this.#cseq} ${method}`,
+      `Contact: <sip:caller@${this.#caller.address}${contact}>`,
+      ...(body === '' ? [] : ['Content-Type: application/sdp']),
+      `Content-Length: ${body.length}`,
+    ];
+    this.lastSent = `${lines.join('\r\n')}\r\n\r\n${body}`;
+    this.#caller.send(this.lastSent);
+  }
+
+  /** Learns the tag of the called side from a response. */
+  learn(response: string): void {
+    this.#to = headerIn(response, 'To');
+  }
+
+  cancel(): void {
+    this.send('CANCEL', '', this.inviteBranch, this.#to.replace(/;tag=.*/, ''));
+  }
+
+  ackFailure(response: string): void {
+    this.send('ACK', '', this.inviteBranch, headerIn(response, 'To'));
+  }
+
+  /** INVITE, 200, ACK. @returns the 200 */
+  async establish(offer = OFFER, answer = ''): Promise<string> {
+    this.send('INVITE', offer);
+    const ok = await this.#caller.next('SIP/2.0 200');
+    this.learn(ok);
+    this.send('ACK', answer);
+    return ok;
+  }
+
+  async end(): Promise<void> {
+    this.send('BYE');
+    await this.#caller.next('SIP/2.0 200');
+  }
+
+  /** After a CANCEL: 200 for it and 487 for the INVITE, which is acknowledged. */
+  async cancelled(): Promise<void> {
+    // Which of the two comes first is not laid down.
+    const finals: string[] = [];
+    while (finals.length < 2) {
+      const message = await this.#caller.next('SIP/2.0 ');
+      if (!message.startsWith('SIP/2.0 1')) finals.push(message);
+    }
+    finals.sort();
+    expect(finals.map((message) => message.slice(8, 11))).toEqual(['200', '487']);
+    this.ackFailure(finals[1]!);
+  }
+}

@@ -1,0 +1,70 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { type Engine, startEngine } from '../../src/sip-engine/engine.ts';
+
+/** An engine that the contract is held against. */
+export interface EngineUnderTest {
+  readonly name: 'the embedded engine' | 'drachtio-server';
+  /** Starts it, or finds it running. */
+  start(): Promise<RunningEngine>;
+  stop(): Promise<void>;
+}
+
+export interface RunningEngine {
+  /** What `srf.connect` needs. */
+  admin: { host: string; port: number; secret: string };
+  /** Where it takes SIP, over UDP and TCP. */
+  sipHost: string;
+  sipPort: number;
+}
+
+/**
+ * The embedded engine always; and the drachtio-server that DRACHTIO_HOST, DRACHTIO_PORT, DRACHTIO_SECRET (its admin port)
+ * and DRACHTIO_SIP (`host:port` where it takes SIP over UDP and TCP) name, if they do.
+ */
+export function enginesUnderTest(): EngineUnderTest[] {
+  const sip = process.env.DRACHTIO_SIP;
+  return [embedded(), ...(sip === undefined ? [] : [drachtioServer(sip)])];
+}
+
+function embedded(): EngineUnderTest {
+  let engine: Engine | undefined;
+  return {
+    name: 'the embedded engine',
+    async start() {
+      const host = '127.0.0.1';
+      const port = await freePort(host);
+      engine = await startEngine({
+        listen: [
+          { transport: 'udp', host, port },
+          { transport: 'tcp', host, port },
+        ],
+      });
+      return { admin: engine, sipHost: host, sipPort: port };
+    },
+    stop: async () => engine?.close(),
+  };
+}
+
+/** A port that UDP and TCP can share. */
+async function freePort(host: string): Promise<number> {
+  const probe = createSocket('udp4').bind(0, host);
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
+  return port;
+}
+
+function drachtioServer(sip: string): EngineUnderTest {
+  const [sipHost = '127.0.0.1', sipPort = '5060'] = sip.split(':');
+  const {
+    DRACHTIO_HOST: host = '127.0.0.1',
+    DRACHTIO_PORT: port = '9022',
+    DRACHTIO_SECRET: secret = 'cymru',
+  } = process.env;
+  return {
+    name: 'drachtio-server',
+    start: async () => ({ admin: { host, port: Number(port), secret }, sipHost, sipPort: Number(sipPort) }),
+    stop: async () => {},
+  };
+}
