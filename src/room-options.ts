@@ -40,6 +40,7 @@ export function engineOptions({ sip }: Config): EngineOptions {
   return {
     listen: sip.listen.map((text) => parseListen(text) as Listen),
     advertisedAddress: sip.advertised_address,
+    dnsServers: sip.dns_servers,
   };
 }
 

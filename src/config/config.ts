@@ -11,6 +11,7 @@ import {
   addressSchema,
   allowed,
   cidrSchema,
+  dnsServerSchema,
   domainSchema,
   e164Schema,
   hostPortSchema,
@@ -111,6 +112,7 @@ const sip = z.strictObject({
     .min(1)
     .max(3)
     .default(['MD5']),
+  dns_servers: z.array(dnsServerSchema).max(8).default([]),
   trusted_proxies: z.array(cidrSchema).max(1000).default([]),
   ban: z
     .strictObject({

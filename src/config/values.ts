@@ -57,6 +57,10 @@ export const hostPortSchema = allowed(
   z.string().refine((value) => parseHostPort(value) !== undefined),
   'ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080',
 );
+export const dnsServerSchema = allowed(
+  z.string().refine((value) => isIP(value) !== 0 || parseHostPort(value) !== undefined),
+  'ADDRESS or ADDRESS:PORT, such as 192.0.2.53 or [2001:db8::53]:5353',
+);
 /** A host name, a domain or an address, as it may stand in a SIP URI and in a quoted string. */
 export const domainSchema = allowed(
   z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]{0,253}[A-Za-z0-9])?$|^\[[0-9A-Fa-f:.]+\]$/),

@@ -1,5 +1,6 @@
 import type { Bans } from './bans.ts';
 import type { Dialogs } from './dialogs.ts';
+import type { Resolver } from './resolve.ts';
 import type { Routes } from './routes.ts';
 import type { EngineStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
@@ -37,5 +38,7 @@ export interface EngineContext {
   readonly dialogs: Dialogs;
   readonly routes: Routes;
   readonly bans: Bans;
+  /** Where a URI leads; `flowTo` goes to one of its hops. */
+  readonly resolver: Resolver;
   flowTo(hop: Hop, near?: Flow): Flow;
 }

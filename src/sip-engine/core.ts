@@ -7,6 +7,7 @@ import type { AppSide } from './drachtio-session.ts';
 import { envelopeOf } from './envelope.ts';
 import type { SipMessage, SipParseError, SipResponse } from './message.ts';
 import { PendingRequests } from './pending-requests.ts';
+import type { Resolver } from './resolve.ts';
 import { Routes } from './routes.ts';
 import { type EngineStats, newStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
@@ -26,6 +27,7 @@ interface CoreTransport {
 
 export interface CoreOptions {
   clock: EngineClock;
+  resolver: Resolver;
   limits?: EngineLimits;
   stats?: EngineStats;
 }
@@ -58,7 +60,7 @@ class Core implements EngineCore {
   readonly #uac: Uac;
   #transport: CoreTransport = { hostports: [], localHostports: [], flowTo: noTransport };
 
-  constructor({ clock, limits = defaultLimits, stats = newStats() }: CoreOptions) {
+  constructor({ clock, resolver, limits = defaultLimits, stats = newStats() }: CoreOptions) {
     this.stats = stats;
     this.bans = new Bans(clock, stats, limits.maxBans);
     this.#context = {
@@ -69,6 +71,7 @@ class Core implements EngineCore {
       dialogs: new Dialogs(stats),
       routes: new Routes(),
       bans: this.bans,
+      resolver,
       flowTo: (hop, near) => this.#transport.flowTo(hop, near),
     };
     this.#pending = new PendingRequests(stats);

@@ -1,17 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { defaultLimits, type EngineLimits } from './context.ts';
 import { createEngineCore, type EngineCore } from './core.ts';
+import { systemDns } from './dns.ts';
 import { openDrachtioServer } from './drachtio-server.ts';
 import { Faults } from './faults.ts';
+import { DnsResolver } from './resolve.ts';
 import { newStats } from './stats.ts';
 import { systemEngineClock } from './timers.ts';
 import type { TransportEvents } from './transport.ts';
-import { type ListenAddress, openTransportLayer } from './transport-layer.ts';
+import { type ListenAddress, listeningOn, openTransportLayer } from './transport-layer.ts';
 
 /** What a running engine needs to know; plain data, so that it can go to a worker. */
 export interface EngineSettings {
   listen: ListenAddress[];
   advertisedAddress?: string;
+  /** DNS servers, `ADDRESS` or `ADDRESS:PORT`; absent: those of the system. */
+  dnsServers?: string[];
   limits?: Partial<EngineLimits>;
 }
 
@@ -34,14 +38,16 @@ export async function runEngine(
   const stats = newStats();
   const faults = new Faults(systemEngineClock, stats, reportFault);
   const clock = faults.clock();
-  const core = createEngineCore({ clock, limits, stats });
+  const { listen, advertisedAddress, dnsServers = [] } = settings;
+  const dns = systemDns(dnsServers);
+  const resolver = new DnsResolver({ dns, listening: listeningOn(listen), clock, stats });
+  const core = createEngineCore({ clock, resolver, limits, stats });
   const events: TransportEvents = {
     message: faults.guard((message, flow) => core.message(message, flow)),
     unreadable: faults.guard((error, flow) => core.unreadable(error, flow)),
     admits: (address) => core.admits(address),
     inUse: (flow) => core.inUse(flow),
   };
-  const { listen, advertisedAddress } = settings;
   const transport = await openTransportLayer(
     { listen, advertisedAddress, streamLimits: limits.streams },
     events,

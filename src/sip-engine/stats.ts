@@ -22,6 +22,9 @@ export interface EngineStats {
   invitesUnanswered: number;
   /** 2xx answers that no ACK came for. */
   acksMissing: number;
+  /** Questions to the DNS, and those that nobody could answer. */
+  dnsQueries: number;
+  dnsFailures: number;
   /** Errors of the engine itself; each cost one message, frame or timer. */
   faults: number;
   connections: number;
@@ -47,6 +50,8 @@ export const newStats = (): EngineStats => ({
   connectionsCut: 0,
   invitesUnanswered: 0,
   acksMissing: 0,
+  dnsQueries: 0,
+  dnsFailures: 0,
   faults: 0,
   connections: 0,
   serverTransactions: 0,

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { Listening } from './resolve.ts';
 import type { EngineStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
 import {
@@ -74,6 +75,13 @@ export async function openTransportLayer(
     flowTo: (hop, near) => choose(listeners, hop, near).flowTo(hop),
     close,
   };
+}
+
+/** The transports, each with the address families that it can send to. */
+export function listeningOn(listen: readonly ListenAddress[]): Listening {
+  const byTransport = Map.groupBy(listen, ({ transport }) => transport);
+  const familyOf = ({ host }: ListenAddress) => (isIP(host) === 6 ? 6 : 4);
+  return new Map([...byTransport].map(([transport, all]) => [transport, new Set(all.map(familyOf))]));
 }
 
 /** The advertised address, where it is a name or of the family of `host`. */

@@ -16,6 +16,9 @@ export interface Hop extends Endpoint {
   name?: string;
 }
 
+/** Where a transport is taken when no port is said (RFC 3261 §19.1.2). */
+export const defaultPort = (transport: TransportName): number => (transport === 'tls' ? 5061 : 5060);
+
 /** A way to one peer: a TCP connection, or a UDP socket and an address. */
 export interface Flow {
   readonly transport: TransportName;

@@ -4,18 +4,36 @@ import { createEngineCore, type EngineCore } from '../../src/sip-engine/core.ts'
 import { DrachtioSession } from '../../src/sip-engine/drachtio-session.ts';
 import { FrameReader } from '../../src/sip-engine/drachtio-wire.ts';
 import { header, parseMessage, type SipMessage, SipParseError } from '../../src/sip-engine/message.ts';
+import { DnsResolver, type Listening } from '../../src/sip-engine/resolve.ts';
+import { newStats } from '../../src/sip-engine/stats.ts';
 import type { Endpoint, Flow, TransportName } from '../../src/sip-engine/transport.ts';
 import { FakeEngineClock } from './engine-clock.ts';
+import { FakeDns } from './fake-dns.ts';
+
+const listening: Listening = new Map([
+  ['udp', new Set([4])],
+  ['tcp', new Set([4])],
+]);
 
 /** The engine's core between a recorded network and a recorded application: no sockets, no real time. */
 export class EngineHarness {
   readonly clock = new FakeEngineClock();
   readonly core: EngineCore;
+  /** What names mean; empty at first. */
+  readonly dns = new FakeDns();
   /** Flows that the engine opened by itself. */
   readonly opened: RecorderFlow[] = [];
 
   constructor(limits: Partial<EngineLimits> = {}) {
-    this.core = createEngineCore({ clock: this.clock, limits: { ...defaultLimits, ...limits } });
+    const stats = newStats();
+    const resolver = new DnsResolver({
+      ...{ dns: this.dns, listening, clock: this.clock, stats },
+      random: () => 0,
+    });
+    this.core = createEngineCore({
+      ...{ clock: this.clock, resolver, stats },
+      limits: { ...defaultLimits, ...limits },
+    });
     this.core.attach({
       hostports: ['udp/192.0.2.1:5060'],
       localHostports: ['udp/10.0.0.1:5060'],
