@@ -228,6 +228,17 @@ const apiErrorTable = {
     type: 'invalid_request_error',
     message: 'No such entry on the allowlist.',
   },
+  outbound_trunk_missing: {
+    status: 422,
+    type: 'invalid_request_error',
+    message:
+      'The organization has no outbound trunk that numbers could be called through. Set one up at /v1/telephony/sip/outbound.',
+  },
+  destination_not_allowed: {
+    status: 403,
+    type: 'permission_error',
+    message: 'The organization may not call this destination.',
+  },
   recording_not_available: {
     status: 422,
     type: 'invalid_request_error',

@@ -42,6 +42,7 @@ import { importOrganizations } from './telephony/configured-organizations.ts';
 import { Connections } from './telephony/connections.ts';
 import { Numbers } from './telephony/numbers.ts';
 import { Organizations } from './telephony/organizations.ts';
+import { OutboundTrunks } from './telephony/outbound-trunks.ts';
 import { Registrations } from './telephony/registrations.ts';
 import { readRoutingSettings } from './telephony/routing-settings.ts';
 import { SipSettings } from './telephony/sip-settings.ts';
@@ -116,7 +117,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
 /** Organizations and sessions, media and pipeline, and the bridges between them. */
 async function openCalls(base: Base) {
   const { config, log, parts, metrics, store } = base;
-  await importOrganizations(store, config.organizations, realmOf(config));
+  await importOrganizations(store, config.organizations, realmOf(config), credentialsSealer(config));
   const trunks = new Trunks(store);
   await trunks.reload();
   const sessions = new Sessions(store, clock, config.sip.domains[0] as string);
@@ -224,7 +225,7 @@ async function openApi(
 function openTelephony({ config, store, parts, log }: Base, trunks: Trunks, sip: SipApplication) {
   const now = () => clock.now();
   const carriers = parts.add(new Carriers(carrierOptions(config)));
-  const { encryption_key: key } = config.store;
+  const sealer = credentialsSealer(config);
   // Another node may have changed a trunk, or a change of ours could not be read back.
   const failed = (error: unknown) => log.warn({ err: error }, 'the trunks could not be read again');
   parts.add(trunks.follow(TRUNKS_RELOAD_MS, failed));
@@ -232,14 +233,19 @@ function openTelephony({ config, store, parts, log }: Base, trunks: Trunks, sip:
     numbers: new Numbers(store, config.telephony.inventory, now),
     connections: new Connections({
       store,
-      sealer: key === undefined ? undefined : new Sealer(key),
+      sealer,
       verify: (credentials) => carriers.verify(credentials),
       now,
     }),
     sip: new SipSettings({ store, trunks, realm: realmOf(config) }),
+    outbound: new OutboundTrunks({ store, sealer }),
     sipAddress: sipAddress(config, () => sip.hostports),
   };
 }
+
+/** Seals what carriers trust the organizations with; there is none without a key of the operator's. */
+const credentialsSealer = ({ store: { encryption_key: key } }: Config) =>
+  key === undefined ? undefined : new Sealer(key);
 
 /** Losing the store costs new calls only; it comes back by itself. */
 const storeListener = (log: Log) => (available: boolean, error?: StoreUnavailable) =>

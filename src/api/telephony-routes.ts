@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { Connections } from '../telephony/connections.ts';
 import type { Numbers } from '../telephony/numbers.ts';
+import type { OutboundTrunks } from '../telephony/outbound-trunks.ts';
 import type { SipSettings } from '../telephony/sip-settings.ts';
 import { telephonyConnectionRoutes } from './telephony-connection-routes.ts';
 import { telephonyNumberRoutes } from './telephony-number-routes.ts';
+import { telephonyOutboundRoutes } from './telephony-outbound-routes.ts';
 import { type SipAddress, telephonySipRoutes } from './telephony-sip-routes.ts';
 
 export interface TelephonyRoutes {
@@ -12,6 +14,7 @@ export interface TelephonyRoutes {
     connections: Connections;
     sip: SipSettings;
     sipAddress: SipAddress;
+    outbound: OutboundTrunks;
   };
 }
 
@@ -20,4 +23,5 @@ export function telephonyRoutes(app: FastifyInstance, { telephony }: TelephonyRo
   telephonyNumberRoutes(app, telephony.numbers);
   telephonyConnectionRoutes(app, telephony.connections);
   telephonySipRoutes(app, telephony.sip, telephony.sipAddress);
+  telephonyOutboundRoutes(app, telephony.outbound);
 }

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { sessionModes } from '../roles.ts';
 import { digestAlgorithms } from './digest-algorithms.ts';
 import { applyEnvironment } from './environment.ts';
+import { outboundProblems, outboundSchema } from './outbound.ts';
 import { configurationProblems, type Problem } from './problems.ts';
 import { scopes } from './scopes.ts';
 import {
@@ -87,6 +88,7 @@ const organization = z.strictObject({
           metadata: allowed(z.record(z.string(), z.unknown()), 'a map').optional(),
         })
         .optional(),
+      outbound: outboundSchema.optional(),
     })
     .prefault({}),
 });
@@ -270,7 +272,7 @@ function withoutNulls(settings: unknown): unknown {
 }
 
 /** What no single key can tell: values that have to fit each other. */
-function crossChecks({ organizations, telephony }: Config): Problem[] {
+function crossChecks({ organizations, telephony, store }: Config): Problem[] {
   const problems: Problem[] = [];
   const once = (seen: Set<string>, value: string, path: string, shown = value) => {
     if (seen.has(value))
@@ -293,6 +295,9 @@ function crossChecks({ organizations, telephony }: Config): Problem[] {
         allowed: 'both or neither',
       });
     }
+    problems.push(
+      ...outboundProblems(trunk.outbound, `${path}.sip.outbound`, store.encryption_key !== undefined),
+    );
   });
   return problems;
 }

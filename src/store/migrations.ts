@@ -5,7 +5,11 @@ type Dialect = 'sqlite' | 'postgres';
 type Migration = (db: Kysely<Schema>, dialect: Dialect) => Promise<void>;
 
 /** Changes of the schema, in order; each runs once, and its number is kept in the table `migrations`. */
-const migrations: readonly Migration[] = [createFirstTables, createTelephonyAndWebhooks];
+const migrations: readonly Migration[] = [
+  createFirstTables,
+  createTelephonyAndWebhooks,
+  createOutboundTrunks,
+];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
 const LOCK = 7_265_011;
@@ -274,5 +278,21 @@ async function createWebhookTables(db: Kysely<Schema>, dialect: Dialect): Promis
     .addColumn('error', 'text')
     .addColumn('duration_ms', 'integer', (c) => c.notNull())
     .addPrimaryKeyConstraint('delivery_attempts_key', ['delivery_id', 'attempt'])
+    .execute();
+}
+
+async function createOutboundTrunks(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .createTable('outbound_trunks')
+    .addColumn('organization_id', 'text', (c) => c.primaryKey().references('organizations.id'))
+    .addColumn('enabled', 'integer', (c) => c.notNull())
+    .addColumn('host', 'text')
+    .addColumn('port', 'integer')
+    .addColumn('transport', 'text', (c) => c.notNull())
+    .addColumn('username', 'text')
+    .addColumn('password', 'text')
+    .addColumn('caller_id', 'text')
+    .addColumn('allowed_numbers', 'text', (c) => c.notNull())
+    .addColumn('allowed_domains', 'text', (c) => c.notNull())
     .execute();
 }

@@ -12,6 +12,7 @@ export interface Schema {
   registrations: RegistrationRow;
   numbers: NumberRow;
   connections: ConnectionRow;
+  outbound_trunks: OutboundTrunkRow;
   webhook_endpoints: WebhookEndpointRow;
   events: EventRow;
   open_legs: OpenLegRow;
@@ -116,6 +117,24 @@ export interface ConnectionRow {
   is_default: number;
   active: number;
   created_at: number;
+}
+
+/** Where an organization may call, and the trunk to which its calls to numbers go. */
+export interface OutboundTrunkRow {
+  organization_id: string;
+  enabled: number;
+  /** Of the trunk; null = none. */
+  host: string | null;
+  port: number | null;
+  transport: 'udp' | 'tcp' | 'tls';
+  username: string | null;
+  /** Sealed; never shown. */
+  password: string | null;
+  /** A number or a SIP URI. */
+  caller_id: string | null;
+  /** JSON lists. */
+  allowed_numbers: string;
+  allowed_domains: string;
 }
 
 export interface WebhookEndpointRow {

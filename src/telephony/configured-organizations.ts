@@ -1,22 +1,26 @@
 import type { Transaction } from 'kysely';
 import type { OrganizationConfig } from '../config/config.ts';
 import { newKeyId } from '../ids.ts';
+import type { Sealer } from '../sealing.ts';
 import { oneNodeAtATime } from '../store/claims.ts';
 import type { OrganizationRow, Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { environmentOf, hashApiKey } from './api-keys.ts';
 import { type Credentials, makeCredentials } from './credentials.ts';
+import { outboundRow } from './outbound-trunks.ts';
 import type { AllowedAddress } from './trunks.ts';
 
 /**
  * Brings the organizations of the configuration file into the store at start (decisions §7): they are owned by the
  * file, and one that is no longer named there is disabled, not deleted.
+ * @param sealer for the passwords of outbound trunks; the configuration sees to it that there is one where there are any
  * @throws Error when credentials that the file does not own were made for another realm
  */
 export function importOrganizations(
   store: Store,
   wanted: readonly OrganizationConfig[],
   realm: string,
+  sealer?: Sealer,
 ): Promise<void> {
   return store.write(async (transaction) => {
     await oneNodeAtATime(transaction);
@@ -30,6 +34,7 @@ export function importOrganizations(
     for (const organization of wanted) {
       await upsertOrganization(transaction, organization, realm);
       await replaceApiKeys(transaction, organization);
+      await replaceOutboundTrunk(transaction, organization, sealer);
     }
     await checkRealm(transaction, realm);
   });
@@ -51,6 +56,7 @@ async function disableRemoved(
       .set({ active: 0, sip_enabled: 0, sip_username: null, sip_credentials: null })
       .where('id', '=', id)
       .execute();
+    await transaction.deleteFrom('outbound_trunks').where('organization_id', '=', id).execute();
   }
 }
 
@@ -106,6 +112,19 @@ async function replaceApiKeys(
       })
       .execute();
   }
+}
+
+async function replaceOutboundTrunk(
+  transaction: Transaction<Schema>,
+  { id, sip: { outbound } }: OrganizationConfig,
+  sealer: Sealer | undefined,
+): Promise<void> {
+  await transaction.deleteFrom('outbound_trunks').where('organization_id', '=', id).execute();
+  if (outbound === undefined) return;
+  await transaction
+    .insertInto('outbound_trunks')
+    .values(outboundRow(id, outbound, sealer))
+    .execute();
 }
 
 async function checkRealm(transaction: Transaction<Schema>, realm: string): Promise<void> {

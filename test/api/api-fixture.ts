@@ -74,7 +74,13 @@ export async function openApi({ file, rateLimit = noRateLimit, legsOf = () => []
     }),
     draining: () => state.draining,
     notReady: () => (state.draining ? ['draining'] : []),
-    telephony: { numbers: {}, connections: {}, sip: {}, sipAddress: {} } as TelephonyRoutes['telephony'],
+    telephony: {
+      numbers: {},
+      connections: {},
+      sip: {},
+      sipAddress: {},
+      outbound: {},
+    } as TelephonyRoutes['telephony'],
     webhooks: { endpoints: {}, deliveries: {} } as WebhookRoutes['webhooks'],
   });
   const request = (

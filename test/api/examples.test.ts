@@ -2,10 +2,17 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import * as sessionAnswers from '../../src/api/session-answers.ts';
 import * as sessionSchemas from '../../src/api/session-schemas.ts';
+import * as outboundSchemas from '../../src/api/telephony-outbound-schemas.ts';
 import * as telephonySchemas from '../../src/api/telephony-schemas.ts';
 import * as webhookSchemas from '../../src/api/webhook-schemas.ts';
 
-const all = { ...sessionAnswers, ...sessionSchemas, ...telephonySchemas, ...webhookSchemas };
+const all = {
+  ...sessionAnswers,
+  ...sessionSchemas,
+  ...telephonySchemas,
+  ...outboundSchemas,
+  ...webhookSchemas,
+};
 const examples = Object.entries(all).flatMap(([name, schema]) =>
   schema instanceof z.ZodType
     ? ((schema.meta()?.examples ?? []) as unknown[]).map((example) => ({ name, schema, example }))

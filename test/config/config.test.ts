@@ -52,8 +52,12 @@ describe('config/gateway.yaml', () => {
     const block = text
       .slice(text.indexOf('organizations: []'))
       .replace('organizations: []', 'organizations:');
-    const { organizations } = parseConfig(parse(block.replace(/^#/gm, '')));
+    const { organizations } = parseConfig({
+      ...parse(block.replace(/^#/gm, '')),
+      store: { encryption_key: 'a-key-of-some-length' },
+    });
     expect(organizations[0]).toMatchObject({ id: 'acme', sip: { username: 'acme', concurrency_limit: 100 } });
+    expect(organizations[0]?.sip.outbound?.allowed_numbers).toEqual(['+1', '!+1900']);
   });
 });
 
@@ -112,6 +116,25 @@ describe('a wrong setting', () => {
     ]);
     expect(problems[0]?.allowed).toContain('sessions:read');
     expect(JSON.stringify(problems)).not.toContain('hunter2');
+  });
+
+  test.each([
+    [{ host: '127.1' }, 'host'],
+    [{ host: 'sip.carrier.example:5060' }, 'host'],
+    [{ allowed_numbers: ['+'] }, 'allowed_numbers[0]'],
+    [{ allowed_numbers: ['0049'] }, 'allowed_numbers[0]'],
+    [{ allowed_domains: ['*'] }, 'allowed_domains[0]'],
+    [{ allowed_domains: ['*.com'] }, 'allowed_domains[0]'],
+    [{ caller_id: 'sip:a@b>\r\nX: y' }, 'caller_id'],
+    [{ port: 5060 }, ''],
+    [{ host: 'a', username: 'u' }, ''],
+    [{ host: 'a', username: 'u', password: 'hunter2' }, 'password'],
+  ])('of the outbound trunk is told: %o', (outbound, key) => {
+    const organizations = [{ id: 'a', name: 'A', sip: { outbound } }];
+    const [problem, ...others] = problemsOf({ organizations });
+    expect(problem?.path).toBe(['organizations[0].sip.outbound', key].filter(Boolean).join('.'));
+    expect(others).toEqual([]);
+    expect(JSON.stringify(problem)).not.toContain('hunter2');
   });
 
   test('two organizations cannot share an id, a username or a key', () => {

@@ -143,6 +143,35 @@ describe('the telephony settings', () => {
     expect((await ask('POST', '/sip/enable')).body.password).toBeNull();
   });
 
+  test('say where an organization may call, and never show the password of its trunk', async () => {
+    const nothing = {
+      ...{
+        object: 'sip_outbound',
+        managed_by: 'api',
+        enabled: false,
+        host: null,
+        port: null,
+        transport: 'udp',
+      },
+      ...{ username: null, password_set: false, caller_id: null, allowed_numbers: [], allowed_domains: [] },
+    };
+    expect((await ask('GET', '/sip/outbound')).body).toEqual(nothing);
+    const wanted = {
+      ...{ enabled: true, host: 'sip.carrier.example', port: 5060, transport: 'tcp', username: 'acme' },
+      ...{ caller_id: '+14155550100', allowed_numbers: ['+1', '!+1900'], allowed_domains: ['*.example.com'] },
+    };
+    const kept = { ...nothing, ...wanted, password_set: true };
+    const put = await ask('PUT', '/sip/outbound', { ...wanted, password: 'a-trunk-password' });
+    expect([put.status, put.body]).toEqual([200, kept]);
+    expect((await ask('PUT', '/sip/outbound', wanted)).body).toEqual(kept);
+    expect((await ask('GET', '/sip/outbound')).body).toEqual(kept);
+    expect((await ask('GET', '/sip/outbound', undefined, keys.stranger)).body).toEqual(nothing);
+    const moved = await ask('PUT', '/sip/outbound', { ...wanted, host: 'evil.example' });
+    expect([moved.status, moved.body.error.param]).toEqual([422, 'password']);
+    expect((await ask('DELETE', '/sip/outbound')).body).toEqual({ object: 'sip_outbound', deleted: true });
+    expect((await ask('GET', '/sip/outbound')).body).toEqual(nothing);
+  });
+
   test('give configurations with the values of the organization', async () => {
     const { username } = (await ask('POST', '/sip/enable')).body;
     const { status, body } = await ask('GET', '/sip/configuration');
@@ -159,6 +188,10 @@ describe('the telephony settings', () => {
     ['PATCH', '/sip', { concurrency_limit: '5' }, 'invalid_request', 'concurrency_limit'],
     ['PATCH', '/sip', { media_timeout_seconds: -1 }, 'invalid_request', 'media_timeout_seconds'],
     ['PATCH', '/sip', { session_defaults: { mode: 'x' } }, 'invalid_request', 'session_defaults.mode'],
+    ['PUT', '/sip/outbound', { host: 'a b' }, 'invalid_request', 'host'],
+    ['PUT', '/sip/outbound', { allowed_numbers: ['49'] }, 'invalid_request', 'allowed_numbers.0'],
+    ['PUT', '/sip/outbound', { allowed_domains: ['*'] }, 'invalid_request', 'allowed_domains.0'],
+    ['PUT', '/sip/outbound', { host: 'a', username: 'u' }, 'invalid_request', 'password'],
     ['POST', '/sip/allowed-ips', { cidr: '192.0.2.0/33' }, 'invalid_request', 'cidr'],
     ['POST', '/sip/allowed-ips', { cidr: '0.0.0.0/0' }, 'confirmation_required', 'confirm'],
     ['POST', '/numbers', { phone_number: '4155550100' }, 'invalid_request', 'phone_number'],
@@ -268,6 +301,8 @@ describe('the telephony settings', () => {
       ['POST', '/sip/credentials', undefined],
       ['POST', '/sip/allowed-ips', { cidr: '192.0.2.1' }],
       ['DELETE', '/sip/allowed-ips?cidr=192.0.2.9', undefined],
+      ['PUT', '/sip/outbound', {}],
+      ['DELETE', '/sip/outbound', undefined],
     ] as const;
     for (const [method, path, body] of changes) {
       const answer = await own(method, path, body);

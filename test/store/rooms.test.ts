@@ -1,12 +1,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/config.ts';
 import type { LegId, SessionId } from '../../src/ids.ts';
+import { Sealer } from '../../src/sealing.ts';
 import type { LegFacts } from '../../src/sessions/leg-view.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import type { OpenCallRecord } from '../../src/telemetry/call-record.ts';
 import { findApiCaller } from '../../src/telephony/api-keys.ts';
 import { importOrganizations } from '../../src/telephony/configured-organizations.ts';
+import { OutboundTrunks } from '../../src/telephony/outbound-trunks.ts';
 import { Registrations } from '../../src/telephony/registrations.ts';
 import { Trunks } from '../../src/telephony/trunks.ts';
 import { type Backend, backends } from './backends.ts';
@@ -76,6 +78,25 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
     test('read a session as it was made', async () => {
       const made = await create();
       expect(await sessions(nodes[1]).find(made.id)).toEqual(made);
+    });
+
+    test('keep the outbound settings of an organization, one whole change after the other', async () => {
+      await nodes[0].db.updateTable('organizations').set({ managed_by: 'api' }).execute();
+      const trunks = nodes.map((store) => new OutboundTrunks({ store, sealer: new Sealer('a key') }));
+      const settings = { enabled: true, transport: 'udp' as const, allowed_numbers: [], allowed_domains: [] };
+      await Promise.all(
+        Array.from({ length: 12 }, (_, i) =>
+          trunks[i % 2]?.replace('acme', {
+            ...settings,
+            host: `h${i}`,
+            username: `u${i}`,
+            password: `p${i}`,
+          }),
+        ),
+      );
+      const { trunk } = (await trunks[0]?.policyOf('acme')) ?? {};
+      const number = trunk?.host.slice(1);
+      expect(trunk?.credentials).toEqual({ username: `u${number}`, password: `p${number}` });
     });
 
     test('end a session once, however many ask for it at once', async () => {
