@@ -22,6 +22,15 @@ export interface AppLink {
   deliver(event: AppEvent): void;
 }
 
+/** What the application says a request is about; empty where it says nothing (protocol page §2). */
+export interface RequestScope {
+  /** Of the INVITE that a CANCEL is for. */
+  transactionId: string;
+  dialogId: string;
+  /** URI of the next hop, for a request outside a dialog. */
+  proxy: string;
+}
+
 /** What a message of the application became: as sent, for the echo; or why it was not. */
 export type Outcome =
   | {

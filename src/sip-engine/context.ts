@@ -41,4 +41,6 @@ export interface EngineContext {
   /** Where a URI leads; `flowTo` goes to one of its hops. */
   readonly resolver: Resolver;
   flowTo(hop: Hop, near?: Flow): Flow;
+  /** Whether a hop is one of our own sockets. */
+  isOwn(hop: Hop): boolean;
 }

@@ -6,6 +6,7 @@ import { Dialogs } from './dialogs.ts';
 import type { AppSide } from './drachtio-session.ts';
 import { envelopeOf } from './envelope.ts';
 import type { SipMessage, SipParseError, SipResponse } from './message.ts';
+import { ownAddresses } from './own-address.ts';
 import { PendingRequests } from './pending-requests.ts';
 import type { Resolver } from './resolve.ts';
 import { Routes } from './routes.ts';
@@ -58,6 +59,7 @@ class Core implements EngineCore {
   readonly #answers: Answers;
   readonly #uas: Uas;
   readonly #uac: Uac;
+  #isOwn: (hop: Hop) => boolean = () => false;
   #transport: CoreTransport = { hostports: [], localHostports: [], flowTo: noTransport };
 
   constructor({ clock, resolver, limits = defaultLimits, stats = newStats() }: CoreOptions) {
@@ -73,6 +75,7 @@ class Core implements EngineCore {
       bans: this.bans,
       resolver,
       flowTo: (hop, near) => this.#transport.flowTo(hop, near),
+      isOwn: (hop) => this.#isOwn(hop),
     };
     this.#pending = new PendingRequests(stats);
     this.#uac = new Uac(this.#context);
@@ -96,10 +99,12 @@ class Core implements EngineCore {
 
   attach(transport: CoreTransport): void {
     this.#transport = transport;
+    this.#isOwn = ownAddresses(...transport.hostports, ...transport.localHostports);
   }
 
   close(): void {
     for (const pending of this.#pending.all()) pending.patience.cancel();
+    this.#uac.close();
     for (const dialog of this.#context.dialogs.all()) this.#context.dialogs.remove(dialog);
     this.#context.transactions.close();
   }
@@ -134,7 +139,7 @@ class Core implements EngineCore {
   respond: AppSide['respond'] = (app, transactionId, response) =>
     this.#answers.respond(app, transactionId, response);
 
-  request: AppSide['request'] = (app, dialogId, request) => this.#uac.request(app, dialogId, request);
+  request: AppSide['request'] = (app, scope, request) => this.#uac.request(app, scope, request);
 
   connected(): void {
     this.stats.applications += 1;
@@ -147,7 +152,10 @@ class Core implements EngineCore {
     for (const pending of this.#pending.all()) {
       if (pending.app === app) this.#answers.end(pending, 503, 'Service Unavailable', [RETRY_AFTER]);
     }
-    for (const dialog of this.#context.dialogs.ownedBy(app)) this.#uac.bye(dialog, 'application lost');
+    this.#uac.gone(app);
+    for (const dialog of this.#context.dialogs.ownedBy(app)) {
+      if (dialog.confirmed) this.#uac.bye(dialog, 'application lost');
+    }
   }
 
   /** Responses go to their transaction; others are stray (RFC 3261 §18.1.2). */

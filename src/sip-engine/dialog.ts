@@ -1,31 +1,33 @@
 import type { AppLink } from './app-link.ts';
 import type { Envelope } from './envelope.ts';
-import { header, headersOf, type SipMessage, type SipRequest } from './message.ts';
+import { header, headersOf, type SipMessage, type SipRequest, type SipResponse } from './message.ts';
 import { parseNameAddr } from './name-addr.ts';
 import type { ReturnPath } from './response-routing.ts';
 import type { Flow } from './transport.ts';
 import type { UnackedAnswer } from './unacked-answer.ts';
 
-/** A dialog of RFC 3261 §12 in which we are the called party. */
+/** A dialog of RFC 3261 §12. */
 export interface Dialog {
-  /** drachtio's name for it: `<Call-ID>;from-tag=<tag of the caller>`. */
+  /** Whether we were called, or have called. */
+  readonly role: 'uas' | 'uac';
+  /** drachtio's name for it: `<Call-ID>;from-tag=<tag of the caller>`; the forks of an INVITE of ours share it. */
   readonly id: string;
   readonly callId: string;
   readonly localTag: string;
   readonly remoteTag: string;
-  /** Our From and To in requests that we send: the caller's To and From, with their tags. */
+  /** Our From and To in requests that we send, with their tags. */
   readonly localParty: string;
   readonly remoteParty: string;
-  /** Record-Route of the INVITE, in its order (RFC 3261 §12.1.1). */
-  readonly routes: readonly string[];
-  /** The application that answered it. */
+  /** The route set: Record-Route in its order where we were called, reversed where we called (RFC 3261 §12.1). */
+  routes: readonly string[];
+  /** The application that answered it, or called. */
   readonly app: AppLink;
   /** id of the INVITE's transaction, which drachtio also gives to the ACK. */
   readonly inviteId: string;
   readonly initialCSeq: number;
   /** URI of the peer's latest Contact. */
   remoteTarget: string;
-  /** By which the latest request of the peer came. */
+  /** By which the latest request of the peer came; before the first, the one that our INVITE took. */
   flow: Flow;
   /** The peer listens on the port that it sends from. */
   symmetric: boolean;
@@ -34,9 +36,13 @@ export interface Dialog {
   remoteCSeq: number;
   /** 2xx answers of ours that wait for their ACK, by CSeq. */
   readonly unacked: Map<number, UnackedAnswer>;
+  /** Highest RSeq of the peer's reliable provisional responses (RFC 3262 §4). */
+  remoteRSeq: number | undefined;
   /** A re-INVITE of the peer that the application has not answered yet. */
   theirInvite: boolean;
-  /** Our re-INVITE: `pending` until its final response, then what the ACK needs. */
+  /** Changes of the session by the peer: an offer of ours from before one of them is stale. */
+  theirChanges: number;
+  /** Our latest INVITE in it: `pending` until its final response, then what the ACK needs. */
   ourInvite: OurInvite | undefined;
 }
 
@@ -49,7 +55,7 @@ export interface OurInvite {
 }
 
 /** Requests that we send count from here; real ones start anywhere below 2^31 (RFC 3261 §8.1.1.5). */
-const FIRST_CSEQ = 1;
+export const FIRST_CSEQ = 1;
 
 /** The dialog that our response with `localTag` to an INVITE begins. */
 export function newDialog(
@@ -62,6 +68,7 @@ export function newDialog(
   inviteId: string,
 ): Dialog {
   return {
+    role: 'uas',
     id: dialogIdOf(envelope),
     callId: envelope.callId,
     localTag,
@@ -79,9 +86,54 @@ export function newDialog(
     localCSeq: FIRST_CSEQ,
     remoteCSeq: envelope.cseq,
     unacked: new Map(),
+    remoteRSeq: undefined,
     theirInvite: false,
+    theirChanges: 0,
     ourInvite: undefined,
   };
+}
+
+/** The dialog that a response with a tag to our INVITE begins (RFC 3261 §12.1.2). */
+export function newClientDialog(
+  invite: SipRequest,
+  response: SipResponse,
+  envelope: Envelope,
+  flow: Flow,
+  app: AppLink,
+  inviteId: string,
+): Dialog {
+  const dialog: Dialog = {
+    role: 'uac',
+    id: dialogIdOf(envelope),
+    callId: envelope.callId,
+    localTag: envelope.fromTag,
+    remoteTag: envelope.toTag ?? '',
+    localParty: header(invite, 'From') ?? '',
+    remoteParty: header(response, 'To') ?? '',
+    routes: [],
+    app,
+    inviteId,
+    initialCSeq: envelope.cseq,
+    remoteTarget: invite.uri,
+    flow,
+    symmetric: true,
+    confirmed: false,
+    localCSeq: envelope.cseq,
+    remoteCSeq: 0,
+    unacked: new Map(),
+    remoteRSeq: undefined,
+    theirInvite: false,
+    theirChanges: 0,
+    ourInvite: undefined,
+  };
+  learnPeer(dialog, response);
+  return dialog;
+}
+
+/** Target and route set as a response to our first INVITE gives them; a 2xx has the last word (RFC 3261 §13.2.2.4). */
+export function learnPeer(dialog: Dialog, response: SipResponse): void {
+  dialog.remoteTarget = contactUri(response) ?? dialog.remoteTarget;
+  dialog.routes = headersOf(response, 'Record-Route').reverse();
 }
 
 /** Unique because a tag holds no `;`. */

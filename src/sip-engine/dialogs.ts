@@ -6,7 +6,10 @@ import type { Flow } from './transport.ts';
 
 /** All dialogs, by the id that the application uses and by the tags that the network uses. */
 export class Dialogs {
+  /** Of the early dialogs of a forked INVITE the one that was heard of last. */
   readonly #byId = new Map<string, Dialog>();
+  readonly #byTags = new Map<string, Dialog>();
+  readonly #byCallId = new Map<string, Dialog>();
   readonly #bySource = new Map<string, number>();
   readonly #byFlow = new Map<Flow, number>();
   readonly #stats: EngineStats;
@@ -16,24 +19,40 @@ export class Dialogs {
   }
 
   get size(): number {
-    return this.#byId.size;
+    return this.#byTags.size;
   }
 
   add(dialog: Dialog): void {
-    this.#byId.set(dialog.id, dialog);
+    if (this.#byId.get(dialog.id)?.confirmed !== true) this.#byId.set(dialog.id, dialog);
+    this.#byTags.set(tagsOf(dialog), dialog);
+    this.#byCallId.set(dialog.callId, dialog);
     count(this.#bySource, dialog.flow.remote.address, 1);
     count(this.#byFlow, dialog.flow, 1);
-    this.#stats.dialogs = this.#byId.size;
+    this.#stats.dialogs = this.size;
+  }
+
+  /** This fork is the one that the application talks to. */
+  prefer(dialog: Dialog): void {
+    this.#byId.set(dialog.id, dialog);
   }
 
   byId(id: string): Dialog | undefined {
     return this.#byId.get(id);
   }
 
+  /** Whether it has not ended. */
+  has(dialog: Dialog): boolean {
+    return this.#byTags.get(tagsOf(dialog)) === dialog;
+  }
+
+  /** The latest dialog of that Call-ID. */
+  byCallId(callId: string): Dialog | undefined {
+    return this.#byCallId.get(callId);
+  }
+
   /** The dialog that a request of the peer belongs to: Call-ID and both tags (RFC 3261 §12.2.2). */
-  ofRequest(envelope: Envelope): Dialog | undefined {
-    const dialog = this.#byId.get(`${envelope.callId};from-tag=${envelope.fromTag}`);
-    return dialog?.localTag === envelope.toTag ? dialog : undefined;
+  ofRequest({ callId, fromTag, toTag }: Envelope): Dialog | undefined {
+    return toTag === undefined ? undefined : this.#byTags.get(`${callId} ${toTag} ${fromTag}`);
   }
 
   /** The latest request of the peer came by `flow`: what we send goes there. */
@@ -47,21 +66,23 @@ export class Dialogs {
   }
 
   remove(dialog: Dialog): void {
-    if (this.#byId.get(dialog.id) !== dialog) return;
-    this.#byId.delete(dialog.id);
+    if (!this.has(dialog)) return;
+    this.#byTags.delete(tagsOf(dialog));
+    if (this.#byId.get(dialog.id) === dialog) this.#byId.delete(dialog.id);
+    if (this.#byCallId.get(dialog.callId) === dialog) this.#byCallId.delete(dialog.callId);
     count(this.#bySource, dialog.flow.remote.address, -1);
     count(this.#byFlow, dialog.flow, -1);
     for (const answer of dialog.unacked.values()) answer.stop();
     dialog.unacked.clear();
-    this.#stats.dialogs = this.#byId.size;
+    this.#stats.dialogs = this.size;
   }
 
   ownedBy(app: AppLink): Dialog[] {
-    return [...this.#byId.values()].filter((dialog) => dialog.app === app);
+    return [...this.#byTags.values()].filter((dialog) => dialog.app === app);
   }
 
   all(): Dialog[] {
-    return [...this.#byId.values()];
+    return [...this.#byTags.values()];
   }
 
   /** Does a call come from this address? */
@@ -73,6 +94,9 @@ export class Dialogs {
     return this.#byFlow.has(flow);
   }
 }
+
+/** A tag holds no white space, so that no two dialogs read the same. */
+const tagsOf = ({ callId, localTag, remoteTag }: Dialog): string => `${callId} ${localTag} ${remoteTag}`;
 
 function count<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
   const now = (counts.get(key) ?? 0) + by;

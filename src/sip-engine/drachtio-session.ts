@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { AppEvent, AppLink, Outcome } from './app-link.ts';
+import type { AppEvent, AppLink, Outcome, RequestScope } from './app-link.ts';
 import { parseAppMessage } from './app-message.ts';
 import { forApplication } from './application-copy.ts';
 import {
@@ -33,7 +33,8 @@ export interface AppSide {
   route(app: AppLink, verb: string): void;
   unroute(app: AppLink, verb: string): void;
   respond(app: AppLink, transactionId: string, response: SipResponse): Outcome;
-  request(app: AppLink, dialogId: string, request: SipRequest): Outcome;
+  /** At once, or when a name was resolved. */
+  request(app: AppLink, scope: RequestScope, request: SipRequest): Outcome | Promise<Outcome>;
   /** An application has authenticated. */
   connected(): void;
   /** Its connection is gone: its calls end. */
@@ -152,7 +153,7 @@ export class DrachtioSession implements AppLink {
   }
 
   #sip(frame: AppFrame): void {
-    const [transactionId = '', dialogId = ''] = frame.tokens;
+    const [transactionId = '', dialogId = '', proxy = ''] = frame.tokens;
     let message: SipMessage;
     try {
       message = parseAppMessage(frame.sip ?? Buffer.alloc(0));
@@ -161,16 +162,15 @@ export class DrachtioSession implements AppLink {
       this.#reply(frame, 'NOK', plain(`invalid message: ${error.message}`));
       return;
     }
-    if (message.kind === 'request') this.#sipRequest(frame, message, transactionId, dialogId);
+    if (message.kind === 'request') this.#sipRequest(frame, message, { transactionId, dialogId, proxy });
     else if (transactionId === '') this.#refuseAndClose(frame, 'transaction id missing');
     else this.#report(frame, this.#side.respond(this, transactionId, message));
   }
 
-  #sipRequest(frame: AppFrame, request: SipRequest, transactionId: string, dialogId: string): void {
-    if (dialogId !== '') this.#report(frame, this.#side.request(this, dialogId, request));
-    else if (transactionId !== '') {
-      this.#reply(frame, 'NOK', plain(`unable to cancel unknown transaction id: ${transactionId}`));
-    } else this.#reply(frame, 'NOK', 'the embedded engine sends no requests outside a dialog');
+  #sipRequest(frame: AppFrame, request: SipRequest, scope: RequestScope): void {
+    const outcome = this.#side.request(this, scope, request);
+    if (!(outcome instanceof Promise)) this.#report(frame, outcome);
+    else void outcome.then((later) => this.#closed || this.#report(frame, later));
   }
 
   /** First the echo, then the wire: drachtio-srf must know a message before its answer comes. */

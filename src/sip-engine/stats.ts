@@ -31,6 +31,8 @@ export interface EngineStats {
   serverTransactions: number;
   clientTransactions: number;
   pendingInvites: number;
+  /** INVITEs of ours without a final response. */
+  outgoingInvites: number;
   dialogs: number;
   applications: number;
   bans: number;
@@ -57,6 +59,7 @@ export const newStats = (): EngineStats => ({
   serverTransactions: 0,
   clientTransactions: 0,
   pendingInvites: 0,
+  outgoingInvites: 0,
   dialogs: 0,
   applications: 0,
   bans: 0,

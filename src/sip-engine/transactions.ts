@@ -29,6 +29,8 @@ export interface ServerTransaction {
 /** An outgoing request. */
 export interface ClientTransaction {
   receive(response: SipResponse): void;
+  /** Ends it at once; its user hears nothing more. */
+  abandon(): void;
 }
 
 /** Whoever sent a request. `failed`: 408 when nothing came in time, 503 when it could not be sent. */
@@ -48,7 +50,7 @@ export class Transactions {
   readonly #stats: EngineStats;
   readonly #limits: TransactionLimits;
   readonly #servers = new Map<string, ServerTransaction & { abandon(): void }>();
-  readonly #clients = new Map<string, ClientTransaction & { abandon(): void }>();
+  readonly #clients = new Map<string, ClientTransaction>();
   readonly #bySource = new Map<string, number>();
 
   constructor(clock: EngineClock, stats: EngineStats, limits: TransactionLimits) {
@@ -146,7 +148,10 @@ export class Transactions {
       : new StateMachine(clientTable, 'trying', flow.reliable, this.#clock, effects);
     const transaction = {
       receive: (response: SipResponse) => feed(machine, responseEvent(response.status), response),
-      abandon: () => machine.abandon(),
+      abandon: () => {
+        machine.abandon();
+        effects.ended();
+      },
     };
     this.#clients.set(key, transaction);
     this.#stats.clientTransactions = this.#clients.size;

@@ -126,6 +126,7 @@ export class Uas {
     dialog.remoteCSeq = envelope.cseq;
     dialog.symmetric = path.symmetric;
     this.#context.dialogs.moveTo(dialog, flow);
+    if (request.body.length > 0) dialog.theirChanges += 1;
     if (request.method === 'BYE') this.#endCall(dialog);
     // The application knows no early dialog: it has heard of a CANCEL instead.
     if (request.method === 'BYE' && !dialog.confirmed) this.#refuse(incoming, 200, 'OK');

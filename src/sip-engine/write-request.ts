@@ -3,7 +3,7 @@ import { contactOf, contentType, passedOn, sentBy, withOwnAddress } from './app-
 import type { Dialog } from './dialog.ts';
 import type { HeaderField, SipRequest, SipResponse } from './message.ts';
 import { header } from './message.ts';
-import type { Endpoint, Flow } from './transport.ts';
+import type { Flow } from './transport.ts';
 import { parseUri } from './uri.ts';
 
 const refreshesTarget: ReadonlySet<string> = new Set(['INVITE', 'SUBSCRIBE', 'UPDATE', 'REFER', 'NOTIFY']);
@@ -12,38 +12,74 @@ const refreshesTarget: ReadonlySet<string> = new Set(['INVITE', 'SUBSCRIBE', 'UP
 export const newBranch = (): string => `z9hG4bK${randomUUID().replaceAll('-', '')}`;
 export const newTag = (): string => randomUUID().replaceAll('-', '').slice(0, 20);
 
-/** What the application wants to say in a dialog. */
+/** What the application wants to say. */
 export interface SaidRequest {
   method: string;
   headers: readonly HeaderField[];
   body: Buffer;
 }
 
+/** Whether a body, if there is one, says its type or shows it. */
+export const bodyHasType = ({ headers, body }: SaidRequest): boolean => contentType(headers, body) !== null;
+
+/** What all tries of a new request have in common, whichever hop they take. */
+export interface RequestIdentity {
+  uri: string;
+  /** With our tag. */
+  from: string;
+  to: string;
+  callId: string;
+  cseq: number;
+}
+
+/** A request outside a dialog (RFC 3261 §8.1.1). */
+export function newRequest(
+  identity: RequestIdentity,
+  said: SaidRequest,
+  flow: Flow,
+  branch: string,
+): SipRequest {
+  const { uri, from, to, callId, cseq } = identity;
+  const parties = { from: withOwnAddress(from, flow), to, callId, cseq };
+  return complete(said, uri, [], parties, flow, branch);
+}
+
 /**
  * A request inside a dialog (RFC 3261 §12.2.1.1): target, route set, tags, Call-ID and CSeq are the dialog's, the rest the
  * application's.
- * @returns undefined when it has a body without a type
  */
 export function requestInDialog(
   dialog: Dialog,
   said: SaidRequest,
   flow: Flow,
-  branch: string,
   cseq: number,
-): SipRequest | undefined {
-  const type = contentType(said.headers, said.body);
-  if (type === null) return undefined;
+  branch = newBranch(),
+): SipRequest {
   const { uri, routes } = routed(dialog.remoteTarget, dialog.routes);
+  const { localParty: from, remoteParty: to, callId } = dialog;
+  return complete(said, uri, routes, { from, to, callId, cseq }, flow, branch);
+}
+
+function complete(
+  said: SaidRequest,
+  uri: string,
+  routes: readonly string[],
+  { from, to, callId, cseq }: Omit<RequestIdentity, 'uri'>,
+  flow: Flow,
+  branch: string,
+): SipRequest {
+  const saidHeader = (wanted: string): string | undefined =>
+    said.headers.find(({ name }) => name === wanted)?.value;
   const headers: HeaderField[] = [
     {
       name: 'Via',
       value: `SIP/2.0/${flow.transport.toUpperCase()} ${sentBy(flow.local)};rport;branch=${branch}`,
     },
     ...routes.map((value) => ({ name: 'Route', value })),
-    { name: 'Max-Forwards', value: said.headers.find(({ name }) => name === 'Max-Forwards')?.value ?? '70' },
-    { name: 'From', value: dialog.localParty },
-    { name: 'To', value: dialog.remoteParty },
-    { name: 'Call-ID', value: dialog.callId },
+    { name: 'Max-Forwards', value: saidHeader('Max-Forwards') ?? '70' },
+    { name: 'From', value: from },
+    { name: 'To', value: to },
+    { name: 'Call-ID', value: callId },
     { name: 'CSeq', value: `${cseq} ${said.method}` },
   ];
   const contacts = said.headers.filter(({ name }) => name === 'Contact');
@@ -52,7 +88,8 @@ export function requestInDialog(
     headers.push({ name: 'Contact', value: contactOf(flow) });
   }
   headers.push(...passedOn(said.headers));
-  if (type !== undefined) headers.push({ name: 'Content-Type', value: type });
+  const type = contentType(said.headers, said.body);
+  if (type) headers.push({ name: 'Content-Type', value: type });
   return { kind: 'request', method: said.method, uri, headers, body: said.body };
 }
 
@@ -66,31 +103,33 @@ function routed(target: string, routes: readonly string[]): { uri: string; route
 const isLoose = (route: string): boolean => parseUri(uriOf(route))?.params.has('lr') ?? false;
 
 /** The URI inside a Route value. */
-const uriOf = (route: string): string => /<([^>]*)>/.exec(route)?.[1] ?? route.trim();
+export const uriOf = (route: string): string => /<([^>]*)>/.exec(route)?.[1] ?? route.trim();
 
-const DEFAULT_PORT = 5060;
-
-/** Host and port that a URI names, and its transport if it says one; undefined when it is no SIP URI. */
-export function hopOf(route: string): (Endpoint & { transport: string | undefined }) | undefined {
-  const uri = parseUri(uriOf(route));
-  if (uri === undefined || uri.host === '') return undefined;
-  return {
-    address: uri.host.replace(/^\[|\]$/g, ''),
-    port: uri.port ?? DEFAULT_PORT,
-    transport: uri.params.get('transport')?.toLowerCase() ?? undefined,
-  };
+/** The CANCEL of an INVITE that is on its way (RFC 3261 §9.1): same branch, same target. */
+export function cancelFor(invite: SipRequest, extra: readonly HeaderField[] = []): SipRequest {
+  return ofSameBranch(invite, 'CANCEL', header(invite, 'To') ?? '', passedOn(extra));
 }
 
 /** The ACK to a failed INVITE (RFC 3261 §17.1.1.3): same branch, same target, the To of the response. */
 export function ackForFailure(invite: SipRequest, response: SipResponse): SipRequest {
+  return ofSameBranch(invite, 'ACK', header(response, 'To') ?? header(invite, 'To') ?? '', []);
+}
+
+function ofSameBranch(
+  invite: SipRequest,
+  method: string,
+  to: string,
+  extra: readonly HeaderField[],
+): SipRequest {
   const kept = new Set(['Route', 'Max-Forwards', 'From', 'Call-ID']);
   const via = invite.headers.find(({ name }) => name === 'Via');
   const cseq = header(invite, 'CSeq') ?? '';
   const headers: HeaderField[] = [
     ...(via === undefined ? [] : [via]),
     ...invite.headers.filter(({ name }) => kept.has(name)),
-    { name: 'To', value: header(response, 'To') ?? header(invite, 'To') ?? '' },
-    { name: 'CSeq', value: cseq.replace(/\S+$/, 'ACK') },
+    { name: 'To', value: to },
+    { name: 'CSeq', value: cseq.replace(/\S+$/, method) },
+    ...extra,
   ];
-  return { kind: 'request', method: 'ACK', uri: invite.uri, headers, body: Buffer.alloc(0) };
+  return { kind: 'request', method, uri: invite.uri, headers, body: Buffer.alloc(0) };
 }

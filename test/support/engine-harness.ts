@@ -21,6 +21,8 @@ export class EngineHarness {
   readonly core: EngineCore;
   /** What names mean; empty at first. */
   readonly dns = new FakeDns();
+  /** Whatever the engine opens by itself fails. */
+  unreachable = false;
   /** Flows that the engine opened by itself. */
   readonly opened: RecorderFlow[] = [];
 
@@ -39,6 +41,7 @@ export class EngineHarness {
       localHostports: ['udp/10.0.0.1:5060'],
       flowTo: (hop) => {
         const flow = new RecorderFlow({ address: hop.address, port: hop.port }, hop.transport);
+        flow.broken = this.unreachable;
         this.opened.push(flow);
         return flow;
       },

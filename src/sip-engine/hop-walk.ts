@@ -1,0 +1,130 @@
+import type { EngineContext } from './context.ts';
+import { type SipRequest, type SipResponse, serializeMessage } from './message.ts';
+import type { ClientTransaction } from './transactions.ts';
+import type { Flow, Hop } from './transport.ts';
+import { newBranch } from './write-request.ts';
+
+/** One way that a request can take: a flow that is open, or a resolved hop that is connected to when its turn comes. */
+export interface Way {
+  /** Absent for a flow that is open. */
+  readonly hop?: Hop;
+  open(): Flow;
+  /** It did not carry the request. */
+  failed(): void;
+}
+
+/** Who sent the request. `failed` tells what stands for a response: 408 when none came, 503 when it could not be sent. */
+export interface HopUser {
+  response(response: SipResponse, flow: Flow): void;
+  failed(status: 408 | 503, request: SipRequest, flow: Flow): void;
+}
+
+/**
+ * A request on its way along a list of hops: a hop that cannot be reached, is silent, or answers 503 gives way to the
+ * next, with a branch of its own (RFC 3263 §4.3). The list holds at least one.
+ */
+export class HopWalk {
+  readonly #context: EngineContext;
+  readonly #ways: readonly Way[];
+  readonly #build: (flow: Flow, branch: string) => SipRequest;
+  readonly #user: HopUser;
+  #at = -1;
+  #flow!: Flow;
+  #branch!: string;
+  #request!: SipRequest;
+  #transaction: ClientTransaction | undefined;
+  #settled = false;
+
+  constructor(
+    context: EngineContext,
+    ways: readonly Way[],
+    build: (flow: Flow, branch: string) => SipRequest,
+    user: HopUser,
+  ) {
+    this.#context = context;
+    this.#ways = ways;
+    this.#build = build;
+    this.#user = user;
+    this.#next();
+  }
+
+  /** The request as it goes out, or went out last. */
+  get request(): SipRequest {
+    return this.#request;
+  }
+
+  get flow(): Flow {
+    return this.#flow;
+  }
+
+  get branch(): string {
+    return this.#branch;
+  }
+
+  start(): void {
+    const at = this.#at;
+    const transaction = this.#context.transactions.createClient(this.#request, this.#branch, this.#flow, {
+      response: (response) => this.#respond(response),
+      failed: (status) => this.#fail(status),
+    });
+    // A flow that fails at once has moved us on already.
+    if (at === this.#at) this.#transaction = transaction;
+  }
+
+  /** No further hop is tried: the request is not wanted any more. */
+  settle(): void {
+    this.#settled = true;
+  }
+
+  /** Stops waiting for an answer; nobody is told. */
+  abandon(): void {
+    this.#settled = true;
+    this.#transaction?.abandon();
+  }
+
+  #respond(response: SipResponse): void {
+    if (response.status === 503 && this.#moveOn()) return;
+    if (response.status >= 200) this.#settled = true;
+    this.#user.response(response, this.#flow);
+  }
+
+  #fail(status: 408 | 503): void {
+    if (!this.#moveOn()) this.#user.failed(status, this.#request, this.#flow);
+  }
+
+  #moveOn(): boolean {
+    if (this.#settled) return false;
+    this.#ways[this.#at]?.failed();
+    if (!this.#next()) return false;
+    this.start();
+    return true;
+  }
+
+  #next(): boolean {
+    const way = this.#ways[this.#at + 1];
+    if (way === undefined) return false;
+    this.#at += 1;
+    this.#flow = way.open();
+    this.#branch = newBranch();
+    this.#request = this.#build(this.#flow, this.#branch);
+    return true;
+  }
+}
+
+/** Sends a request that nobody waits for: its answer changes nothing. */
+export function sendAndForget(
+  context: EngineContext,
+  way: Way,
+  build: (flow: Flow, branch: string) => SipRequest,
+): SipRequest {
+  const walk = new HopWalk(context, [way], build, { response: () => {}, failed: () => {} });
+  walk.start();
+  return walk.request;
+}
+
+/** Puts an ACK on a flow; it has no transaction. */
+export function sendAck(flow: Flow, ack: SipRequest): Buffer {
+  const bytes = serializeMessage(ack);
+  flow.send(bytes);
+  return bytes;
+}

@@ -1,0 +1,48 @@
+import type { EngineContext } from './context.ts';
+import type { Dialog } from './dialog.ts';
+import type { Way } from './hop-walk.ts';
+import type { ResolveTarget } from './resolve.ts';
+import type { Flow, Hop } from './transport.ts';
+import { parseUri } from './uri.ts';
+import { uriOf } from './write-request.ts';
+
+/** Ways to a target, best first: at once for a numeric one, later for a name. */
+export type Ways = readonly Way[] | Promise<readonly Way[]>;
+
+/** @returns undefined for what names no host, such as a `tel` URI */
+export function targetOf(text: string): ResolveTarget | undefined {
+  const uri = parseUri(uriOf(text));
+  if (uri === undefined || (uri.scheme !== 'sip' && uri.scheme !== 'sips')) return undefined;
+  const transport = uri.params.get('transport')?.toLowerCase() ?? undefined;
+  const host = uri.params.get('maddr') ?? uri.host;
+  return { scheme: uri.scheme, host, port: uri.port, transport };
+}
+
+/** @throws ResolveError, or rejects with it, when the target cannot be found or no transport of ours reaches it */
+export function waysTo({ resolver, flowTo }: EngineContext, target: ResolveTarget, near?: Flow): Ways {
+  const asWays = (hops: readonly Hop[]): readonly Way[] =>
+    hops.map((hop) => ({ hop, open: () => flowTo(hop, near), failed: () => resolver.failed(hop) }));
+  const hops = resolver.resolve(target);
+  return hops instanceof Promise ? hops.then(asWays) : asWays(hops);
+}
+
+/**
+ * Where a request in a dialog goes (decisions §3): over TCP and TLS the connection of the peer while it is open; else the
+ * first route; without routes, over UDP, where the peer's requests come from, which leads through a NAT; to its Contact
+ * if it sends from a port that it does not listen on. What cannot be resolved goes by the flow that was good before.
+ */
+export function waysInDialog(context: EngineContext, dialog: Dialog): Ways {
+  const { flow, routes, symmetric, remoteTarget } = dialog;
+  const known = [{ open: () => flow, failed: () => {} }];
+  if (flow.reliable && flow.open) return known;
+  const first = routes[0];
+  if (first === undefined && !flow.reliable && symmetric) return known;
+  const target = targetOf(first ?? remoteTarget);
+  if (target === undefined) return known;
+  try {
+    const ways = waysTo(context, { ...target, transport: target.transport ?? flow.transport }, flow);
+    return ways instanceof Promise ? ways.catch(() => known) : ways;
+  } catch {
+    return known;
+  }
+}
