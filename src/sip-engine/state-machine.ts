@@ -2,13 +2,15 @@ import { type EngineClock, type Timer, type TimerName, timerRow } from './timers
 
 /**
  * What a transition does. `send`: (re)send the transaction's current message; `pass`: hand the received message to the
- * transaction user; `ack`: answer a failed INVITE; `timeout`: tell the user that nothing came; the rest are timers.
+ * transaction user; `ack`: answer a failed INVITE; `timeout`: tell the user that nothing came; `unsent`: tell it that an
+ * answer did not leave; the rest are timers.
  */
 export type Action =
   | 'send'
   | 'pass'
   | 'ack'
   | 'timeout'
+  | 'unsent'
   | { start: TimerName }
   | { again: TimerName; every?: number }
   | { stop: TimerName };
@@ -40,6 +42,7 @@ export interface Effects<Message> {
   pass(message: Message | undefined): void;
   ack?(message: Message | undefined): void;
   timeout(): void;
+  unsent?(): void;
   /** The machine has reached `terminated`; all its timers are stopped. */
   ended(): void;
 }
@@ -99,7 +102,8 @@ export class StateMachine<State extends string, Event extends string, Message> {
     else if (action === 'send') this.#effects.send();
     else if (action === 'pass') this.#effects.pass(message);
     else if (action === 'ack') this.#effects.ack?.(message);
-    else this.#effects.timeout();
+    else if (action === 'timeout') this.#effects.timeout();
+    else this.#effects.unsent?.();
   }
 
   #performTimer(action: Exclude<Action, string>): void {
@@ -120,6 +124,8 @@ export class StateMachine<State extends string, Event extends string, Message> {
   }
 
   #arm(name: TimerName, interval: number): void {
+    // An action before this one may have ended the machine: what could not be sent.
+    if (this.state === 'terminated') return;
     this.#timers.get(name)?.timer.cancel();
     if (interval === 0) {
       this.handle(name);

@@ -15,6 +15,8 @@ export interface EngineStats {
   /** Answered 503 because no application takes the method. */
   unrouted: number;
   transportErrors: number;
+  /** Answers that could not be sent. */
+  answersUnsent: number;
   connectionsRefused: number;
   /** Connections cut: idle, slow, unreadable, or not reading. */
   connectionsCut: number;
@@ -48,6 +50,7 @@ export const newStats = (): EngineStats => ({
   overloaded: 0,
   unrouted: 0,
   transportErrors: 0,
+  answersUnsent: 0,
   connectionsRefused: 0,
   connectionsCut: 0,
   invitesUnanswered: 0,

@@ -2,23 +2,28 @@ import { type Action, again, go, type StateTable, start, stay, stop } from './st
 
 /** INVITE client transaction: RFC 3261 §17.1.1, figure 5, with the `accepted` state of RFC 6026 §7.2. */
 export type InviteClientState = 'calling' | 'proceeding' | 'accepted' | 'completed' | 'terminated';
-export type InviteClientEvent = 'provisional' | 'success' | 'failure' | 'transport-error';
+/** `trying` is the 100, which says nothing of how far the call is; `provisional` are 101 to 199. */
+export type InviteClientEvent = 'trying' | 'provisional' | 'success' | 'failure' | 'transport-error';
 
 export const inviteClientStart: readonly Action[] = ['send', start('A'), start('B')];
 
+const waiting = [stop('A'), stop('B'), start('C'), 'pass'] as const;
 const answered = [stop('A'), stop('B'), stop('C')];
 
 export const inviteClientTable: StateTable<InviteClientState, InviteClientEvent> = {
   calling: {
     A: stay('send', again('A')),
     B: go('terminated', 'timeout'),
-    provisional: go('proceeding', stop('A'), stop('B'), start('C'), 'pass'),
+    trying: go('proceeding', ...waiting),
+    provisional: go('proceeding', ...waiting),
     success: go('accepted', ...answered, start('M'), 'pass'),
     failure: go('completed', ...answered, 'ack', 'pass', start('D')),
     'transport-error': go('terminated', 'pass'),
   },
   proceeding: {
-    provisional: stay('pass'),
+    trying: stay('pass'),
+    // Whoever rings on may ring on (§16.7, step 2).
+    provisional: stay(start('C'), 'pass'),
     success: go('accepted', ...answered, start('M'), 'pass'),
     failure: go('completed', ...answered, 'ack', 'pass', start('D')),
     C: go('terminated', 'timeout'),
@@ -31,6 +36,8 @@ export const inviteClientTable: StateTable<InviteClientState, InviteClientEvent>
   },
   completed: {
     failure: stay('ack'),
+    // The user has the answer; that its ACK did not leave (figure 5: inform TU) is counted by the transport.
+    'transport-error': go('terminated'),
     D: go('terminated'),
   },
   terminated: {},

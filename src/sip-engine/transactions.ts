@@ -5,7 +5,7 @@ import { StateMachine } from './state-machine.ts';
 import type { EngineStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
 import { clientStart, clientTable } from './transaction-client.ts';
-import { inviteClientStart, inviteClientTable } from './transaction-client-invite.ts';
+import { type InviteClientEvent, inviteClientStart, inviteClientTable } from './transaction-client-invite.ts';
 import { serverTable } from './transaction-server.ts';
 import { inviteServerTable } from './transaction-server-invite.ts';
 import type { Flow } from './transport.ts';
@@ -14,6 +14,9 @@ import { ackForFailure } from './write-request.ts';
 type ResponseEvent = 'provisional' | 'success' | 'failure';
 const responseEvent = (status: number): ResponseEvent =>
   status < 200 ? 'provisional' : status < 300 ? 'success' : 'failure';
+/** What an INVITE of ours makes of an answer. */
+const inviteEvent = (status: number): InviteClientEvent =>
+  status === 100 ? 'trying' : responseEvent(status);
 
 /** An incoming request and its answer. Once answered it holds no more than the bytes to send again. */
 export interface ServerTransaction {
@@ -89,15 +92,19 @@ export class Transactions {
     const key = serverKey(envelope, request.uri, request.method);
     const source = flow.remote.address;
     let bytes: Buffer | undefined;
+    const failed = () => feed(machine, 'transport-error');
     const effects = {
       send: () => {
-        if (bytes !== undefined) reply().send(bytes);
+        if (bytes !== undefined) reply().send(bytes, failed);
       },
       pass: (message: SipRequest | undefined) => {
         if (message !== undefined) acked(message);
       },
       timeout: () => {
         this.#stats.acksMissing += 1;
+      },
+      unsent: () => {
+        this.#stats.answersUnsent += 1;
       },
       ended: () => this.#forgetServer(key, source),
     };
@@ -129,11 +136,12 @@ export class Transactions {
     const key = clientKey(branch, request.method);
     const bytes = serializeMessage(request);
     const invite = request.method === 'INVITE';
+    const eventOf = invite ? inviteEvent : responseEvent;
     const failed = () => feed(machine, 'transport-error');
     const effects = {
       send: () => flow.send(bytes, failed),
       ack: (response: SipResponse | undefined) => {
-        if (response !== undefined) flow.send(serializeMessage(ackForFailure(request, response)));
+        if (response !== undefined) flow.send(serializeMessage(ackForFailure(request, response)), failed);
       },
       pass: (response: SipResponse | undefined) =>
         response === undefined ? user.failed(503) : user.response(response),
@@ -147,7 +155,7 @@ export class Transactions {
       ? new StateMachine(inviteClientTable, 'calling', flow.reliable, this.#clock, effects)
       : new StateMachine(clientTable, 'trying', flow.reliable, this.#clock, effects);
     const transaction = {
-      receive: (response: SipResponse) => feed(machine, responseEvent(response.status), response),
+      receive: (response: SipResponse) => feed(machine, eventOf(response.status), response),
       abandon: () => {
         machine.abandon();
         effects.ended();

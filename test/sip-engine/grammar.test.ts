@@ -202,7 +202,7 @@ describe('time', () => {
 
   /** Fastest of several runs, in ms: noise only ever adds. */
   const fastest = (text: string): number => {
-    const times = Array.from({ length: 5 }, () => {
+    const times = Array.from({ length: 10 }, () => {
       const start = performance.now();
       for (const parse of parsers) parse(text);
       return performance.now() - start;
