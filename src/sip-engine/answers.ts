@@ -3,10 +3,11 @@ import type { EngineContext } from './context.ts';
 import { contactUri, type Dialog, newDialog } from './dialog.ts';
 import { type HeaderField, header, type SipRequest, type SipResponse, serializeMessage } from './message.ts';
 import type { Pending, PendingRequests } from './pending-requests.ts';
+import { ReliableResponses } from './reliable-responses.ts';
 import { replyFlow } from './response-routing.ts';
 import type { Flow } from './transport.ts';
 import { UnackedAnswer } from './unacked-answer.ts';
-import { chosenTag, completeResponse, plainResponse } from './write-response.ts';
+import { chosenTag, completeResponse, needsPrack, offersPrack, plainResponse } from './write-response.ts';
 
 /**
  * ms that the application has for a first answer to an INVITE, after a provisional one for the next, and for any other
@@ -17,6 +18,7 @@ const NEXT_ANSWER_MS = 180_000;
 const OTHER_ANSWER_MS = 24_000;
 
 const UNKNOWN_TRANSACTION = 'Response not sent due to unknown transaction';
+const NO_PRACK = 'Remote endpoint does not support 100rel';
 
 /** Answers to requests of the network: those of the application, and those that the engine gives in its place. */
 export class Answers {
@@ -43,8 +45,12 @@ export class Answers {
     const pending = this.#pending.get(id);
     if (pending === undefined || pending.app !== app) return { refused: UNKNOWN_TRANSACTION };
     if (!pending.inDialog && pending.dialog === undefined) pending.toTag = chosenTag(said) ?? pending.toTag;
+    const reliable = needsPrack(pending.request, said);
+    if (reliable && !offersPrack(pending.request)) return { refused: NO_PRACK };
+    if (reliable && pending.reliable?.isFull) return { refused: 'too many responses wait for their PRACK' };
     const response = completeResponse(pending, said);
     if (response === undefined) return { refused: 'missing content-type' };
+    const rseq = reliable ? this.#number(pending, response) : undefined;
     const bytes = serializeMessage(response);
     this.#settle(pending, response);
     const invite = pending.request.method === 'INVITE';
@@ -55,7 +61,7 @@ export class Answers {
       port: pending.flow.remote.port,
       transactionId: id,
       dialogId: pending.request.method === 'BYE' ? '' : (pending.dialog?.id ?? ''),
-      transmit: () => this.#transmit(pending, response, bytes),
+      transmit: () => this.#transmit(pending, response, bytes, rseq),
     };
   }
 
@@ -80,7 +86,7 @@ export class Answers {
     const invite = request.method === 'INVITE';
     if (status < 200) {
       pending.patience.cancel();
-      if (invite && status > 100) this.#beginDialog(pending);
+      if (invite && status > 100) this.#beginDialog(pending).reliable = pending.reliable;
       const ms = invite ? NEXT_ANSWER_MS : OTHER_ANSWER_MS;
       pending.patience = this.#context.clock.after(ms, () => this.#giveUp(pending));
       return;
@@ -88,7 +94,10 @@ export class Answers {
     this.#pending.delete(pending);
     if (!invite) return;
     if (status < 300) this.#confirm(pending);
-    else if (!inDialog && dialog !== undefined) this.#context.dialogs.remove(dialog);
+    else {
+      pending.reliable?.stop();
+      if (!inDialog && dialog !== undefined) this.#context.dialogs.remove(dialog);
+    }
     if (inDialog && dialog !== undefined) dialog.theirInvite = false;
   }
 
@@ -107,11 +116,32 @@ export class Answers {
     dialog.remoteTarget = contactUri(pending.request) ?? dialog.remoteTarget;
   }
 
-  #transmit(pending: Pending, response: SipResponse, bytes: Buffer): void {
-    pending.transaction.respond(response.status, bytes);
+  /** Numbers a reliable response (RFC 3262 §3). */
+  #number(pending: Pending, response: SipResponse): number {
+    const { clock } = this.#context;
+    pending.reliable ??= new ReliableResponses(clock, pending.envelope.cseq, () =>
+      this.#prackMissing(pending),
+    );
+    const rseq = pending.reliable.nextRSeq();
+    response.headers.push({ name: 'RSeq', value: String(rseq) });
+    return rseq;
+  }
+
+  #transmit(pending: Pending, response: SipResponse, bytes: Buffer, rseq: number | undefined): void {
+    const { reliable, request } = pending;
+    const { status, body } = response;
+    const send = (): void => pending.transaction.respond(status, bytes);
+    const success = request.method === 'INVITE' && status >= 200 && status < 300;
+    if (rseq !== undefined) reliable?.add({ rseq, hasBody: body.length > 0, send });
+    else if (!success) send();
+    else if (reliable === undefined) this.#transmitSuccess(pending, bytes);
+    else reliable.succeed(() => this.#transmitSuccess(pending, bytes));
+  }
+
+  #transmitSuccess(pending: Pending, bytes: Buffer): void {
+    pending.transaction.respond(200, bytes);
     const { dialog, envelope, path, flow } = pending;
-    const success = response.status >= 200 && response.status < 300;
-    if (pending.request.method !== 'INVITE' || !success || dialog === undefined) return;
+    if (dialog === undefined) return;
     const send = (): void => this.replyTo({ path, flow }).send(bytes);
     const answer = new UnackedAnswer(this.#context.clock, send, () => {
       this.#context.stats.acksMissing += 1;
@@ -123,6 +153,18 @@ export class Answers {
   /** The flow that answers to a request take now. */
   replyTo({ path, flow }: Pick<Pending, 'path' | 'flow'>): Flow {
     return replyFlow(path, flow, (hop) => this.#context.flowTo(hop, flow));
+  }
+
+  /** RFC 3262 §3: a 5xx for the INVITE, also in place of a 2xx that waited. */
+  #prackMissing(pending: Pending): void {
+    this.#context.stats.pracksMissing += 1;
+    if (this.#pending.get(pending.transaction.id) === pending) {
+      this.cancel(pending, 504, 'Server Time-out');
+      return;
+    }
+    const response = plainResponse(pending, 504, 'Server Time-out');
+    pending.transaction.respond(504, serializeMessage(response));
+    if (pending.dialog !== undefined) this.#ackMissing(pending.dialog);
   }
 
   /** 408 is what RFC 3261 §21.4.9 has for a server that finds no answer in time; dispatchers go elsewhere on it. */

@@ -2,6 +2,7 @@ import type { AppLink } from './app-link.ts';
 import type { Envelope } from './envelope.ts';
 import { header, headersOf, type SipMessage, type SipRequest, type SipResponse } from './message.ts';
 import { parseNameAddr } from './name-addr.ts';
+import type { ReliableResponses } from './reliable-responses.ts';
 import type { ReturnPath } from './response-routing.ts';
 import type { Flow } from './transport.ts';
 import type { UnackedAnswer } from './unacked-answer.ts';
@@ -38,6 +39,8 @@ export interface Dialog {
   readonly unacked: Map<number, UnackedAnswer>;
   /** Highest RSeq of the peer's reliable provisional responses (RFC 3262 §4). */
   remoteRSeq: number | undefined;
+  /** Provisional responses of ours to the peer's latest INVITE that want a PRACK. */
+  reliable: ReliableResponses | undefined;
   /** A re-INVITE of the peer that the application has not answered yet. */
   theirInvite: boolean;
   /** Changes of the session by the peer: an offer of ours from before one of them is stale. */
@@ -87,6 +90,7 @@ export function newDialog(
     remoteCSeq: envelope.cseq,
     unacked: new Map(),
     remoteRSeq: undefined,
+    reliable: undefined,
     theirInvite: false,
     theirChanges: 0,
     ourInvite: undefined,
@@ -122,6 +126,7 @@ export function newClientDialog(
     remoteCSeq: 0,
     unacked: new Map(),
     remoteRSeq: undefined,
+    reliable: undefined,
     theirInvite: false,
     theirChanges: 0,
     ourInvite: undefined,

@@ -74,6 +74,7 @@ export class Dialogs {
     count(this.#byFlow, dialog.flow, -1);
     for (const answer of dialog.unacked.values()) answer.stop();
     dialog.unacked.clear();
+    dialog.reliable?.stop();
     this.#stats.dialogs = this.size;
   }
 

@@ -2,6 +2,7 @@ import type { AppLink } from './app-link.ts';
 import type { Dialog } from './dialog.ts';
 import type { Envelope } from './envelope.ts';
 import type { SipRequest } from './message.ts';
+import type { ReliableResponses } from './reliable-responses.ts';
 import type { ReturnPath } from './response-routing.ts';
 import type { EngineStats } from './stats.ts';
 import type { Timer } from './timers.ts';
@@ -28,6 +29,8 @@ export interface Pending extends Incoming {
   readonly inDialog: boolean;
   /** Runs out when the application keeps silent. */
   patience: Timer;
+  /** Its provisional responses that want a PRACK, once there was one. */
+  reliable?: ReliableResponses;
 }
 
 /** All requests that the application owes an answer. */

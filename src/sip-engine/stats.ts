@@ -27,6 +27,8 @@ export interface EngineStats {
   /** Questions to the DNS, and those that nobody could answer. */
   dnsQueries: number;
   dnsFailures: number;
+  /** Reliable provisional answers that no PRACK came for. */
+  pracksMissing: number;
   /** Errors of the engine itself; each cost one message, frame or timer. */
   faults: number;
   connections: number;
@@ -57,6 +59,7 @@ export const newStats = (): EngineStats => ({
   acksMissing: 0,
   dnsQueries: 0,
   dnsFailures: 0,
+  pracksMissing: 0,
   faults: 0,
   connections: 0,
   serverTransactions: 0,

@@ -4,8 +4,15 @@ import type { AppEvent, AppLink } from './app-link.ts';
 import type { EngineContext } from './context.ts';
 import { type Dialog, dialogIdOf } from './dialog.ts';
 import { type Envelope, envelopeOf } from './envelope.ts';
-import { type HeaderField, type SipParseError, type SipRequest, serializeMessage } from './message.ts';
+import {
+  type HeaderField,
+  header,
+  type SipParseError,
+  type SipRequest,
+  serializeMessage,
+} from './message.ts';
 import type { Incoming, Pending, PendingRequests } from './pending-requests.ts';
+import { parseRAck } from './rack.ts';
 import { type ReturnPath, removeCertificateHeader, returnPath, stampVia } from './response-routing.ts';
 import type { Flow } from './transport.ts';
 import { isAnswerable, validateRequest } from './validate.ts';
@@ -13,6 +20,9 @@ import { newTag } from './write-request.ts';
 import { plainResponse, RETRY_AFTER } from './write-response.ts';
 
 const noTimer = { cancel: () => {} };
+
+/** Without a To tag these mean nothing (RFC 3262 §3, RFC 3311 §5.1). */
+const onlyInDialogs: ReadonlySet<string> = new Set(['PRACK', 'UPDATE']);
 
 /** Requests from the network (RFC 3261 §8.2, §9.2, §12.2.2, §13.3): absorbed, refused, or given to the application. */
 export class Uas {
@@ -83,6 +93,10 @@ export class Uas {
     const { request, envelope, flow } = incoming;
     const { dialogs, limits, routes, stats, transactions } = this.#context;
     const invite = request.method === 'INVITE';
+    if (onlyInDialogs.has(request.method)) {
+      this.#refuse(incoming, 481, 'Call/Transaction Does Not Exist');
+      return;
+    }
     // A dialog's name must not be taken over by a second INVITE, merged or forged.
     if (this.#pending.hasMerged(envelope) || (invite && dialogs.byId(dialogIdOf(envelope)) !== undefined)) {
       this.#refuse(incoming, 482, 'Loop Detected');
@@ -123,6 +137,7 @@ export class Uas {
       return;
     }
     if (request.method === 'INVITE' && this.#refusesReInvite(incoming, dialog)) return;
+    if (request.method === 'PRACK' && this.#refusesPrack(incoming, dialog)) return;
     dialog.remoteCSeq = envelope.cseq;
     dialog.symmetric = path.symmetric;
     this.#context.dialogs.moveTo(dialog, flow);
@@ -145,6 +160,15 @@ export class Uas {
       return true;
     }
     return false;
+  }
+
+  /** A PRACK names a response that waits for it (RFC 3262 §3). */
+  #refusesPrack(incoming: Incoming, dialog: Dialog): boolean {
+    const rack = parseRAck(header(incoming.request, 'RAck') ?? '');
+    if (rack === undefined) this.#refuse(incoming, 400, 'Bad Request (RAck does not parse)');
+    else if (dialog.reliable?.acknowledge(rack)) return false;
+    else this.#refuse(incoming, 481, 'Call/Transaction Does Not Exist');
+    return true;
   }
 
   /** A BYE ends the dialog at once, and what was pending in it (RFC 3261 §15.1.2). */

@@ -1,5 +1,11 @@
 import { contactOf, contentType, passedOn, withOwnAddress } from './app-message.ts';
-import type { HeaderField, SipRequest, SipResponse } from './message.ts';
+import {
+  type HeaderField,
+  headersOf,
+  type SipMessage,
+  type SipRequest,
+  type SipResponse,
+} from './message.ts';
 import { parseNameAddr } from './name-addr.ts';
 import type { Flow } from './transport.ts';
 
@@ -53,6 +59,9 @@ export function completeResponse(context: ResponseContext, said: SipResponse): S
   }
   headers.push(...passedOn(said.headers));
   if (type !== undefined) headers.push({ name: 'Content-Type', value: type });
+  if (needsPrack(request, said) && !names100rel(response, 'Require')) {
+    headers.push({ name: 'Require', value: '100rel' });
+  }
   response.body = said.body;
   return response;
 }
@@ -68,3 +77,17 @@ export function chosenTag(said: SipResponse): string | undefined {
   const to = said.headers.find(({ name }) => name === 'To');
   return (to && parseNameAddr(to.value)?.params.get('tag')) ?? undefined;
 }
+
+const names100rel = (message: SipMessage, name: 'Require' | 'Supported'): boolean =>
+  headersOf(message, name).some((tag) => tag.toLowerCase() === '100rel');
+
+/** A provisional response that the application, or the caller for all of them, wants acknowledged (RFC 3262 §3). */
+export const needsPrack = (request: SipRequest, said: SipResponse): boolean =>
+  said.status > 100 && said.status < 200 && (names100rel(said, 'Require') || requiresPrack(request));
+
+const requiresPrack = (request: SipRequest): boolean =>
+  request.method === 'INVITE' && names100rel(request, 'Require');
+
+/** Whether the caller can acknowledge provisional responses. */
+export const offersPrack = (request: SipRequest): boolean =>
+  requiresPrack(request) || (request.method === 'INVITE' && names100rel(request, 'Supported'));

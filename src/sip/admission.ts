@@ -25,6 +25,7 @@ import type { Role } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { SUPPORTED } from './answers.ts';
 import { headerList } from './header-values.ts';
 import type { InboundFirstCall, NewSession, SessionDefaults } from './inbound-first.ts';
 import type { SipRequest } from './srf-port.ts';
@@ -281,7 +282,7 @@ function organizationFacts(trunk: TrunkView): OrganizationFacts {
 function requestFacts(request: SipRequest): RequestFacts {
   return {
     require: headerList(request.get('Require')),
-    supported: [],
+    supported: SUPPORTED,
     contentType: request.get('Content-Type'),
     bodyBytes: Buffer.byteLength(request.body ?? ''),
   };

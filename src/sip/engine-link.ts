@@ -77,9 +77,12 @@ export class EngineLink implements SrfConnection {
   #guarded(dialog: DrachtioDialog): SipDialog {
     const { log, onRefusedInDialog } = this.#options;
     const handle = dialog.handle.bind(dialog);
-    dialog.handle = guard(log, (request: SipRequest, response: SipResponse) =>
-      inDialog.has(request.method) ? handle(request, response) : onRefusedInDialog(request, response),
-    );
+    dialog.handle = guard(log, (request: SipRequest, response: SipResponse) => {
+      // Of a provisional response that our 200 has overtaken; the engine has matched it.
+      if (request.method === 'PRACK') response.send(200);
+      else if (inDialog.has(request.method)) handle(request, response);
+      else onRefusedInDialog(request, response);
+    });
     return {
       on: (event: string, listener: (...args: never[]) => void) =>
         void dialog.on(event, guard(log, listener)),

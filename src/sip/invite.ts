@@ -6,7 +6,7 @@ import type { AdmittedCall } from './admission.ts';
 import { ALLOW, asRefusal, refuse } from './answers.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
 import { guard } from './engine-link.ts';
-import { addressParameter, extensionHeaders, uriOf } from './header-values.ts';
+import { addressParameter, extensionHeaders, headerList, uriOf } from './header-values.ts';
 import type { NewSession } from './inbound-first.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
@@ -63,9 +63,12 @@ async function takeCall(context: SipContext, request: SipRequest, response: SipR
  * @throws Refusal `no_dialog`, `bad_request`
  */
 function checkForm(request: SipRequest): void {
-  if (addressParameter(request.get('To') ?? '', 'tag') !== undefined) throw new Refusal('no_dialog');
+  if (isInDialog(request)) throw new Refusal('no_dialog');
   if (request.get('Contact') === undefined) throw new Refusal('bad_request', 'no Contact');
 }
+
+const isInDialog = (request: SipRequest): boolean =>
+  addressParameter(request.get('To') ?? '', 'tag') !== undefined;
 
 /** Rows 11 and 12, synchronous. */
 function reserve(context: SipContext, call: AdmittedCall, request: SipRequest, startedAt: number): Leg {
@@ -100,7 +103,7 @@ async function setUp(
     family,
     timeoutSeconds: mediaTimeoutSeconds,
     onPort: newSession?.save,
-    onWaiting: () => ring(leg, response),
+    onWaiting: () => ring(leg, request, response),
   });
   const local = { address: port.address, rtpPort: port.rtpPort };
   const answer = offer === undefined ? undefined : sdp.answer(offer, local);
@@ -122,8 +125,17 @@ async function setUp(
   });
 }
 
-function ring(leg: Leg, response: SipResponse): void {
-  if (leg.state === 'setting_up' && !response.finalResponseSent) response.send(180);
+/** A caller that insists on it gets a 180 that it acknowledges with PRACK (RFC 3262 §3). */
+function ring(leg: Leg, request: SipRequest, response: SipResponse): void {
+  if (leg.state !== 'setting_up' || response.finalResponseSent) return;
+  const reliable = headerList(request.get('Require')).some((tag) => tag.toLowerCase() === '100rel');
+  response.send(180, { headers: reliable ? { Require: '100rel' } : {} });
+}
+
+/** The engine has matched a PRACK to its 180, and 200 is all that is owed (RFC 3262 §3): no SDP of ours was in it. */
+export function answerPrack(context: SipContext, request: SipRequest, response: SipResponse): void {
+  if (isInDialog(request)) response.send(200);
+  else refuse(context, request, response, new Refusal('no_dialog'));
 }
 
 const familyOf = (address: string): 4 | 6 => (isIPv6(address) && !address.startsWith('::ffff:') ? 6 : 4);

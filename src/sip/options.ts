@@ -1,6 +1,8 @@
-import { ACCEPT, ALLOW, refuse } from './answers.ts';
+import { ACCEPT, ALLOW, refuse, SUPPORTED } from './answers.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
+
+const capabilities = { Allow: ALLOW, Accept: ACCEPT, Supported: SUPPORTED.join(', ') };
 
 /**
  * Answers the pings of PBXs and dispatchers: 200 with what is there, 503 while no new call would be taken, so that they
@@ -9,10 +11,10 @@ import type { SipRequest, SipResponse } from './srf-port.ts';
 export function answerOptions(context: SipContext, request: SipRequest, response: SipResponse): void {
   const refusal = context.admission.admitOptions(request);
   if (refusal) refuse(context, request, response, refusal);
-  else response.send(200, { headers: { Allow: ALLOW, Accept: ACCEPT, Supported: '' } });
+  else response.send(200, { headers: capabilities });
 }
 
 /** OPTIONS inside a dialog asks whether the call is still there, and it is. */
 export function answerOptionsInDialog(_request: SipRequest, response: SipResponse): void {
-  response.send(200, { headers: { Allow: ALLOW, Accept: ACCEPT } });
+  response.send(200, { headers: capabilities });
 }

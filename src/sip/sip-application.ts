@@ -1,23 +1,14 @@
 import { Refusal } from '../errors.ts';
 import { refuse } from './answers.ts';
 import { EngineLink } from './engine-link.ts';
-import { handleInvite } from './invite.ts';
+import { answerPrack, handleInvite } from './invite.ts';
 import { answerOptions } from './options.ts';
 import { handleRegister } from './register.ts';
 import type { SipContext } from './sip-context.ts';
 import type { RequestHandler, SipRequest, SipResponse } from './srf-port.ts';
 
 /** Methods that are refused wherever they come; each is routed, for an engine answers 503 to what nobody routes. */
-const refusedMethods = [
-  'info',
-  'message',
-  'notify',
-  'prack',
-  'publish',
-  'refer',
-  'subscribe',
-  'update',
-] as const;
+const refusedMethods = ['info', 'message', 'notify', 'publish', 'refer', 'subscribe', 'update'] as const;
 
 /** A SIP engine that can be connected to: the embedded one, or a drachtio-server. */
 export interface EnginePort {
@@ -117,6 +108,7 @@ export class SipApplication {
         invite: (request, response) => this.#track(handleInvite(context, request, response)),
         register: (request, response) => handleRegister(context, request, response),
         options: async (request, response) => answerOptions(context, request, response),
+        prack: async (request, response) => answerPrack(context, request, response),
         ...Object.fromEntries(refused),
       },
       onRefusedInDialog: refuseMethod,

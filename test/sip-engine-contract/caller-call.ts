@@ -11,6 +11,7 @@ export class CallerCall {
   readonly #from: string;
   #to: string;
   #cseq = 0;
+  #inviteCSeq = 0;
   inviteBranch = '';
   lastSent = '';
 
@@ -22,9 +23,19 @@ export class CallerCall {
   }
 
   /** Sends a request; ACK and CANCEL take the CSeq of the INVITE. */
-  send(method: string, body = '', branch = `z9hG4bK${randomUUID()}`, to = this.#to): void {
-    if (method !== 'ACK' && method !== 'CANCEL') this.#cseq += 1;
-    if (method === 'INVITE') this.inviteBranch = branch;
+  send(
+    method: string,
+    body = '',
+    branch = `z9hG4bK${randomUUID()}`,
+    to = this.#to,
+    extra: readonly string[] = [],
+  ): void {
+    const ofInvite = method === 'ACK' || method === 'CANCEL';
+    if (!ofInvite) this.#cseq += 1;
+    if (method === 'INVITE') {
+      this.inviteBranch = branch;
+      this.#inviteCSeq = this.#cseq;
+    }
     const contact = this.#caller.transport === 'TCP' ? ';transport=tcp' : '';
     const lines = [
       `${method} ${this.#target} SIP/2.0`,
@@ -33,13 +44,19 @@ export class CallerCall {
       `From: ${this.#from}`,
       `To: ${to}`,
       `Call-ID: ${this.callId}`,
-      `CSeq: ${this.#cseq} ${method}`,
+      `CSeq: ${ofInvite ? this.#inviteCSeq : this.#cseq} ${method}`,
       `Contact: <sip:caller@${this.#caller.address}${contact}>`,
+      ...extra,
       ...(body === '' ? [] : ['Content-Type: application/sdp']),
       `Content-Length: ${body.length}`,
     ];
     this.lastSent = `${lines.join('\r\n')}\r\n\r\n${body}`;
     this.#caller.send(this.lastSent);
+  }
+
+  /** Sends a request with further header lines. */
+  sendWith(method: string, extra: readonly string[], body = ''): void {
+    this.send(method, body, undefined, undefined, extra);
   }
 
   /** Learns the tag of the called side from a response. */

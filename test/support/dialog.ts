@@ -14,6 +14,8 @@ export interface Dialog {
   routes: string[];
   /** CSeq of the last request that we sent. */
   cseq: number;
+  /** CSeq of our last INVITE, which its ACK has too. */
+  inviteCSeq?: number;
 }
 
 /** Who we are on all requests. */
@@ -35,7 +37,7 @@ export function newDialog(uri: string, user: string, client: SipClient): Dialog 
   };
 }
 
-/** A request ready to be sent, with the next CSeq number (ACK: that of the last). */
+/** A request ready to be sent, with the next CSeq number (ACK: that of the INVITE). */
 export function newRequest(
   dialog: Dialog,
   identity: Identity,
@@ -44,6 +46,7 @@ export function newRequest(
   body = '',
 ): SipRequest {
   if (method !== 'ACK') dialog.cseq++;
+  if (method === 'INVITE') dialog.inviteCSeq = dialog.cseq;
   const headers = new SipHeaders([
     ['Via', identity.client.newVia()],
     ['Max-Forwards', '70'],
@@ -51,7 +54,7 @@ export function newRequest(
     ['From', dialog.local],
     ['To', dialog.remote],
     ['Call-ID', dialog.callId],
-    ['CSeq', `${dialog.cseq} ${method}`],
+    ['CSeq', `${method === 'ACK' ? (dialog.inviteCSeq ?? dialog.cseq) : dialog.cseq} ${method}`],
     ['Contact', identity.contact],
     ['User-Agent', identity.userAgent],
     ['Allow', 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE'],

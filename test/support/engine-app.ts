@@ -25,7 +25,12 @@ export interface AppRequest {
 }
 
 export interface AppResponse {
-  send(status: number, options?: object, callback?: (error: unknown) => void): void;
+  send(
+    status: number,
+    options?: object,
+    callback?: (error: unknown) => void,
+    prack?: (request: AppRequest) => void,
+  ): void;
 }
 
 type Handler = (req: AppRequest, res: AppResponse) => void;
@@ -43,7 +48,8 @@ type Event = { callId: string; what: string; dialog?: AppDialog; detail?: string
 
 /**
  * A small drachtio-srf application whose user parts say what it does with a call:
- * `answer`, `ring` (180 and no more), `silent` (nothing at all), `busy`, `ring-answer`.
+ * `answer`, `ring` (180 and no more), `silent` (nothing at all), `busy`, `ring-answer`, `reliable` (183 with SDP that
+ * wants a PRACK, then the answer).
  */
 export class EngineApp {
   readonly #srf = new Srf() as unknown as SrfApi;
@@ -80,6 +86,21 @@ export class EngineApp {
     return this.#seen(callId).filter((seen) => seen === what).length;
   }
 
+  /** Sends a reliable 183 and waits for its PRACK, which drachtio-srf answers by itself. */
+  #acknowledged(req: AppRequest, res: AppResponse, note: (what: string) => void): Promise<void> {
+    return new Promise((resolve) => {
+      const options = { body: ANSWER, headers: { Require: '100rel' } };
+      const failed = (error: unknown) => {
+        if (error)
+          void this.#events.push({ callId: req.get('Call-ID'), what: 'refused', detail: String(error) });
+      };
+      res.send(183, options, failed, () => {
+        note('prack');
+        resolve();
+      });
+    });
+  }
+
   #seen(callId: string): string[] {
     return this.#events.filter((event) => event.callId === callId).map(({ what }) => what);
   }
@@ -101,6 +122,7 @@ export class EngineApp {
       return res.send(180);
     }
     if (user === 'ring-answer') res.send(180);
+    if (user === 'reliable') await this.#acknowledged(req, res, note);
     const localSdp = req.body === '' || req.body === undefined ? OFFER : ANSWER;
     const dialog = await this.#srf.createUAS(req, res, { localSdp });
     note('dialog', { dialog });

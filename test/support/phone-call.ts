@@ -138,6 +138,14 @@ export class PhoneCall {
     this.#context.client.sendOnce(this.#lastAck.request, this.#lastAck.peer);
   }
 
+  /** Acknowledges a reliable provisional answer, in the dialog that it began (RFC 3262 §4). */
+  prack(answer: SipResponse): Promise<SipResponse> {
+    this.dialog.remote = answer.headers.get('to')!;
+    this.#takeTarget(answer.headers);
+    const RAck = `${answer.headers.get('rseq')} ${answer.headers.get('cseq')}`;
+    return this.request('PRACK', { headers: { RAck } });
+  }
+
   /** Changes the session. What was agreed before stays when the answer is not 2xx. */
   async reinvite(options: ReinviteOptions = {}): Promise<ReinviteResult> {
     const before = { direction: this.#direction, codecs: this.#codecs };
