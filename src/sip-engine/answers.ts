@@ -92,6 +92,10 @@ export class Answers {
       return;
     }
     this.#pending.delete(pending);
+    if (request.method === 'UPDATE' && dialog !== undefined) {
+      dialog.theirUpdate = false;
+      if (status < 300) refreshTarget(dialog, request);
+    }
     if (!invite) return;
     if (status < 300) this.#confirm(pending);
     else {
@@ -113,7 +117,8 @@ export class Answers {
   #confirm(pending: Pending): void {
     const dialog = this.#beginDialog(pending);
     dialog.confirmed = true;
-    dialog.remoteTarget = contactUri(pending.request) ?? dialog.remoteTarget;
+    // The Contact of a first INVITE is known; an UPDATE may have brought a newer one since.
+    if (pending.inDialog) refreshTarget(dialog, pending.request);
   }
 
   /** Numbers a reliable response (RFC 3262 §3). */
@@ -176,6 +181,11 @@ export class Answers {
     this.#context.stats.invitesUnanswered += 1;
     this.cancel(pending, 408, 'Request Timeout');
   }
+}
+
+/** A request that succeeded says where the peer is now (RFC 3261 §12.2.2, RFC 3311 §5.2). */
+function refreshTarget(dialog: Dialog, request: SipRequest): void {
+  dialog.remoteTarget = contactUri(request) ?? dialog.remoteTarget;
 }
 
 /** A CANCEL as the application is told of it: with the transaction id of the INVITE. */

@@ -43,10 +43,14 @@ export interface Dialog {
   reliable: ReliableResponses | undefined;
   /** A re-INVITE of the peer that the application has not answered yet. */
   theirInvite: boolean;
+  /** An UPDATE of the peer that the application has not answered yet. */
+  theirUpdate: boolean;
   /** Changes of the session by the peer: an offer of ours from before one of them is stale. */
   theirChanges: number;
   /** Our latest INVITE in it: `pending` until its final response, then what the ACK needs. */
   ourInvite: OurInvite | undefined;
+  /** An UPDATE of ours with an offer that the peer has not answered yet. */
+  ourUpdate: boolean;
 }
 
 export interface OurInvite {
@@ -92,8 +96,10 @@ export function newDialog(
     remoteRSeq: undefined,
     reliable: undefined,
     theirInvite: false,
+    theirUpdate: false,
     theirChanges: 0,
     ourInvite: undefined,
+    ourUpdate: false,
   };
 }
 
@@ -128,8 +134,10 @@ export function newClientDialog(
     remoteRSeq: undefined,
     reliable: undefined,
     theirInvite: false,
+    theirUpdate: false,
     theirChanges: 0,
     ourInvite: undefined,
+    ourUpdate: false,
   };
   learnPeer(dialog, response);
   return dialog;

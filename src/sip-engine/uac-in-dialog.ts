@@ -126,6 +126,7 @@ export class InDialogRequests {
     const invite: OurInvite | undefined =
       said.method === 'INVITE' ? { cseq, pending: true, succeeded: false, ack: undefined } : undefined;
     if (invite !== undefined) dialog.ourInvite = invite;
+    if (said.method === 'UPDATE' && said.body.length > 0) dialog.ourUpdate = true;
     const build = (flow: Flow, branch: string): SipRequest =>
       requestInDialog(dialog, said, flow, cseq, branch);
     return new HopWalk(this.#context, ways, build, {
@@ -163,6 +164,7 @@ export class InDialogRequests {
   #settle(dialog: Dialog, method: string, status: number, invite: OurInvite | undefined): void {
     if (status < 200) return;
     if (method === 'BYE') this.#context.dialogs.remove(dialog);
+    if (method === 'UPDATE') dialog.ourUpdate = false;
     if (invite === undefined) return;
     invite.pending = false;
     invite.succeeded = status < 300;
@@ -171,7 +173,7 @@ export class InDialogRequests {
 
 /** No INVITE of ours may be sent now (RFC 3261 §14.1). */
 const isBusy = (dialog: Dialog): boolean =>
-  !dialog.confirmed || dialog.theirInvite || dialog.ourInvite?.pending === true;
+  !dialog.confirmed || dialog.theirInvite || dialog.theirUpdate || dialog.ourInvite?.pending === true;
 
 /** ms to wait after a 491: longer for the side that owns the Call-ID, so that the two do not cross again (§14.1). */
 function glareWaitMs(dialog: Dialog): number {

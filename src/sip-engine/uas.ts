@@ -137,6 +137,7 @@ export class Uas {
       return;
     }
     if (request.method === 'INVITE' && this.#refusesReInvite(incoming, dialog)) return;
+    if (request.method === 'UPDATE' && this.#refusesUpdate(incoming, dialog)) return;
     if (request.method === 'PRACK' && this.#refusesPrack(incoming, dialog)) return;
     dialog.remoteCSeq = envelope.cseq;
     dialog.symmetric = path.symmetric;
@@ -150,16 +151,25 @@ export class Uas {
 
   /** Two INVITEs must not cross in a dialog (RFC 3261 §14.2). */
   #refusesReInvite(incoming: Incoming, dialog: Dialog): boolean {
-    if (dialog.ourInvite?.pending === true) {
-      this.#refuse(incoming, 491, 'Request Pending');
-      return true;
-    }
-    if (dialog.theirInvite || !dialog.confirmed) {
-      const seconds = String(Math.floor(Math.random() * 11));
-      this.#refuse(incoming, 500, 'Server Internal Error', [{ name: 'Retry-After', value: seconds }]);
-      return true;
-    }
-    return false;
+    if (hasOffered(dialog)) this.#refuse(incoming, 491, 'Request Pending');
+    else if (dialog.theirInvite || dialog.theirUpdate || !dialog.confirmed) this.#refuseForNow(incoming);
+    else return false;
+    return true;
+  }
+
+  /** An offer must not cross another one, and UPDATEs come one at a time (RFC 3311 §5.2). */
+  #refusesUpdate(incoming: Incoming, dialog: Dialog): boolean {
+    const offers = incoming.request.body.length > 0;
+    if (dialog.theirUpdate || (offers && dialog.theirInvite)) this.#refuseForNow(incoming);
+    else if (offers && hasOffered(dialog)) this.#refuse(incoming, 491, 'Request Pending');
+    else return false;
+    return true;
+  }
+
+  /** The peer has to wait for the answer to what it asked before. */
+  #refuseForNow(incoming: Incoming): void {
+    const seconds = String(Math.floor(Math.random() * 11));
+    this.#refuse(incoming, 500, 'Server Internal Error', [{ name: 'Retry-After', value: seconds }]);
   }
 
   /** A PRACK names a response that waits for it (RFC 3262 §3). */
@@ -198,6 +208,7 @@ export class Uas {
       patience: noTimer,
     };
     this.#answers.expect(pending);
+    if (request.method === 'UPDATE' && dialog !== undefined) dialog.theirUpdate = true;
     if (request.method === 'INVITE') {
       if (dialog !== undefined) dialog.theirInvite = true;
       transaction.respond(100, serializeMessage(plainResponse(pending, 100, 'Trying')));
@@ -281,6 +292,9 @@ export class Uas {
     flow.send(serializeMessage(response));
   }
 }
+
+/** An offer of ours waits for its answer. */
+const hasOffered = (dialog: Dialog): boolean => dialog.ourInvite?.pending === true || dialog.ourUpdate;
 
 function networkEvent({ request, flow }: Incoming, transactionId: string, dialogId: string): AppEvent {
   return {

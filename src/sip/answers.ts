@@ -5,7 +5,7 @@ import type { RecentRefusals } from '../telemetry/recent-refusals.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
 
 /** What this gateway takes, in and out of dialogs; only what is there (decisions §3, §9). */
-export const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, REGISTER';
+export const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REGISTER';
 export const SUPPORTED: readonly string[] = ['100rel'];
 export const ACCEPT = 'application/sdp, multipart/mixed';
 

@@ -53,7 +53,8 @@ export class DialogLeg implements SipLeg {
     this.#answerDue = lateOffer && cseqOf(lateOffer);
     dialog.on('ack', (request) => this.#onAck(request));
     dialog.on('destroy', (request, reason) => leg.end(endOf(request, reason), true));
-    dialog.on('modify', (request, response) => this.#onReinvite(request, response));
+    dialog.on('modify', (request, response) => this.#onChange(request, response));
+    dialog.on('update', (request, response) => this.#onChange(request, response));
     dialog.on('info', (request, response) => this.#onInfo(request, response));
     dialog.on('options', answerOptionsInDialog);
   }
@@ -82,18 +83,29 @@ export class DialogLeg implements SipLeg {
     this.#leg.acknowledged();
   }
 
-  /** A refused re-INVITE leaves the call as it was (RFC 3261 §14.2). */
-  #onReinvite(request: SipRequest, response: SipResponse): void {
+  /** A re-INVITE or an UPDATE; a refused one leaves the call as it was (RFC 3261 §14.2, RFC 3311 §5.2). */
+  #onChange(request: SipRequest, response: SipResponse): void {
     try {
       const offer = sdpOf(request);
-      response.send(200, {
-        headers: { Allow: ALLOW, 'Content-Type': 'application/sdp', ...this.#sessionTimer(request) },
-        body: offer === undefined ? this.#offer(request) : this.#answer(offer),
-      });
+      if (offer !== undefined && request.method === 'UPDATE' && this.#answerDue !== undefined) {
+        // Our own offer waits for the answer in the ACK.
+        response.send(491);
+        return;
+      }
+      const body = this.#sdpFor(request, offer);
+      const headers = { Allow: ALLOW, ...this.#sessionTimer(request) };
+      if (body === undefined) response.send(200, { headers });
+      else response.send(200, { headers: { ...headers, 'Content-Type': 'application/sdp' }, body });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       refuse(this.#context, request, response, error);
     }
+  }
+
+  /** An answer; an offer of ours where a re-INVITE brings none; nothing where an UPDATE brings none. */
+  #sdpFor(request: SipRequest, offer: string | undefined): string | undefined {
+    if (offer !== undefined) return this.#answer(offer);
+    return request.method === 'INVITE' ? this.#offer(request) : undefined;
   }
 
   /** A drachtio-server keeps the session timer, but leaves it to us to confirm a refresh (RFC 4028 §9). */

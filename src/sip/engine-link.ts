@@ -20,7 +20,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const RECONNECT_MOST_MS = 5000;
 
 /** What goes on to drachtio-srf's dialog; anything else it would answer 200, 202 or 501 by itself. */
-const inDialog: ReadonlySet<string> = new Set(['INVITE', 'ACK', 'BYE', 'INFO', 'OPTIONS']);
+const inDialog: ReadonlySet<string> = new Set(['INVITE', 'ACK', 'BYE', 'INFO', 'OPTIONS', 'UPDATE']);
 
 export class EngineLink implements SrfConnection {
   readonly #srf: Srf;

@@ -34,6 +34,7 @@ async function takeCall(context: SipContext, request: SipRequest, response: SipR
     leg?.end('canceled');
   };
   request.on('cancel', guard(context.log, cancel));
+  request.on('update', guard(context.log, answerEarlyUpdate));
   try {
     checkForm(request);
     const call = await context.admission.admitInvite(request);
@@ -136,6 +137,12 @@ function ring(leg: Leg, request: SipRequest, response: SipResponse): void {
 export function answerPrack(context: SipContext, request: SipRequest, response: SipResponse): void {
   if (isInDialog(request)) response.send(200);
   else refuse(context, request, response, new Refusal('no_dialog'));
+}
+
+/** Before our answer nothing is agreed that an offer could change (RFC 3311 §5.2); without one it refreshes the dialog. */
+function answerEarlyUpdate(update: SipRequest, response: SipResponse): void {
+  if (update.body) response.send(500, { headers: { 'Retry-After': '2' } });
+  else response.send(200, { headers: { Allow: ALLOW } });
 }
 
 const familyOf = (address: string): 4 | 6 => (isIPv6(address) && !address.startsWith('::ffff:') ? 6 : 4);

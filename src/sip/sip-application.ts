@@ -109,6 +109,7 @@ export class SipApplication {
         register: (request, response) => handleRegister(context, request, response),
         options: async (request, response) => answerOptions(context, request, response),
         prack: async (request, response) => answerPrack(context, request, response),
+        update: async (request, response) => refuse(context, request, response, new Refusal('no_dialog')),
         ...Object.fromEntries(refused),
       },
       onRefusedInDialog: refuseMethod,

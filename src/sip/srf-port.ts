@@ -29,6 +29,8 @@ export interface SipRequest {
   /** All values of a header, joined by commas; undefined when it is absent. */
   get(header: string): string | undefined;
   on(event: 'cancel', listener: () => void): void;
+  /** An UPDATE that came while this INVITE had no answer; it must be answered with the response beside it. */
+  on(event: 'update', listener: InDialogListener): void;
 }
 
 interface ResponseOptions {
@@ -50,7 +52,7 @@ export interface SipDialog {
   /** The peer's BYE, or the engine's own (`request.source` is `application`, `reason` its text). */
   on(event: 'destroy', listener: (request: SipRequest, reason: string) => void): void;
   /** A re-INVITE, or another request that the dialog takes; it must be answered with `response`. */
-  on(event: 'modify' | 'info' | 'options', listener: InDialogListener): void;
+  on(event: 'modify' | 'update' | 'info' | 'options', listener: InDialogListener): void;
   /** Hangs up. Resolves when the BYE was answered. */
   destroy(options: { headers: Record<string, string> }): Promise<unknown>;
 }

@@ -191,7 +191,9 @@ describe('admission', () => {
     const one = await phone();
     const options = await one.request('OPTIONS', `sip:${gateway.sipAddress()}`);
     expect(options.status).toBe(200);
-    expect(options.headers.get('allow')).toBe('INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, REGISTER');
+    expect(options.headers.get('allow')).toBe(
+      'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REGISTER',
+    );
     expect(options.headers.get('supported')).toBe('100rel');
     for (const method of ['MESSAGE', 'SUBSCRIBE', 'PUBLISH', 'REFER', 'NOTIFY', 'UPDATE', 'INFO']) {
       const { status } = await one.request(method, `sip:${gateway.sipAddress()}`);

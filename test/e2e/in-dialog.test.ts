@@ -41,9 +41,79 @@ describe('a call that has to ring', () => {
     expect(acknowledged.map(({ status }) => status)).toEqual([200]);
   });
 
+  test('answers an UPDATE that comes before the 200: one without SDP, and not yet one with an offer', async () => {
+    const updates: Promise<SipResponse>[] = [];
+    const call = await phone.call(gateway.uri(await gateway.session()), {
+      onProvisional: (answer, made) => {
+        if (answer.status !== 180) return;
+        made.dialog.remote = answer.headers.get('to')!;
+        updates.push(made.request('UPDATE'));
+        const headers = { 'Content-Type': 'application/sdp' };
+        updates.push(made.request('UPDATE', { headers, body: made.localSdp() }));
+      },
+    });
+    expect(call.status).toBe(200);
+    const [plain, offering] = await Promise.all(updates);
+    expect(plain).toMatchObject({ status: 200, body: '' });
+    expect(offering!.status).toBe(500);
+    expect(Number(offering!.headers.get('retry-after'))).toBeLessThanOrEqual(10);
+    await call.bye();
+  });
+
   test('rings plainly for one that only supports it', async () => {
     const { ringing, acknowledged } = await ring({ Supported: '100rel' });
     expect(ringing?.headers.get('require')).toBeUndefined();
     expect(acknowledged).toEqual([]);
+  });
+});
+
+describe('an UPDATE in a call', () => {
+  let gateway: TestGateway;
+  let phone: TestPhone;
+
+  beforeAll(async () => {
+    gateway = await TestGateway.start();
+    phone = await gateway.phone();
+  });
+  afterAll(async () => {
+    await phone.stop();
+    await gateway.stop();
+  });
+
+  async function call() {
+    const made = await phone.call(gateway.uri(await gateway.session()));
+    expect(made.status).toBe(200);
+    const update = (sdp = '') => {
+      const headers: Record<string, string> = sdp === '' ? {} : { 'Content-Type': 'application/sdp' };
+      return made.request('UPDATE', { headers, body: sdp });
+    };
+    return { made, update };
+  }
+
+  test('with an offer is answered like a re-INVITE', async () => {
+    const { made, update } = await call();
+    const held = await update(made.localSdp().replace('a=sendrecv', 'a=sendonly'));
+    expect(held.status).toBe(200);
+    expect(held.body).toContain('a=recvonly');
+    expect(held.headers.get('contact')).toContain(gateway.sipAddress());
+    expect((await made.bye()).status).toBe(200);
+  });
+
+  test('without SDP refreshes the call and gets none', async () => {
+    const { made, update } = await call();
+    expect(await update()).toMatchObject({ status: 200, body: '' });
+    await made.bye();
+  });
+
+  test('that cannot be followed is refused with 488 and leaves the call up', async () => {
+    const { made, update } = await call();
+    const g729 = made.localSdp().replace(/m=audio (\d+) .*/, 'm=audio $1 RTP/AVP 18');
+    expect((await update(g729.replace(/a=rtpmap.*\r\n/g, ''))).status).toBe(488);
+    expect((await made.reinvite()).status).toBe(200);
+    await made.bye();
+  });
+
+  test('outside of dialogs gets 481', async () => {
+    expect((await phone.request('UPDATE', gateway.uri(await gateway.session()))).status).toBe(481);
   });
 });

@@ -132,5 +132,9 @@ export class EngineApp {
       note('modify', { detail: re.body });
       answer.send(200, { body: ANSWER.replace('sendrecv', 'recvonly') });
     });
+    dialog.on('update', (update: AppRequest, answer: AppResponse) => {
+      note('update', { detail: update.body });
+      answer.send(200, update.body ? { body: ANSWER.replace('sendrecv', 'recvonly') } : {});
+    });
   }
 }
