@@ -8,6 +8,7 @@ import { envelopeOf } from './envelope.ts';
 import type { SipMessage, SipParseError, SipResponse } from './message.ts';
 import { ownAddresses } from './own-address.ts';
 import { PendingRequests } from './pending-requests.ts';
+import { Refusals } from './refusals.ts';
 import type { Resolver } from './resolve.ts';
 import { Routes } from './routes.ts';
 import { type EngineStats, newStats } from './stats.ts';
@@ -82,7 +83,7 @@ class Core implements EngineCore {
     this.#answers = new Answers(this.#context, this.#pending, (dialog) =>
       this.#uac.endDialog(dialog, 'ACK timeout'),
     );
-    this.#uas = new Uas(this.#context, this.#pending, this.#answers);
+    this.#uas = new Uas(this.#context, this.#pending, this.#answers, new Refusals(this.#context));
   }
 
   get hostports(): readonly string[] {

@@ -1,6 +1,7 @@
 import type { AppLink } from './app-link.ts';
 import type { Dialog } from './dialog.ts';
 import type { Envelope } from './envelope.ts';
+import { FlowUse } from './flow-use.ts';
 import type { EngineStats } from './stats.ts';
 import type { Flow } from './transport.ts';
 
@@ -10,8 +11,7 @@ export class Dialogs {
   readonly #byId = new Map<string, Dialog>();
   readonly #byTags = new Map<string, Dialog>();
   readonly #byCallId = new Map<string, Dialog>();
-  readonly #bySource = new Map<string, number>();
-  readonly #byFlow = new Map<Flow, number>();
+  readonly #use = new FlowUse();
   readonly #stats: EngineStats;
 
   constructor(stats: EngineStats) {
@@ -26,8 +26,7 @@ export class Dialogs {
     if (this.#byId.get(dialog.id)?.confirmed !== true) this.#byId.set(dialog.id, dialog);
     this.#byTags.set(tagsOf(dialog), dialog);
     this.#byCallId.set(dialog.callId, dialog);
-    count(this.#bySource, dialog.flow.remote.address, 1);
-    count(this.#byFlow, dialog.flow, 1);
+    this.#use.add(dialog.flow);
     this.#stats.dialogs = this.size;
   }
 
@@ -58,11 +57,9 @@ export class Dialogs {
   /** The latest request of the peer came by `flow`: what we send goes there. */
   moveTo(dialog: Dialog, flow: Flow): void {
     if (dialog.flow === flow) return;
-    count(this.#bySource, dialog.flow.remote.address, -1);
-    count(this.#byFlow, dialog.flow, -1);
+    this.#use.remove(dialog.flow);
     dialog.flow = flow;
-    count(this.#bySource, flow.remote.address, 1);
-    count(this.#byFlow, flow, 1);
+    this.#use.add(flow);
   }
 
   remove(dialog: Dialog): void {
@@ -70,8 +67,7 @@ export class Dialogs {
     this.#byTags.delete(tagsOf(dialog));
     if (this.#byId.get(dialog.id) === dialog) this.#byId.delete(dialog.id);
     if (this.#byCallId.get(dialog.callId) === dialog) this.#byCallId.delete(dialog.callId);
-    count(this.#bySource, dialog.flow.remote.address, -1);
-    count(this.#byFlow, dialog.flow, -1);
+    this.#use.remove(dialog.flow);
     for (const answer of dialog.unacked.values()) answer.stop();
     dialog.unacked.clear();
     dialog.reliable?.stop();
@@ -88,19 +84,13 @@ export class Dialogs {
 
   /** Does a call come from this address? */
   hasSource(address: string): boolean {
-    return this.#bySource.has(address);
+    return this.#use.hasSource(address);
   }
 
   usesFlow(flow: Flow): boolean {
-    return this.#byFlow.has(flow);
+    return this.#use.has(flow);
   }
 }
 
 /** A tag holds no white space, so that no two dialogs read the same. */
 const tagsOf = ({ callId, localTag, remoteTag }: Dialog): string => `${callId} ${localTag} ${remoteTag}`;
-
-function count<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
-  const now = (counts.get(key) ?? 0) + by;
-  if (now === 0) counts.delete(key);
-  else counts.set(key, now);
-}

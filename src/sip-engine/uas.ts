@@ -1,21 +1,16 @@
-import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { type Answers, cancelEvent } from './answers.ts';
 import type { AppEvent, AppLink } from './app-link.ts';
 import type { EngineContext } from './context.ts';
 import { type Dialog, dialogIdOf } from './dialog.ts';
 import { type Envelope, envelopeOf } from './envelope.ts';
-import {
-  type HeaderField,
-  header,
-  type SipParseError,
-  type SipRequest,
-  serializeMessage,
-} from './message.ts';
+import { header, type SipParseError, type SipRequest, serializeMessage } from './message.ts';
 import type { Incoming, Pending, PendingRequests } from './pending-requests.ts';
 import { parseRAck } from './rack.ts';
+import type { Refusals } from './refusals.ts';
 import { type ReturnPath, removeCertificateHeader, returnPath, stampVia } from './response-routing.ts';
 import type { Flow } from './transport.ts';
-import { isAnswerable, validateRequest } from './validate.ts';
+import { validateRequest } from './validate.ts';
 import { newTag } from './write-request.ts';
 import { plainResponse, RETRY_AFTER } from './write-response.ts';
 
@@ -29,13 +24,13 @@ export class Uas {
   readonly #context: EngineContext;
   readonly #pending: PendingRequests;
   readonly #answers: Answers;
-  /** Makes the To tag of answers without state, the same for every retransmission (RFC 3261 §8.2.7). */
-  readonly #tagKey = randomBytes(16);
+  readonly #refusals: Refusals;
 
-  constructor(context: EngineContext, pending: PendingRequests, answers: Answers) {
+  constructor(context: EngineContext, pending: PendingRequests, answers: Answers, refusals: Refusals) {
     this.#context = context;
     this.#pending = pending;
     this.#answers = answers;
+    this.#refusals = refusals;
   }
 
   receive(request: SipRequest, flow: Flow): void {
@@ -46,7 +41,7 @@ export class Uas {
     if (rejection !== null || envelope === undefined) {
       this.#context.stats.malformed += 1;
       const { status = 400, reason = 'Bad Request', headers = [] } = rejection ?? {};
-      this.#refuseUnparsed(request, flow, status, reason, [...headers]);
+      this.#refusals.unparsed(request, flow, status, reason, [...headers]);
       return;
     }
     const path = returnPath(envelope.via, flow.remote);
@@ -59,7 +54,7 @@ export class Uas {
     this.#context.stats.malformed += 1;
     if (this.#context.bans.has(flow.remote.address)) this.#context.stats.dropsBanned += 1;
     else if (error.partial === undefined) this.#context.stats.dropped += 1;
-    else this.#refuseUnparsed(error.partial, flow, error.status, reasonPhrase(error.message), []);
+    else this.#refusals.unparsed(error.partial, flow, error.status, reasonPhrase(error.message), []);
   }
 
   /** A banned source is met with silence, except in its calls and transactions. */
@@ -94,12 +89,12 @@ export class Uas {
     const { dialogs, limits, routes, stats, transactions } = this.#context;
     const invite = request.method === 'INVITE';
     if (onlyInDialogs.has(request.method)) {
-      this.#refuse(incoming, 481, 'Call/Transaction Does Not Exist');
+      this.#refusals.noDialog(incoming);
       return;
     }
     // A dialog's name must not be taken over by a second INVITE, merged or forged.
     if (this.#pending.hasMerged(envelope) || (invite && dialogs.byId(dialogIdOf(envelope)) !== undefined)) {
-      this.#refuse(incoming, 482, 'Loop Detected');
+      this.#refusals.refuse(incoming, 482, 'Loop Detected');
       return;
     }
     const source = flow.remote.address;
@@ -108,13 +103,13 @@ export class Uas {
       dialogs.size >= limits.maxDialogs ||
       this.#pending.invitesOf(source) >= limits.maxPendingInvitesPerSource;
     if (!transactions.admits(source) || (invite && noCalls)) {
-      this.#overloaded(incoming);
+      this.#refusals.overloaded(incoming);
       return;
     }
     const app = routes.next(request.method);
     if (app === undefined) {
       stats.unrouted += 1;
-      this.#refuse(incoming, 503, 'Service Unavailable', [RETRY_AFTER]);
+      this.#refusals.refuse(incoming, 503, 'Service Unavailable', [RETRY_AFTER]);
       return;
     }
     this.#handOver(incoming, app, undefined);
@@ -124,16 +119,16 @@ export class Uas {
     const { request, envelope, flow, path } = incoming;
     const dialog = this.#context.dialogs.ofRequest(envelope);
     if (dialog === undefined) {
-      this.#refuse(incoming, 481, 'Call/Transaction Does Not Exist');
+      this.#refusals.noDialog(incoming);
       return;
     }
     if (envelope.cseq <= dialog.remoteCSeq) {
-      this.#refuse(incoming, 500, 'CSeq Out Of Order');
+      this.#refusals.refuse(incoming, 500, 'CSeq Out Of Order');
       return;
     }
     // A call can be ended however full the tables are.
     if (request.method !== 'BYE' && !this.#context.transactions.admits(flow.remote.address)) {
-      this.#overloaded(incoming);
+      this.#refusals.overloaded(incoming);
       return;
     }
     if (request.method === 'INVITE' && this.#refusesReInvite(incoming, dialog)) return;
@@ -145,13 +140,13 @@ export class Uas {
     if (request.body.length > 0) dialog.theirChanges += 1;
     if (request.method === 'BYE') this.#endCall(dialog);
     // The application knows no early dialog: it has heard of a CANCEL instead.
-    if (request.method === 'BYE' && !dialog.confirmed) this.#refuse(incoming, 200, 'OK');
+    if (request.method === 'BYE' && !dialog.confirmed) this.#refusals.refuse(incoming, 200, 'OK');
     else this.#handOver(incoming, dialog.app, dialog);
   }
 
   /** Two INVITEs must not cross in a dialog (RFC 3261 §14.2). */
   #refusesReInvite(incoming: Incoming, dialog: Dialog): boolean {
-    if (hasOffered(dialog)) this.#refuse(incoming, 491, 'Request Pending');
+    if (hasOffered(dialog)) this.#refusals.refuse(incoming, 491, 'Request Pending');
     else if (dialog.theirInvite || dialog.theirUpdate || !dialog.confirmed) this.#refuseForNow(incoming);
     else return false;
     return true;
@@ -161,7 +156,7 @@ export class Uas {
   #refusesUpdate(incoming: Incoming, dialog: Dialog): boolean {
     const offers = incoming.request.body.length > 0;
     if (dialog.theirUpdate || (offers && dialog.theirInvite)) this.#refuseForNow(incoming);
-    else if (offers && hasOffered(dialog)) this.#refuse(incoming, 491, 'Request Pending');
+    else if (offers && hasOffered(dialog)) this.#refusals.refuse(incoming, 491, 'Request Pending');
     else return false;
     return true;
   }
@@ -169,15 +164,15 @@ export class Uas {
   /** The peer has to wait for the answer to what it asked before. */
   #refuseForNow(incoming: Incoming): void {
     const seconds = String(Math.floor(Math.random() * 11));
-    this.#refuse(incoming, 500, 'Server Internal Error', [{ name: 'Retry-After', value: seconds }]);
+    this.#refusals.refuse(incoming, 500, 'Server Internal Error', [{ name: 'Retry-After', value: seconds }]);
   }
 
   /** A PRACK names a response that waits for it (RFC 3262 §3). */
   #refusesPrack(incoming: Incoming, dialog: Dialog): boolean {
     const rack = parseRAck(header(incoming.request, 'RAck') ?? '');
-    if (rack === undefined) this.#refuse(incoming, 400, 'Bad Request (RAck does not parse)');
+    if (rack === undefined) this.#refusals.refuse(incoming, 400, 'Bad Request (RAck does not parse)');
     else if (dialog.reliable?.acknowledge(rack)) return false;
-    else this.#refuse(incoming, 481, 'Call/Transaction Does Not Exist');
+    else this.#refusals.noDialog(incoming);
     return true;
   }
 
@@ -222,11 +217,11 @@ export class Uas {
     const { request, envelope } = incoming;
     const invite = this.#context.transactions.findServer(envelope, request.uri, 'INVITE');
     if (invite === undefined) {
-      this.#refuse(incoming, 481, 'Call/Transaction Does Not Exist');
+      this.#refusals.noDialog(incoming);
       return;
     }
     const pending = this.#pending.get(invite.id);
-    this.#refuse(incoming, 200, 'OK', [], pending?.toTag);
+    this.#refusals.refuse(incoming, 200, 'OK', [], pending?.toTag);
     if (pending === undefined) return;
     const dialogId = pending.dialog?.id ?? '';
     this.#answers.end(pending, 487, 'Request Terminated');
@@ -252,44 +247,6 @@ export class Uas {
     dialog.unacked.delete(envelope.cseq);
     const id = envelope.cseq === dialog.initialCSeq ? dialog.inviteId : randomUUID();
     dialog.app.deliver({ ...networkEvent(incoming, id, dialog.id), protocol: '' });
-  }
-
-  #overloaded(incoming: Incoming): void {
-    this.#context.stats.overloaded += 1;
-    this.#refuse(incoming, 503, 'Service Unavailable', [RETRY_AFTER]);
-  }
-
-  /** Answers without keeping anything: the same retransmission gets the same answer. */
-  #refuse(
-    incoming: Incoming,
-    status: number,
-    reason: string,
-    headers: HeaderField[] = [],
-    toTag?: string,
-  ): void {
-    const { request, envelope, flow } = incoming;
-    const seed = `${envelope.branch} ${envelope.callId} ${envelope.fromTag}`;
-    const tag = toTag ?? createHmac('sha256', this.#tagKey).update(seed).digest('hex').slice(0, 16);
-    const response = plainResponse({ request, flow, toTag: tag }, status, reason);
-    response.headers.push(...headers);
-    this.#answers.replyTo(incoming).send(serializeMessage(response));
-  }
-
-  /** The same for a request of which perhaps only the Via is known. */
-  #refuseUnparsed(
-    request: SipRequest,
-    flow: Flow,
-    status: number,
-    reason: string,
-    headers: HeaderField[],
-  ): void {
-    if (!isAnswerable(request)) {
-      this.#context.stats.dropped += 1;
-      return;
-    }
-    const response = plainResponse({ request, flow, toTag: newTag() }, status, reason);
-    response.headers.push(...headers);
-    flow.send(serializeMessage(response));
   }
 }
 

@@ -1,0 +1,32 @@
+import type { Flow } from './transport.ts';
+
+/** How many calls use which flow, and come from which address. */
+export class FlowUse {
+  readonly #bySource = new Map<string, number>();
+  readonly #byFlow = new Map<Flow, number>();
+
+  add(flow: Flow): void {
+    count(this.#bySource, flow.remote.address, 1);
+    count(this.#byFlow, flow, 1);
+  }
+
+  remove(flow: Flow): void {
+    count(this.#bySource, flow.remote.address, -1);
+    count(this.#byFlow, flow, -1);
+  }
+
+  /** Does a call come from this address? */
+  hasSource(address: string): boolean {
+    return this.#bySource.has(address);
+  }
+
+  has(flow: Flow): boolean {
+    return this.#byFlow.has(flow);
+  }
+}
+
+function count<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
+  const now = (counts.get(key) ?? 0) + by;
+  if (now === 0) counts.delete(key);
+  else counts.set(key, now);
+}
