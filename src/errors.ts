@@ -257,6 +257,17 @@ const apiErrorTable = {
     type: 'invalid_request_error',
     message: 'The session has no such leg that is up.',
   },
+  call_not_found: {
+    status: 404,
+    type: 'invalid_request_error',
+    message: 'This gateway knows no such call, or keeps its messages no longer.',
+  },
+  trace_not_available: {
+    status: 501,
+    type: 'api_error',
+    message:
+      'Only the embedded SIP engine (sip.engine: embedded) keeps the messages of calls. A drachtio-server sends them to a Homer server: start it with --homer.',
+  },
   webhook_not_found: { status: 404, type: 'invalid_request_error', message: 'No such webhook endpoint.' },
   webhook_url_not_allowed: {
     status: 422,

@@ -6,7 +6,8 @@ import { collectTraffic } from './bridge/traffic.ts';
 import { TrafficMeter } from './bridge/traffic-meter.ts';
 import { systemClock as clock } from './clock.ts';
 import type { Config } from './config/config.ts';
-import type { StoreUnavailable } from './errors.ts';
+import { ApiError, type StoreUnavailable } from './errors.ts';
+import { isLegId } from './ids.ts';
 import { createMediaPool } from './media/media-pool.ts';
 import { Parts } from './parts.ts';
 import { openPipeline } from './pipeline/pipeline.ts';
@@ -78,6 +79,12 @@ interface Base {
 
 type Calls = Awaited<ReturnType<typeof openCalls>>;
 
+interface Sip {
+  sip: SipApplication;
+  /** The embedded engine, while it is up. */
+  engine: () => Engine | undefined;
+}
+
 /** The gateway's parts, from the bottom to the top; `stop` takes them down the other way. @throws Error in plain words */
 export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const parts = new Parts();
@@ -87,8 +94,8 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     const store = parts.add(await openStore(config.store.url, clock.now(), storeListener(log)));
     const base = { config, log, parts, metrics, store, refusals: new RecentRefusals(), state };
     const calls = await openCalls(base);
-    const sip = await openSip(base, calls);
-    const apiUrl = await openApi(base, calls, sip);
+    const { sip, engine } = await openSip(base, calls);
+    const apiUrl = await openApi(base, calls, { sip, engine });
     log.info({ api: apiUrl, sip: sip.hostports }, 'the gateway takes calls');
     const stop = async () => {
       state.draining = true;
@@ -146,7 +153,7 @@ async function openWebhooks({ config, log, parts, metrics, store }: Base): Promi
 }
 
 /** The SIP engine, and the application that takes its calls. */
-async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promise<SipApplication> {
+async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promise<Sip> {
   const { config, log, parts, metrics, store, refusals } = base;
   const now = () => clock.now();
   let engine: Engine | undefined;
@@ -187,21 +194,19 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
   await sip.start();
   const meter = new EngineMeter(metrics);
   metrics.beforeScrape(async () => engine && meter.add(engine, await engine.control.stats()));
-  return sip;
+  return { sip, engine: () => engine };
 }
 
 /** The REST API. @returns where it listens */
-async function openApi(
-  base: Base,
-  { trunks, sessions, idempotencyKeys, bridges, webhooks }: Calls,
-  sip: SipApplication,
-): Promise<string> {
+async function openApi(base: Base, calls: Calls, { sip, engine }: Sip): Promise<string> {
+  const { trunks, sessions, idempotencyKeys, bridges, webhooks } = calls;
   const { config, log, parts, metrics, store, refusals, state } = base;
   const api = createApi({
     ...{ log, metrics, refusals, sessions, webhooks, idempotencyKeys },
     rateLimits: new RateLimits(config.api.rate_limit, clock),
     legsOf: (id) => bridges.legsOf(id),
     unrecordedLegsOf: (id) => bridges.unrecordedLegsOf(id),
+    sipTrace: (id) => sipTrace(base, calls, engine(), id),
     adminKey: config.api.admin_key,
     findCaller: (key) => findApiCaller(store, key),
     view: viewSettings(config, await sharedSecret(store, 'stream_token'), clock),
@@ -219,6 +224,21 @@ async function openApi(
   const url = await api.listen(apiAddress(config));
   parts.add(api);
   return url;
+}
+
+/** The SIP messages of a call, by the id of its leg or by its Call-ID. @throws ApiError `trace_not_available` */
+async function sipTrace(
+  { config }: Base,
+  { bridges, sessions }: Calls,
+  engine: Engine | undefined,
+  id: string,
+) {
+  if (config.sip.engine === 'drachtio') throw new ApiError('trace_not_available');
+  const ofLeg = isLegId(id)
+    ? (bridges.findLeg(id)?.facts.callId ?? (await sessions.callIdOf(id)))
+    : undefined;
+  // What an engine kept is gone with it.
+  return engine?.control.trace(ofLeg ?? id).catch(() => undefined);
 }
 
 /** The organizations' telephony settings. */

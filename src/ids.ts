@@ -20,6 +20,8 @@ export const newConnectionId = (): string => `pcon_${ulid()}`;
 export const newNumberId = (): string => `num_${ulid()}`;
 export const newKeyId = (): string => `key_${ulid()}`;
 
+export const isLegId = (text: string): text is LegId => text.startsWith('leg_') && ULID.test(text.slice(4));
+
 /**
  * Reads a session id as a person, a URL or a PBX may write it: the ULID is matched without regard to case.
  * @returns the id in its canonical form, or undefined when the text is not one.

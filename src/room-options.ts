@@ -41,6 +41,7 @@ export function engineOptions({ sip }: Config): EngineOptions {
     listen: sip.listen.map((text) => parseListen(text) as Listen),
     advertisedAddress: sip.advertised_address,
     dnsServers: sip.dns_servers,
+    hep: sip.hep && { ...sip.hep, captureId: sip.hep.capture_id },
   };
 }
 

@@ -20,6 +20,7 @@ import { describeApi } from './openapi.ts';
 import { type OperatorRoutes, operatorRoutes } from './operator-routes.ts';
 import { type OrganizationRoutes, organizationAdminRoutes } from './organization-routes.ts';
 import { type SessionRoutes, sessionRoutes } from './session-routes.ts';
+import { type SipTraceRoutes, sipTraceRoutes } from './sip-trace-routes.ts';
 import { type TelephonyRoutes, telephonyRoutes } from './telephony-routes.ts';
 import { type WebhookRoutes, webhookRoutes } from './webhook-routes.ts';
 
@@ -47,6 +48,7 @@ export interface ApiOptions
     WebhookRoutes,
     GuardOptions,
     OrganizationRoutes,
+    SipTraceRoutes,
     Omit<OperatorRoutes, 'guard'> {
   log: Log;
   metrics: Metrics;
@@ -70,7 +72,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     clientErrorHandler: (_error, socket) => {
       socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     },
-    routerOptions: { maxParamLength: 200 },
+    routerOptions: { maxParamLength: 1000 },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -87,6 +89,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   describeApi(app);
   app.register(within((scope) => operatorRoutes(scope, { ...options, guard })));
   app.register(within((scope) => organizationAdminRoutes(scope, guard, options)));
+  app.register(within((scope) => sipTraceRoutes(scope, guard, options)));
   app.register(within((scope) => organizationRoutes(scope, guard, options)));
   app.register(
     within((scope) => guardUnknown(scope, guard)),

@@ -74,6 +74,15 @@ export class Bridges {
     return bridge === undefined ? [] : [...bridge.legs(), ...bridge.leaving()];
   }
 
+  /** A leg of this node that is up, is being set up, or has just ended. */
+  findLeg(id: string): Leg | undefined {
+    for (const bridge of this.#bridges.values()) {
+      const leg = [...bridge.legs(), ...bridge.leaving()].find((one) => one.id === id);
+      if (leg !== undefined) return leg;
+    }
+    return undefined;
+  }
+
   /** Whether no further call has a place here. */
   get isFull(): boolean {
     return this.#calls >= this.#maxCalls;

@@ -114,6 +114,14 @@ const sip = z.strictObject({
     .min(1)
     .max(3)
     .default(['MD5']),
+  hep: z
+    .strictObject({
+      host: text(255),
+      port: count(1, 65_535, 9060),
+      capture_id: count(0, 4_294_967_295, 2001),
+      password: secret(text(200)).optional(),
+    })
+    .optional(),
   dns_servers: z.array(dnsServerSchema).max(8).default([]),
   trusted_proxies: z.array(cidrSchema).max(1000).default([]),
   ban: z

@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 import type { Clock } from '../clock.ts';
 import { ApiError } from '../errors.ts';
-import { newSessionId, type SessionId } from '../ids.ts';
+import { type LegId, newSessionId, type SessionId } from '../ids.ts';
 import type { SessionMode } from '../roles.ts';
 import type { Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
@@ -202,6 +202,16 @@ export class Sessions {
       .where('session_id', '=', id)
       .orderBy('started_at')
       .execute();
+  }
+
+  /** The SIP Call-ID of a leg that has ended. */
+  async callIdOf(leg: LegId): Promise<string | undefined> {
+    const row = await this.#store.db
+      .selectFrom('call_records')
+      .select('sip_call_id')
+      .where('leg_id', '=', leg)
+      .executeTakeFirst();
+    return row?.sip_call_id;
   }
 
   async #writeSessionEvent(

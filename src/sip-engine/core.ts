@@ -35,11 +35,13 @@ export interface CoreOptions {
 }
 
 /** The engine without sockets: what transports tell it (`TransportEvents`), what applications ask of it (`AppSide`). */
-export interface EngineCore extends TransportEvents, AppSide {
+export interface EngineCore extends Omit<TransportEvents, 'onWire'>, AppSide {
   readonly stats: EngineStats;
   readonly bans: Bans;
   /** Gives the core its transports, once, before anything is received. */
   attach(transport: CoreTransport): void;
+  /** Is a dialog of this call up, or early? */
+  hasCall(callId: string): boolean;
   /** Stops all timers. */
   close(): void;
 }
@@ -123,6 +125,10 @@ class Core implements EngineCore {
 
   admits(address: string): boolean {
     return !this.bans.has(address) || this.#context.dialogs.hasSource(address);
+  }
+
+  hasCall(callId: string): boolean {
+    return this.#context.dialogs.byCallId(callId) !== undefined;
   }
 
   inUse(flow: Flow): boolean {

@@ -1,10 +1,16 @@
 import type { EngineStats } from './stats.ts';
+import type { CallTrace } from './trace.ts';
 
-/** What drachtio's protocol cannot carry (decisions §9): the ban list and the engine's load. */
+/** What drachtio's protocol cannot carry (decisions §9): the ban list, the messages of a call and the engine's load. */
 export interface EngineControl {
   /** Meets a source with silence, outside its calls, for `forMs`. */
   ban(address: string, forMs: number): void;
   unban(address: string): void;
+  /**
+   * The last messages of a call, as text without secrets; undefined when nothing is known of it (any more).
+   * @throws Error when the engine is closed or has died
+   */
+  trace(callId: string): Promise<string | undefined>;
   /** @throws Error when the engine is closed or has died */
   stats(): Promise<EngineStats>;
 }
@@ -13,13 +19,17 @@ export interface EngineControl {
 export type ToEngine =
   | { type: 'ban'; address: string; forMs: number }
   | { type: 'unban'; address: string }
+  | { type: 'trace'; id: number; callId: string }
   | { type: 'stats'; id: number }
   | { type: 'close' };
+
+/** What the engine worker answers to a question. */
+export type EngineAnswer = CallTrace | EngineStats | undefined;
 
 /** Messages of the engine worker. */
 export type FromEngine =
   | { type: 'ready'; port: number; secret: string; hostports: string[] }
   | { type: 'failed'; message: string }
-  | { type: 'stats'; id: number; stats: EngineStats }
+  | { type: 'answer'; id: number; answer: EngineAnswer }
   | { type: 'fault'; stack: string }
   | { type: 'closed' };

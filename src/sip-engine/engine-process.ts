@@ -4,11 +4,14 @@ import { createEngineCore, type EngineCore } from './core.ts';
 import { systemDns } from './dns.ts';
 import { openDrachtioServer } from './drachtio-server.ts';
 import { Faults } from './faults.ts';
+import { type HepSettings, openHepSender } from './hep-sender.ts';
 import { DnsResolver } from './resolve.ts';
 import { newStats } from './stats.ts';
 import { systemEngineClock } from './timers.ts';
+import { Trace } from './trace.ts';
 import type { TransportEvents } from './transport.ts';
 import { type ListenAddress, listeningOn, openTransportLayer } from './transport-layer.ts';
+import { wireMessage } from './wire-message.ts';
 
 /** What a running engine needs to know; plain data, so that it can go to a worker. */
 export interface EngineSettings {
@@ -16,12 +19,15 @@ export interface EngineSettings {
   advertisedAddress?: string;
   /** DNS servers, `ADDRESS` or `ADDRESS:PORT`; absent: those of the system. */
   dnsServers?: string[];
+  /** The Homer server that gets copies of all messages; absent: none does. */
+  hep?: HepSettings;
   limits?: Partial<EngineLimits>;
 }
 
 /** A whole engine with its sockets, in the thread that calls. */
 export interface RunningEngine {
   readonly core: EngineCore;
+  readonly trace: Trace;
   /** Where applications connect, on 127.0.0.1, and what they have to say. */
   readonly port: number;
   readonly secret: string;
@@ -42,7 +48,16 @@ export async function runEngine(
   const dns = systemDns(dnsServers);
   const resolver = new DnsResolver({ dns, listening: listeningOn(listen), clock, stats });
   const core = createEngineCore({ clock, resolver, limits, stats });
+  const trace = new Trace(clock, stats, (callId) => core.hasCall(callId));
+  const hep = settings.hep && openHepSender(settings.hep, stats);
   const events: TransportEvents = {
+    onWire: faults.guard((direction, bytes, flow) => {
+      // A flood of a banned source is not to push the calls of others out of the trace.
+      if (direction === 'in' && !core.admits(flow.remote.address)) return;
+      const message = wireMessage(direction, bytes, flow, clock.now());
+      trace.add(message);
+      hep?.send(message);
+    }),
     message: faults.guard((message, flow) => core.message(message, flow)),
     unreadable: faults.guard((error, flow) => core.unreadable(error, flow)),
     admits: (address) => core.admits(address),
@@ -62,6 +77,7 @@ export async function runEngine(
   });
   return {
     core,
+    trace,
     port: server.port,
     secret,
     hostports: transport.hostports,
@@ -70,6 +86,7 @@ export async function runEngine(
       await server.close();
       await transport.close();
       core.close();
+      hep?.close();
     },
   };
 }

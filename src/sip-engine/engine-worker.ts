@@ -1,11 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FromEngine, ToEngine } from './engine-control.ts';
+import type { EngineAnswer, FromEngine, ToEngine } from './engine-control.ts';
 import { type EngineSettings, type RunningEngine, runEngine } from './engine-process.ts';
 
 /** Entry of the engine's thread. */
 const port = parentPort;
 if (port === null) throw new Error('engine-worker.ts runs as a worker thread only');
 const tell = (message: FromEngine): void => port.postMessage(message);
+const answer = (id: number, answer: EngineAnswer): void => tell({ type: 'answer', id, answer });
 
 try {
   const engine = await runEngine(workerData as EngineSettings, (stack) => tell({ type: 'fault', stack }));
@@ -18,6 +19,7 @@ try {
 function obey(engine: RunningEngine, message: ToEngine): void {
   if (message.type === 'ban') engine.core.bans.add(message.address, message.forMs);
   else if (message.type === 'unban') engine.core.bans.remove(message.address);
-  else if (message.type === 'stats') tell({ type: 'stats', id: message.id, stats: { ...engine.core.stats } });
+  else if (message.type === 'trace') answer(message.id, engine.trace.of(message.callId));
+  else if (message.type === 'stats') answer(message.id, { ...engine.core.stats });
   else void engine.close().then(() => tell({ type: 'closed' }));
 }

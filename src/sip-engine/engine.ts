@@ -2,6 +2,8 @@ import { Worker } from 'node:worker_threads';
 import type { EngineControl, FromEngine, ToEngine } from './engine-control.ts';
 import type { EngineSettings } from './engine-process.ts';
 import type { EngineStats } from './stats.ts';
+import type { CallTrace } from './trace.ts';
+import { formatTrace } from './trace-text.ts';
 
 export type EngineOptions = EngineSettings;
 
@@ -54,7 +56,7 @@ class EngineThread implements Engine {
   readonly #worker: Worker;
   readonly #listeners: ((error: Error | null) => void)[] = [];
   readonly #faultListeners: ((stack: string) => void)[] = [];
-  readonly #waiting = new Map<number, { resolve(stats: EngineStats): void; reject(error: Error): void }>();
+  readonly #waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
   #exit: { error: Error | null } | undefined;
   #error: Error | null = null;
   #closing: Promise<void> | undefined;
@@ -68,7 +70,8 @@ class EngineThread implements Engine {
     this.control = {
       ban: (address, forMs) => this.#tell({ type: 'ban', address, forMs }),
       unban: (address) => this.#tell({ type: 'unban', address }),
-      stats: () => this.#stats(),
+      trace: (callId) => this.#trace(callId),
+      stats: () => this.#ask<EngineStats>((id) => ({ type: 'stats', id })),
     };
     worker.on('message', (message: FromEngine) => this.#receive(message));
     worker.on('error', (error: Error) => {
@@ -107,18 +110,24 @@ class EngineThread implements Engine {
   #receive(message: FromEngine): void {
     if (message.type === 'closed') void this.#worker.terminate();
     if (message.type === 'fault') for (const listener of this.#faultListeners) listener(message.stack);
-    if (message.type !== 'stats') return;
-    this.#waiting.get(message.id)?.resolve(message.stats);
+    if (message.type !== 'answer') return;
+    this.#waiting.get(message.id)?.resolve(message.answer);
     this.#waiting.delete(message.id);
   }
 
-  #stats(): Promise<EngineStats> {
+  /** The engine gives what it kept; it is this thread that spends the time on making it readable. */
+  async #trace(callId: string): Promise<string | undefined> {
+    const trace = await this.#ask<CallTrace | undefined>((id) => ({ type: 'trace', id, callId }));
+    return trace && formatTrace(callId, trace);
+  }
+
+  #ask<Answer>(question: (id: number) => ToEngine): Promise<Answer> {
     if (this.#exit !== undefined) return Promise.reject(new Error('the SIP engine has ended'));
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#tell({ type: 'stats', id });
+      this.#waiting.set(id, { resolve: (answer) => resolve(answer as Answer), reject });
+      this.#tell(question(id));
     });
   }
 

@@ -4,14 +4,19 @@ import { contentLength, type Fault, type Head, parseHead } from './message-head.
 
 /** What a piece of a stream turned out to hold, in order. */
 export type StreamEvent =
-  | { readonly kind: 'message'; readonly message: SipMessage }
+  | { readonly kind: 'message'; readonly message: SipMessage; readonly bytes: Buffer }
   /** The keep-alive CRLFCRLF; to be answered with one CRLF (RFC 5626 §4.4.1). */
   | { readonly kind: 'ping' }
   /**
    * A message that cannot be read. Answer `error.partial` with `error.status`, if it can be answered. When `fatal`, the
    * place where the next message begins is lost: close the connection after the answer; nothing more will come.
    */
-  | { readonly kind: 'error'; readonly error: SipParseError; readonly fatal: boolean };
+  | {
+      readonly kind: 'error';
+      readonly error: SipParseError;
+      readonly fatal: boolean;
+      readonly bytes: Buffer;
+    };
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -130,21 +135,27 @@ export class StreamFramer {
 
   #finish(events: StreamEvent[]): void {
     const head = this.#head!;
+    const bytes = this.#taken();
     try {
-      const body = Buffer.from(this.#bytes.subarray(this.#headEnd, this.#length));
-      events.push({ kind: 'message', message: finishMessage(head, body) });
+      events.push({ kind: 'message', message: finishMessage(head, bytes.subarray(this.#headEnd)), bytes });
     } catch (error) {
       if (!(error instanceof SipParseError)) throw error;
-      events.push({ kind: 'error', error, fatal: false });
+      events.push({ kind: 'error', error, fatal: false, bytes });
     }
     this.#head = undefined;
     this.#length = 0;
   }
 
   #fail(head: Head, fault: Fault, events: StreamEvent[]): void {
+    const bytes = this.#taken();
     this.#dead = true;
     this.#bytes = Buffer.alloc(0);
     this.#length = 0;
-    events.push({ kind: 'error', error: headError(head, fault), fatal: true });
+    events.push({ kind: 'error', error: headError(head, fault), fatal: true, bytes });
+  }
+
+  /** A copy of the message so far; its place is used for the next one. */
+  #taken(): Buffer {
+    return Buffer.from(this.#bytes.subarray(0, this.#length));
   }
 }

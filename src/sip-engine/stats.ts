@@ -29,6 +29,11 @@ export interface EngineStats {
   dnsFailures: number;
   /** Reliable provisional answers that no PRACK came for. */
   pracksMissing: number;
+  /** Calls whose messages went from the trace before their time, for want of room. */
+  tracesDropped: number;
+  /** Copies of messages that went to the Homer server, and that could not. */
+  hepSent: number;
+  hepDropped: number;
   /** Errors of the engine itself; each cost one message, frame or timer. */
   faults: number;
   connections: number;
@@ -60,6 +65,9 @@ export const newStats = (): EngineStats => ({
   dnsQueries: 0,
   dnsFailures: 0,
   pracksMissing: 0,
+  tracesDropped: 0,
+  hepSent: 0,
+  hepDropped: 0,
   faults: 0,
   connections: 0,
   serverTransactions: 0,

@@ -191,6 +191,11 @@ class TcpFlow implements Flow {
       if (failed !== undefined) queueMicrotask(() => failed(new Error('the connection is closed')));
       return;
     }
+    this.#context.events.onWire('out', bytes, this);
+    this.#write(bytes, failed);
+  }
+
+  #write(bytes: Buffer, failed?: (error: Error) => void): void {
     if (failed !== undefined) this.#unsent.add(failed);
     this.#socket.write(bytes, (error) => {
       if (failed !== undefined && this.#unsent.delete(failed) && error) failed(error);
@@ -208,8 +213,9 @@ class TcpFlow implements Flow {
     let complete = false;
     for (const event of this.#framer.feed(bytes)) {
       complete = true;
+      if (event.kind !== 'ping') this.#context.events.onWire('in', event.bytes, this);
       if (event.kind === 'message') this.#context.events.message(event.message, this);
-      else if (event.kind === 'ping') this.send(PONG);
+      else if (event.kind === 'ping') this.#write(PONG);
       else {
         this.#context.events.unreadable(event.error, this);
         if (event.fatal) this.#cutAfterAnswer();

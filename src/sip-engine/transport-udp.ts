@@ -38,7 +38,7 @@ export async function listenUdp(
   const local = { address: options.host, port: socket.address().port };
   const reach = reachableAt(local, options.advertisedAddress);
   const outgoing = new Outgoing(socket, stats);
-  const flowTo = (remote: Endpoint): Flow => new UdpFlow(outgoing, reach(remote.address), remote);
+  const flowTo = (remote: Endpoint): Flow => new UdpFlow(outgoing, reach(remote.address), remote, events);
   socket.on('message', (bytes, { address, port }) => {
     stats.datagramsReceived += 1;
     if (!isKeepAlive(bytes)) receive(bytes, flowTo({ address, port }), events);
@@ -69,6 +69,7 @@ function bind(socket: Socket, { host, port }: UdpOptions): Promise<void> {
 }
 
 function receive(bytes: Buffer, flow: Flow, events: TransportEvents): void {
+  events.onWire('in', bytes, flow);
   let message: SipMessage;
   try {
     message = parseMessage(bytes);
@@ -144,14 +145,17 @@ class UdpFlow implements Flow {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly #outgoing: Outgoing;
+  readonly #events: TransportEvents;
 
-  constructor(outgoing: Outgoing, local: Endpoint, remote: Endpoint) {
+  constructor(outgoing: Outgoing, local: Endpoint, remote: Endpoint, events: TransportEvents) {
     this.#outgoing = outgoing;
     this.local = local;
     this.remote = remote;
+    this.#events = events;
   }
 
   send(bytes: Buffer, failed?: (error: Error) => void): void {
+    this.#events.onWire('out', bytes, this);
     this.#outgoing.send(bytes, this.remote, failed);
   }
 }

@@ -1,4 +1,5 @@
 import type { SipMessage, SipParseError } from './message.ts';
+import type { Direction } from './wire-message.ts';
 
 /** What the engine sees of the network: flows that carry whole SIP messages, over UDP, TCP or TLS (RFC 3261 §18). */
 export type TransportName = 'udp' | 'tcp' | 'tls';
@@ -46,6 +47,8 @@ export interface Listener {
 
 /** What a listener tells the engine, and asks it. */
 export interface TransportEvents {
+  /** Everything that comes, before it is read, and that leaves, as it is on the wire. */
+  onWire(direction: Direction, bytes: Buffer, flow: Flow): void;
   message(message: SipMessage, flow: Flow): void;
   /** What came is not a message that can be used; `error.partial` may be answered. */
   unreadable(error: SipParseError, flow: Flow): void;

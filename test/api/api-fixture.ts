@@ -52,6 +52,8 @@ export async function openApi({ file, rateLimit = noRateLimit, legsOf = () => []
   await importOrganizations(store, organizations, 'sip.kallglot.com');
   const sessions = new Sessions(store, clock, 'sip.kallglot.com');
   const idempotencyKeys = new IdempotencyKeys(store, clock);
+  /** SIP messages by the id of their call, or why there are none. */
+  const traces = new Map<string, string | Error>();
   const api = createApi({
     ...{ sessions, idempotencyKeys, legsOf, unrecordedLegsOf: legsOf },
     log: createLog('silent'),
@@ -59,6 +61,11 @@ export async function openApi({ file, rateLimit = noRateLimit, legsOf = () => []
     refusals: new RecentRefusals(),
     rateLimits: new RateLimits(rateLimit, clock),
     adminKey: 'an-admin-key-of-length',
+    sipTrace: async (id) => {
+      const trace = traces.get(id);
+      if (trace instanceof Error) throw trace;
+      return trace;
+    },
     organizations: new Organizations(store, async () => undefined),
     findCaller: (key) => findApiCaller(store, key),
     view: {
@@ -89,7 +96,7 @@ export async function openApi({ file, rateLimit = noRateLimit, legsOf = () => []
     { headers = acme, body }: { headers?: Record<string, string>; body?: unknown } = {},
   ) => api.inject({ method, url, headers, ...(body !== undefined && { payload: body as object }) });
   return {
-    ...{ state, clock, store, sessions, idempotencyKeys, api, request },
+    ...{ state, clock, traces, store, sessions, idempotencyKeys, api, request },
     create: (body: unknown = sip, headers: Record<string, string> = acme) =>
       request('POST', '/v1/sessions', { headers, body }),
     close: async () => {
