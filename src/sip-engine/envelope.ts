@@ -39,7 +39,7 @@ export function envelopeOf(message: SipMessage): Envelope | undefined {
 }
 
 /** RFC 3261 §8.1.1.7: a branch that begins so is unique, and enough to match by. */
-const MAGIC_COOKIE = 'z9hG4bK';
+export const MAGIC_COOKIE = 'z9hG4bK';
 
 /**
  * The key of a server transaction (RFC 3261 §17.2.3). ACK belongs to its INVITE; CANCEL is asked for with `INVITE`.

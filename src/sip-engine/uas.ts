@@ -9,6 +9,7 @@ import type { Incoming, Pending, PendingRequests } from './pending-requests.ts';
 import { parseRAck } from './rack.ts';
 import type { Refusals } from './refusals.ts';
 import { type ReturnPath, removeCertificateHeader, returnPath, stampVia } from './response-routing.ts';
+import { completeInvite } from './rfc2543.ts';
 import type { Flow } from './transport.ts';
 import { validateRequest } from './validate.ts';
 import { newTag } from './write-request.ts';
@@ -37,6 +38,7 @@ export class Uas {
     removeCertificateHeader(request);
     const envelope = envelopeOf(request);
     if (this.#isUnwelcome(request, envelope, flow)) return;
+    completeInvite(request, envelope);
     const rejection = validateRequest(request);
     if (rejection !== null || envelope === undefined) {
       this.#context.stats.malformed += 1;

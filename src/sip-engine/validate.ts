@@ -13,7 +13,14 @@ import {
 import { parseNameAddr } from './name-addr.ts';
 import { parseNumber } from './scanner.ts';
 import { parseUri } from './uri.ts';
-import { parseVia } from './via.ts';
+import { beginsAsVia, parseVia } from './via.ts';
+
+/** The methods that there are (IANA), and that an application can ask for. Escapes in a method are none (RFC 4475 §3.1.1.5). */
+const knownMethods: ReadonlySet<string> = new Set(
+  `ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE`.split(
+    ' ',
+  ),
+);
 
 /** What a request is to be answered with. */
 export interface Rejection {
@@ -29,12 +36,11 @@ export interface Rejection {
  * throw. @returns null when it may be handled
  *
  * Left to others: Max-Forwards of 0 (only a proxy refuses it, §16.3, and this is a user agent), Require (the
- * application knows what it supports), which methods there are (the application's routes), and a From without a tag
- * (RFC 2543 callers, §12.1.1).
+ * application knows what it supports), which of the known methods are taken (the application's routes), and a From
+ * without a tag (RFC 2543 callers, §12.1.1).
  */
 export function validateRequest(request: SipRequest): Rejection | null {
-  // drachtio-srf decodes methods and would see another one; no such method is registered anywhere.
-  if (decodesInApplication(request.method)) return { status: 501, reason: 'Not Implemented' };
+  if (!knownMethods.has(request.method)) return { status: 501, reason: 'Not Implemented' };
   const vias = viaCount(request);
   if (vias > limits.vias) {
     return { status: 513, reason: `Message Too Large (${vias} Via values, allowed ${limits.vias})` };
@@ -63,7 +69,7 @@ export function validateResponse(response: SipResponse): string | null {
 /** Whether a request can be answered: never an ACK (RFC 3261 §17), and only where a Via tells the way (§18.2.2). */
 export function isAnswerable(request: SipRequest): boolean {
   const via = headersOf(request, 'Via')[0];
-  return request.method !== 'ACK' && via !== undefined && parseVia(via) !== undefined;
+  return request.method !== 'ACK' && via !== undefined && beginsAsVia(via);
 }
 
 function badRequest(fault: string): Rejection {

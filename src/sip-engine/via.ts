@@ -16,6 +16,15 @@ export interface Via {
 /** @returns undefined when `text` is not exactly one Via value */
 export function parseVia(text: string): Via | undefined {
   const scanner = new Scanner(text);
+  const start = takeProtocolAndSentBy(scanner);
+  const params = start && takeParams(scanner);
+  return start && params && scanner.done ? { ...start, params } : undefined;
+}
+
+/** Whether at least the part in front of the parameters can be read: such a Via can stand in an answer. */
+export const beginsAsVia = (text: string): boolean => takeProtocolAndSentBy(new Scanner(text)) !== undefined;
+
+function takeProtocolAndSentBy(scanner: Scanner): Omit<Via, 'params'> | undefined {
   scanner.skipSpace();
   if (scanner.take(tokenBytes).toUpperCase() !== 'SIP' || !takeSlash(scanner)) return undefined;
   if (!isVersion(scanner.take(tokenBytes)) || !takeSlash(scanner)) return undefined;
@@ -24,8 +33,7 @@ export function parseVia(text: string): Via | undefined {
   scanner.skipSpace();
   if (transport === '' || scanner.at === end) return undefined;
   const sentBy = takeHostPort(scanner, true);
-  const params = sentBy && takeParams(scanner);
-  return sentBy && params && scanner.done ? { transport, ...sentBy, params } : undefined;
+  return sentBy && { transport, ...sentBy };
 }
 
 export function formatVia(via: Via): string {

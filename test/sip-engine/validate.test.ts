@@ -79,11 +79,11 @@ describe('a request', () => {
     expect(judge(sip([line, ...requestLines().slice(1)])).verdict).toBe(verdict);
   });
 
-  it('with a method that drachtio-srf would decode is not implemented', () => {
-    for (const method of ['INV%49TE', 'INV%u0049TE']) {
+  it('with a method that there is none of is not implemented; escapes and small letters make another method', () => {
+    for (const method of ['NEWMETHOD', 'INV%49TE', 'INV%u0049TE', 'Invite', '100%']) {
       expect(validateRequest(request(method, {}))?.status, method).toBe(501);
     }
-    expect(validateRequest(request('100%', {}))).toBeNull();
+    expect(validateRequest(request('PUBLISH', {}))).toBeNull();
   });
 
   it('is never answered when it is an ACK or has no usable Via', () => {
@@ -91,6 +91,7 @@ describe('a request', () => {
     expect(isAnswerable(request('ACK', {}))).toBe(false);
     expect(isAnswerable(request('INVITE', { Via: null }))).toBe(false);
     expect(isAnswerable(request('INVITE', { Via: 'nonsense' }))).toBe(false);
+    expect(isAnswerable(request('INVITE', { Via: 'SIP/2.0/UDP 192.0.2.15;;,;,,' }))).toBe(true);
     expect(judge(sip(requestLines('ACK', { From: null }))).verdict).toBe('dropped');
     expect(judge(sip([...requestLines('ACK'), 'no header'])).verdict).toBe('dropped');
   });

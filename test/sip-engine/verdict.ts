@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { envelopeOf } from '../../src/sip-engine/envelope.ts';
 import { parseMessage, type SipMessage, SipParseError } from '../../src/sip-engine/message.ts';
+import { completeInvite } from '../../src/sip-engine/rfc2543.ts';
 import { isAnswerable, validateRequest, validateResponse } from '../../src/sip-engine/validate.ts';
 
 /** What comes of a datagram: it is handled, answered with a status, or dropped. */
@@ -12,6 +14,7 @@ export function judge(bytes: Buffer): { verdict: Verdict; message?: SipMessage }
     if (message.kind === 'response') {
       return { verdict: validateResponse(message) === null ? 'handled' : 'dropped', message };
     }
+    completeInvite(message, envelopeOf(message));
     const rejection = validateRequest(message);
     if (rejection === null) return { verdict: 'handled', message };
     return { verdict: isAnswerable(message) ? rejection.status : 'dropped', message };

@@ -1,0 +1,225 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import Srf from 'drachtio-srf';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { type Engine, startEngine } from '../../src/sip-engine/engine.ts';
+import type { EngineStats } from '../../src/sip-engine/stats.ts';
+import { type Outcome, rfc4475, rfc5118, type TortureRow } from '../sip-engine/torture-table.ts';
+import { fixture } from '../sip-engine/verdict.ts';
+import { bodyOf, headerIn } from '../support/sip-caller.ts';
+
+/** An application that takes everything and answers INVITE with 486, the rest with 200. */
+class TakesEverything {
+  readonly taken: SrfRequest[] = [];
+  readonly #srf = new Srf() as unknown as SrfApi;
+
+  async connect({ host, port, secret }: Engine): Promise<void> {
+    const take = (req: SrfRequest, res: SrfResponse): void => {
+      this.taken.push(req);
+      res.send(req.method === 'INVITE' ? 486 : 200);
+    };
+    for (const method of ['invite', 'register', 'options', 'message', 'bye'] as const) {
+      this.#srf[method](take);
+    }
+    const connected = once(this.#srf, 'connect');
+    this.#srf.connect({ host, port, secret });
+    await connected;
+  }
+
+  disconnect(): void {
+    this.#srf.disconnect();
+  }
+}
+
+interface SrfRequest {
+  readonly method: string;
+  readonly uri: string;
+  readonly body: string | undefined;
+  get(name: string): string;
+}
+
+interface SrfResponse {
+  send(status: number): void;
+}
+
+type Register = (handler: (req: SrfRequest, res: SrfResponse) => void) => void;
+
+/** The part of drachtio-srf that is used here; its own types are thinner. */
+interface SrfApi
+  extends NodeJS.EventEmitter,
+    Record<'invite' | 'register' | 'options' | 'message' | 'bye', Register> {
+  connect(options: object): void;
+  disconnect(): void;
+}
+
+/** A peer that sends bytes and notes what comes back. */
+interface Peer {
+  readonly answers: string[];
+  /** Only of a stream: the engine has ended it. */
+  readonly ended: boolean;
+  send(bytes: Buffer): void;
+  close(): void;
+}
+
+/**
+ * Whoever names a host in its Via and no rport gets the answer at port 5060 of the address that it came from, so this peer
+ * is there, at an address that nobody else uses.
+ */
+async function udpPeer(host: string, port: number): Promise<Peer> {
+  const socket = createSocket(host === '::1' ? 'udp6' : 'udp4');
+  const answers: string[] = [];
+  socket.on('message', (bytes) => answers.push(bytes.toString('latin1')));
+  if (host === '::1') socket.bind(0, '::1');
+  else socket.bind(5060, `127.${random(1, 254)}.${random(0, 254)}.${random(1, 254)}`);
+  await once(socket, 'listening');
+  return {
+    answers,
+    ended: false,
+    send: (bytes) => socket.send(bytes, port, host),
+    close: () => socket.close(),
+  };
+}
+
+async function tcpPeer(host: string, port: number): Promise<Peer> {
+  const socket = connect(port, host);
+  await once(socket, 'connect');
+  const answers: string[] = [];
+  let ended = false;
+  socket.on('data', (bytes) => answers.push(bytes.toString('latin1')));
+  socket.on('end', () => {
+    ended = true;
+  });
+  socket.on('error', () => {});
+  return {
+    answers,
+    get ended() {
+      return ended;
+    },
+    send: (bytes) => void socket.write(bytes),
+    close: () => socket.destroy(),
+  };
+}
+
+const random = (from: number, to: number): number => from + Math.floor(Math.random() * (to - from + 1));
+
+/** A running engine with its application, and what tells its transactions apart so far. */
+interface Scene {
+  engine: Engine;
+  app: TakesEverything;
+  used: Set<string>;
+}
+
+/**
+ * The torture messages of RFC 4475 and RFC 5118, sent over real sockets to a running engine with a drachtio-srf
+ * application behind it.
+ */
+describe.each(['udp', 'tcp'] as const)('torture messages over %s', (transport) => {
+  const scenes: Record<string, Scene[]> = { '127.0.0.1': [], '::1': [] };
+  let peer: Peer | undefined;
+  afterEach(() => peer?.close());
+  afterAll(async () => {
+    for (const { engine, app } of Object.values(scenes).flat()) {
+      app.disconnect();
+      await engine.close();
+    }
+  });
+
+  /** Messages that share their Via or Call-ID would be retransmissions, so each of them gets another engine. */
+  async function sceneFor(host: string, text: string): Promise<Scene> {
+    const keys = [/^(?:Via|v) *: *.*$/im, /^(?:Call-ID|i) *: *.*$/im].map((key) => key.exec(text)?.[0] ?? '');
+    const known = scenes[host]!.find(({ used }) => !keys.some((key) => used.has(key)));
+    const scene = known ?? (await newScene(host));
+    for (const key of keys) if (key !== '') scene.used.add(key);
+    return scene;
+  }
+
+  async function newScene(host: string): Promise<Scene> {
+    const engine = await startEngine({ listen: [{ transport, host, port: 0 }] });
+    const scene = { engine, app: new TakesEverything(), used: new Set<string>() };
+    scenes[host]!.push(scene);
+    await scene.app.connect(engine);
+    return scene;
+  }
+
+  async function openPeer(host: string, { hostports }: Engine): Promise<Peer> {
+    const port = Number(hostports[0]!.split(':').at(-1));
+    peer = await (transport === 'udp' ? udpPeer : tcpPeer)(host, port);
+    return peer;
+  }
+
+  /** RFC 5118's messages come by IPv6, where an answer can find its way: the two of §4.10 name a host in their Via. */
+  const hostFor = ({ section, name }: TortureRow): string =>
+    name.startsWith('v6-') && (section !== '4.10' || transport === 'tcp') ? '::1' : '127.0.0.1';
+
+  // The stream of dblreq has a test of its own.
+  const rows = [...rfc4475, ...rfc5118].filter(({ name }) => transport === 'udp' || name !== 'dblreq');
+  test.each(rows)('$section $name ($asks)', async (row) => {
+    const bytes = fixture(row.name);
+    const scene = await sceneFor(hostFor(row), bytes.toString('latin1'));
+    const peer = await openPeer(hostFor(row), scene.engine);
+    const before = await scene.engine.control.stats();
+    scene.app.taken.length = 0;
+    peer.send(bytes);
+    const outcome = transport === 'udp' ? row.outcome : row.overTcp;
+    // Whoever waits for the rest takes the whole when it comes.
+    if (outcome === 'incomplete') peer.send(Buffer.alloc(9_999, ' '));
+    await checkOutcome(outcome === 'incomplete' ? 'application' : outcome, bytes, scene, peer, before);
+    expect((await scene.engine.control.stats()).faults).toBe(0);
+  });
+
+  if (transport === 'udp') return;
+
+  test('3.1.1.8 dblreq: in a stream the octets behind the first request are one too (without Contact: 400)', async () => {
+    const { engine, app } = await newScene('127.0.0.1');
+    const peer = await openPeer('127.0.0.1', engine);
+    peer.send(fixture('dblreq'));
+    await expect.poll(() => statuses(peer)).toContain('400');
+    await expect.poll(() => app.taken.map(({ method }) => method)).toEqual(['REGISTER']);
+  });
+
+  test('a stream whose next message cannot be found is closed', async () => {
+    const { engine } = await newScene('127.0.0.1');
+    const peer = await openPeer('127.0.0.1', engine);
+    peer.send(fixture('mcl01'));
+    await expect.poll(() => peer.ended).toBe(true);
+  });
+});
+
+/** Of the final answers with that Call-ID, or of all. */
+const statuses = ({ answers }: Peer, callId = ''): string[] =>
+  answers
+    .join('')
+    .split(/(?=SIP\/2\.0 \d)/)
+    .filter((answer) => answer.includes(callId))
+    .map((answer) => answer.slice(8, 11))
+    .filter((status) => status >= '200');
+
+async function checkOutcome(
+  outcome: Outcome,
+  bytes: Buffer,
+  { engine, app }: Scene,
+  peer: Peer,
+  before: EngineStats,
+): Promise<void> {
+  if (outcome === 'stray' || outcome === 'unreadable') {
+    await expect.poll(async () => (await engine.control.stats()).dropped).toBe(before.dropped + 1);
+    expect([app.taken, peer.answers]).toEqual([[], []]);
+    return;
+  }
+  const [text = ''] = bytes.toString('latin1').split(/(?<=\r\n\r\n)(?=\r\n)/);
+  const callId = headerIn(text, 'Call-ID') || headerIn(text, 'i');
+  await expect.poll(() => statuses(peer, callId)).not.toEqual([]);
+  const [status] = statuses(peer, callId);
+  if (outcome !== 'application') {
+    expect(status).toBe(`${outcome}`);
+    expect(app.taken).toEqual([]);
+    return;
+  }
+  const [method, uri] = text.split(' ');
+  expect(status).toBe(method === 'INVITE' ? '486' : '200');
+  expect(app.taken[0]).toMatchObject({ method, uri });
+  expect(app.taken[0]!.get('Call-ID')).toBe(callId);
+  const sdp = bodyOf(text).startsWith('v=0');
+  expect(app.taken[0]!.body?.startsWith('v=0') ?? false).toBe(sdp);
+}
