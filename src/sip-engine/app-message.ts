@@ -56,10 +56,10 @@ function separateChallenges(field: HeaderField): HeaderField[] {
   return field.value.split(/,\s*(?=Digest\s)/i).map((value) => ({ name: field.name, value }));
 }
 
-/** `<sip:127.0.0.1:5060>`, with `;transport=tcp` over TCP: how the peer reaches us. */
-export function contactOf(flow: Flow): string {
-  const transport = flow.transport === 'tcp' ? ';transport=tcp' : '';
-  return `<sip:${sentBy(flow.local)}${transport}>`;
+/** `<sip:127.0.0.1:5060>`, over TCP and TLS with its `;transport=`, or a `sips` URI: how the peer reaches us. */
+export function contactOf({ local, transport }: Flow, sips: boolean): string {
+  if (sips) return `<sips:${sentBy(local)}>`;
+  return `<sip:${sentBy(local)}${transport === 'udp' ? '' : `;transport=${transport}`}>`;
 }
 
 export const sentBy = ({ address, port }: Endpoint): string => `${bracketed(address)}:${port}`;

@@ -4,6 +4,7 @@ import { header, headersOf, type SipMessage, type SipRequest, type SipResponse }
 import { parseNameAddr } from './name-addr.ts';
 import type { ReliableResponses } from './reliable-responses.ts';
 import type { ReturnPath } from './response-routing.ts';
+import { answersAsSips, isSips } from './sips.ts';
 import type { Flow } from './transport.ts';
 import type { UnackedAnswer } from './unacked-answer.ts';
 
@@ -30,6 +31,8 @@ export interface Dialog {
   remoteTarget: string;
   /** By which the latest request of the peer came; before the first, the one that our INVITE took. */
   flow: Flow;
+  /** Our Contact in it is a `sips` URI. */
+  readonly sips: boolean;
   /** The peer listens on the port that it sends from. */
   symmetric: boolean;
   confirmed: boolean;
@@ -88,6 +91,7 @@ export function newDialog(
     initialCSeq: envelope.cseq,
     remoteTarget: contactUri(invite) ?? '',
     flow,
+    sips: answersAsSips(invite, flow),
     symmetric: path.symmetric,
     confirmed: false,
     localCSeq: FIRST_CSEQ,
@@ -126,6 +130,7 @@ export function newClientDialog(
     initialCSeq: envelope.cseq,
     remoteTarget: invite.uri,
     flow,
+    sips: isSips(invite.uri),
     symmetric: true,
     confirmed: false,
     localCSeq: envelope.cseq,

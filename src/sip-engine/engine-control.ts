@@ -1,4 +1,5 @@
 import type { EngineStats } from './stats.ts';
+import type { CertificateInUse, CertificateReport } from './tls-certificate.ts';
 import type { CallTrace } from './trace.ts';
 
 /** What drachtio's protocol cannot carry (decisions §9): the ban list, the messages of a call and the engine's load. */
@@ -6,6 +7,8 @@ export interface EngineControl {
   /** Meets a source with silence, outside its calls, for `forMs`. */
   ban(address: string, forMs: number): void;
   unban(address: string): void;
+  /** Looks at the files of the TLS certificate now, rather than when they are seen to change. */
+  reloadCertificate(): void;
   /**
    * The last messages of a call, as text without secrets; undefined when nothing is known of it (any more).
    * @throws Error when the engine is closed or has died
@@ -21,6 +24,7 @@ export type ToEngine =
   | { type: 'unban'; address: string }
   | { type: 'trace'; id: number; callId: string }
   | { type: 'stats'; id: number }
+  | { type: 'reload_certificate' }
   | { type: 'close' };
 
 /** What the engine worker answers to a question. */
@@ -28,8 +32,15 @@ export type EngineAnswer = CallTrace | EngineStats | undefined;
 
 /** Messages of the engine worker. */
 export type FromEngine =
-  | { type: 'ready'; port: number; secret: string; hostports: string[] }
+  | {
+      type: 'ready';
+      port: number;
+      secret: string;
+      hostports: string[];
+      certificate: CertificateInUse | undefined;
+    }
   | { type: 'failed'; message: string }
   | { type: 'answer'; id: number; answer: EngineAnswer }
   | { type: 'fault'; stack: string }
+  | { type: 'certificate'; report: CertificateReport }
   | { type: 'closed' };

@@ -8,6 +8,8 @@ import { type HepSettings, openHepSender } from './hep-sender.ts';
 import { DnsResolver } from './resolve.ts';
 import { newStats } from './stats.ts';
 import { systemEngineClock } from './timers.ts';
+import { type CertificateInUse, type CertificateReport, TlsCertificate } from './tls-certificate.ts';
+import type { TlsSettings } from './tls-settings.ts';
 import { Trace } from './trace.ts';
 import type { TransportEvents } from './transport.ts';
 import { type ListenAddress, listeningOn, openTransportLayer } from './transport-layer.ts';
@@ -22,6 +24,8 @@ export interface EngineSettings {
   /** The Homer server that gets copies of all messages; absent: none does. */
   hep?: HepSettings;
   limits?: Partial<EngineLimits>;
+  /** Needed where `listen` has a `tls` address. */
+  tls?: TlsSettings | undefined;
 }
 
 /** A whole engine with its sockets, in the thread that calls. */
@@ -32,19 +36,31 @@ export interface RunningEngine {
   readonly port: number;
   readonly secret: string;
   readonly hostports: string[];
+  /** Absent without TLS. */
+  readonly certificate: CertificateInUse | undefined;
+  /** Looks at the files of the certificate now. */
+  reloadCertificate(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** @throws Error naming the address that cannot be bound */
+/** What a running engine has to say beside its answers. */
+export interface EngineReports {
+  /** An error of the engine itself, with its stack. */
+  fault?(stack: string): void;
+  /** What has changed since the start. */
+  certificate?(report: CertificateReport): void;
+}
+
+/** @throws Error naming the address that cannot be bound, or the file that cannot be used */
 export async function runEngine(
   settings: EngineSettings,
-  reportFault: (stack: string) => void = () => {},
+  reports: EngineReports = {},
 ): Promise<RunningEngine> {
   const limits = { ...defaultLimits, ...settings.limits };
   const stats = newStats();
-  const faults = new Faults(systemEngineClock, stats, reportFault);
+  const faults = new Faults(systemEngineClock, stats, (stack) => reports.fault?.(stack));
   const clock = faults.clock();
-  const { listen, advertisedAddress, dnsServers = [] } = settings;
+  const { listen, advertisedAddress, dnsServers = [], tls } = settings;
   const dns = systemDns(dnsServers);
   const resolver = new DnsResolver({ dns, listening: listeningOn(listen), clock, stats });
   const core = createEngineCore({ clock, resolver, limits, stats });
@@ -63,15 +79,21 @@ export async function runEngine(
     admits: (address) => core.admits(address),
     inUse: (flow) => core.inUse(flow),
   };
+  const certificate =
+    tls && (await TlsCertificate.open(tls, stats, clock, (report) => reports.certificate?.(report)));
   const transport = await openTransportLayer(
-    { listen, advertisedAddress, streamLimits: limits.streams },
+    { listen, advertisedAddress, streamLimits: limits.streams, handshakes: certificate?.handshakes },
     events,
     stats,
     clock,
-  );
+  ).catch((error: unknown) => {
+    certificate?.close();
+    throw error;
+  });
   core.attach(transport);
   const secret = randomBytes(24).toString('hex');
   const server = await openDrachtioServer(core, secret, faults).catch(async (error: unknown) => {
+    certificate?.close();
     await transport.close();
     throw error;
   });
@@ -81,7 +103,10 @@ export async function runEngine(
     port: server.port,
     secret,
     hostports: transport.hostports,
+    certificate: certificate?.inUse,
+    reloadCertificate: async () => certificate?.reload(),
     async close() {
+      certificate?.close();
       // Applications first: their calls get a BYE, which still has to leave by the sockets.
       await server.close();
       await transport.close();

@@ -9,9 +9,13 @@ const tell = (message: FromEngine): void => port.postMessage(message);
 const answer = (id: number, answer: EngineAnswer): void => tell({ type: 'answer', id, answer });
 
 try {
-  const engine = await runEngine(workerData as EngineSettings, (stack) => tell({ type: 'fault', stack }));
+  const engine = await runEngine(workerData as EngineSettings, {
+    fault: (stack) => tell({ type: 'fault', stack }),
+    certificate: (report) => tell({ type: 'certificate', report }),
+  });
   port.on('message', (message: ToEngine) => obey(engine, message));
-  tell({ type: 'ready', port: engine.port, secret: engine.secret, hostports: engine.hostports });
+  const { secret, hostports, certificate } = engine;
+  tell({ type: 'ready', port: engine.port, secret, hostports, certificate });
 } catch (error) {
   tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
 }
@@ -21,5 +25,6 @@ function obey(engine: RunningEngine, message: ToEngine): void {
   else if (message.type === 'unban') engine.core.bans.remove(message.address);
   else if (message.type === 'trace') answer(message.id, engine.trace.of(message.callId));
   else if (message.type === 'stats') answer(message.id, { ...engine.core.stats });
+  else if (message.type === 'reload_certificate') void engine.reloadCertificate();
   else void engine.close().then(() => tell({ type: 'closed' }));
 }

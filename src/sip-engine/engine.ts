@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { EngineControl, FromEngine, ToEngine } from './engine-control.ts';
 import type { EngineSettings } from './engine-process.ts';
 import type { EngineStats } from './stats.ts';
+import type { CertificateReport } from './tls-certificate.ts';
 import type { CallTrace } from './trace.ts';
 import { formatTrace } from './trace-text.ts';
 
@@ -20,6 +21,8 @@ export interface Engine {
   onExit(listener: (error: Error | null) => void): void;
   /** An error of the engine itself, which cost one message, frame or timer; at most one every 10 s is told. */
   onFault(listener: (stack: string) => void): void;
+  /** What became of the TLS certificate; the one of the start is told at once. */
+  onCertificate(listener: (report: CertificateReport) => void): void;
   /** Closes all sockets, within 1 s; idempotent. Calls that are up get a BYE. */
   close(): Promise<void>;
 }
@@ -27,7 +30,7 @@ export interface Engine {
 /** ms after which a thread that does not close by itself is ended. */
 const CLOSE_MS = 900;
 
-/** @throws Error naming the address that cannot be bound */
+/** @throws Error naming the address that cannot be bound, or the file that cannot be used */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
   const worker = new Worker(new URL('./engine-worker.ts', import.meta.url), {
     workerData: options,
@@ -56,6 +59,8 @@ class EngineThread implements Engine {
   readonly #worker: Worker;
   readonly #listeners: ((error: Error | null) => void)[] = [];
   readonly #faultListeners: ((stack: string) => void)[] = [];
+  readonly #certificateListeners: ((report: CertificateReport) => void)[] = [];
+  readonly #atStart: CertificateReport | undefined;
   readonly #waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
   #exit: { error: Error | null } | undefined;
   #error: Error | null = null;
@@ -67,9 +72,11 @@ class EngineThread implements Engine {
     this.port = ready.port;
     this.secret = ready.secret;
     this.hostports = ready.hostports;
+    this.#atStart = ready.certificate;
     this.control = {
       ban: (address, forMs) => this.#tell({ type: 'ban', address, forMs }),
       unban: (address) => this.#tell({ type: 'unban', address }),
+      reloadCertificate: () => this.#tell({ type: 'reload_certificate' }),
       trace: (callId) => this.#trace(callId),
       stats: () => this.#ask<EngineStats>((id) => ({ type: 'stats', id })),
     };
@@ -87,6 +94,11 @@ class EngineThread implements Engine {
 
   onFault(listener: (stack: string) => void): void {
     this.#faultListeners.push(listener);
+  }
+
+  onCertificate(listener: (report: CertificateReport) => void): void {
+    if (this.#atStart !== undefined) listener(this.#atStart);
+    this.#certificateListeners.push(listener);
   }
 
   close(): Promise<void> {
@@ -110,6 +122,8 @@ class EngineThread implements Engine {
   #receive(message: FromEngine): void {
     if (message.type === 'closed') void this.#worker.terminate();
     if (message.type === 'fault') for (const listener of this.#faultListeners) listener(message.stack);
+    if (message.type === 'certificate')
+      for (const listener of this.#certificateListeners) listener(message.report);
     if (message.type !== 'answer') return;
     this.#waiting.get(message.id)?.resolve(message.answer);
     this.#waiting.delete(message.id);

@@ -49,6 +49,11 @@ export class StreamFramer {
     return events;
   }
 
+  /** Whether a message has begun that is not complete. */
+  get isPartial(): boolean {
+    return this.#length > 0;
+  }
+
   #isBetween(byte: number): boolean {
     return byte === (this.#lineEnds % 2 === 0 ? CR : LF);
   }

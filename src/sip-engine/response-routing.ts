@@ -1,13 +1,12 @@
 import { isIP } from 'node:net';
 import type { SipRequest } from './message.ts';
-import type { Endpoint, Flow, Hop } from './transport.ts';
+import { certificateHeader } from './peer-certificate.ts';
+import { defaultPort, type Endpoint, type Flow, type Hop } from './transport.ts';
 import { formatVia, type Via } from './via.ts';
-
-const DEFAULT_PORT = 5060;
 
 /** Where the answers to a request go, and whether its sender listens on the port that it sends from. */
 export interface ReturnPath {
-  target: Endpoint;
+  target: Hop;
   symmetric: boolean;
 }
 
@@ -16,12 +15,14 @@ export interface ReturnPath {
  * except when sent-by is an address that is not the source's, for then a NAT stands between, and only the source
  * port leads through it. `maddr` is ignored: it would let a sender aim our answers at others.
  */
-export function returnPath(via: Via, source: Endpoint): ReturnPath {
+export function returnPath(via: Via, { remote, transport }: Pick<Flow, 'remote' | 'transport'>): ReturnPath {
   const sentBy = via.host.replace(/^\[|\]$/g, '');
-  const behindNat = isIP(sentBy) !== 0 && sentBy !== source.address;
-  if (via.params.has('rport') || behindNat) return { target: source, symmetric: true };
-  const port = via.port ?? DEFAULT_PORT;
-  return { target: { address: source.address, port }, symmetric: port === source.port };
+  const numeric = isIP(sentBy) !== 0;
+  const behindNat = numeric && sentBy !== remote.address;
+  const symmetric = via.params.has('rport') || behindNat;
+  const port = symmetric ? remote.port : (via.port ?? defaultPort(transport));
+  const target = { address: remote.address, port, transport, ...(!numeric && { name: sentBy }) };
+  return { target, symmetric: port === remote.port };
 }
 
 /** Notes the source of a request in its topmost Via, as `received` and `rport` (which drachtio fills in always). */
@@ -42,16 +43,20 @@ const restOf = (value: string): { name: string; value: string } => ({
   value: value.slice(value.indexOf(',') + 1).trim(),
 });
 
-/** The flow that answers take: over TCP the connection while it is open, else a new one to sent-by. */
+/** The flow that answers take: over TCP and TLS the connection while it is open, else a new one to sent-by. */
 export function replyFlow(path: ReturnPath, flow: Flow, connect: (hop: Hop) => Flow): Flow {
   const { address, port } = path.target;
   const same = flow.reliable ? flow.open : address === flow.remote.address && port === flow.remote.port;
-  return same ? flow : connect({ ...path.target, transport: flow.transport });
+  return same ? flow : connect(path.target);
 }
 
-/** `X-Kallglot-Peer-Certificate` is the engine's to set; what the network sends of it goes. */
-export function removeCertificateHeader(request: SipRequest): void {
+const CERTIFICATE_HEADER = 'X-Kallglot-Peer-Certificate';
+
+/** The header is the engine's to set (decisions §9): what the network sends of it goes. */
+export function setCertificateHeader(request: SipRequest, { certificate }: Flow): void {
   request.headers = request.headers.filter(
-    ({ name }) => name.toLowerCase() !== 'x-kallglot-peer-certificate',
+    ({ name }) => name.toLowerCase() !== CERTIFICATE_HEADER.toLowerCase(),
   );
+  if (certificate === undefined) return;
+  request.headers.push({ name: CERTIFICATE_HEADER, value: certificateHeader(certificate) });
 }

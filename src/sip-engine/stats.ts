@@ -18,8 +18,12 @@ export interface EngineStats {
   /** Answers that could not be sent. */
   answersUnsent: number;
   connectionsRefused: number;
-  /** Connections cut: idle, slow, unreadable, or not reading. */
+  /** Connections cut: idle, slow, unreadable, not reading, or for a newcomer when all places are taken. */
   connectionsCut: number;
+  /** TLS handshakes that came to nothing, ours and those of others. */
+  handshakesFailed: number;
+  /** Client certificates that none of our CAs vouches for, or that have expired. */
+  certificatesInvalid: number;
   /** INVITEs that the application never answered. */
   invitesUnanswered: number;
   /** 2xx answers that no ACK came for. */
@@ -37,6 +41,8 @@ export interface EngineStats {
   /** Errors of the engine itself; each cost one message, frame or timer. */
   faults: number;
   connections: number;
+  /** Of these, the ones that have brought no whole message yet. */
+  newConnections: number;
   serverTransactions: number;
   clientTransactions: number;
   pendingInvites: number;
@@ -60,6 +66,8 @@ export const newStats = (): EngineStats => ({
   answersUnsent: 0,
   connectionsRefused: 0,
   connectionsCut: 0,
+  handshakesFailed: 0,
+  certificatesInvalid: 0,
   invitesUnanswered: 0,
   acksMissing: 0,
   dnsQueries: 0,
@@ -70,6 +78,7 @@ export const newStats = (): EngineStats => ({
   hepDropped: 0,
   faults: 0,
   connections: 0,
+  newConnections: 0,
   serverTransactions: 0,
   clientTransactions: 0,
   pendingInvites: 0,

@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
 import type { Listening } from './resolve.ts';
 import type { EngineStats } from './stats.ts';
+import { StreamConnections } from './stream-connections.ts';
 import type { EngineClock } from './timers.ts';
+import type { TlsHandshakes } from './tls-handshakes.ts';
 import {
   type Flow,
   type Hop,
@@ -9,12 +11,13 @@ import {
   type Listener,
   type StreamLimits,
   type TransportEvents,
+  type TransportName,
 } from './transport.ts';
-import { listenTcp } from './transport-stream.ts';
+import { listenStream, type StreamContext } from './transport-stream.ts';
 import { listenUdp } from './transport-udp.ts';
 
 export interface ListenAddress {
-  transport: 'udp' | 'tcp';
+  transport: TransportName;
   /** Numeric address. `0.0.0.0` is every IPv4, `::` every IPv6 address of the machine; for both, listen on both. */
   host: string;
   /** 0: any free one. */
@@ -35,6 +38,8 @@ export interface TransportLayerOptions {
   listen: readonly ListenAddress[];
   advertisedAddress?: string;
   streamLimits: StreamLimits;
+  /** What TLS is spoken with; there where a `tls` address is listened on. */
+  handshakes?: TlsHandshakes | undefined;
 }
 
 /**
@@ -47,20 +52,14 @@ export async function openTransportLayer(
   stats: EngineStats,
   clock: EngineClock,
 ): Promise<TransportLayer> {
-  const { streamLimits } = options;
   const listeners: Listener[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(listeners.map((listener) => listener.close()));
   };
   try {
-    for (const { transport, host, port } of options.listen) {
-      const advertisedAddress = advertised(options.advertisedAddress, host);
-      const listener =
-        transport === 'udp'
-          ? await listenUdp({ host, port, advertisedAddress }, events, stats)
-          : await listenTcp({ host, port, advertisedAddress, limits: streamLimits }, events, stats, clock);
-      listeners.push(listener);
-    }
+    const connections = new StreamConnections(options.streamLimits, stats);
+    const context = { connections, events, stats, clock };
+    for (const address of options.listen) listeners.push(await listen(address, options, context));
   } catch (error) {
     await close();
     throw error;
@@ -72,7 +71,7 @@ export async function openTransportLayer(
   return {
     hostports,
     localHostports,
-    flowTo: (hop, near) => choose(listeners, hop, near).flowTo(hop),
+    flowTo: (hop, near) => choose(listeners, hop, near)?.flowTo(hop) ?? unreachable(hop),
     close,
   };
 }
@@ -84,6 +83,19 @@ export function listeningOn(listen: readonly ListenAddress[]): Listening {
   return new Map([...byTransport].map(([transport, all]) => [transport, new Set(all.map(familyOf))]));
 }
 
+function listen(
+  { transport, host, port }: ListenAddress,
+  { advertisedAddress, streamLimits: limits, handshakes }: TransportLayerOptions,
+  context: StreamContext,
+): Promise<Listener> {
+  const address = { host, port, advertisedAddress: advertised(advertisedAddress, host) };
+  if (transport === 'udp') return listenUdp(address, context.events, context.stats);
+  if (transport === 'tcp') return listenStream({ ...address, limits }, context);
+  if (handshakes === undefined)
+    throw new Error(`SIP cannot listen on tls:${host}:${port} without a certificate`);
+  return listenStream({ ...address, limits, handshakes }, context);
+}
+
 /** The advertised address, where it is a name or of the family of `host`. */
 function advertised(address: string | undefined, host: string): string | undefined {
   const family = address === undefined ? 0 : isIP(address);
@@ -91,10 +103,24 @@ function advertised(address: string | undefined, host: string): string | undefin
 }
 
 /** The listener of the hop's transport and family, at the port of `near` if there are several. */
-function choose(listeners: readonly Listener[], hop: Hop, near: Flow | undefined): Listener {
+function choose(listeners: readonly Listener[], hop: Hop, near: Flow | undefined): Listener | undefined {
   const sixth = hop.address.includes(':');
   const same = listeners.filter(({ transport }) => transport === hop.transport);
   const family = same.filter(({ local }) => local.address.includes(':') === sixth);
   const candidates = family.length > 0 ? family : same;
-  return candidates.find(({ local }) => local.port === near?.local.port) ?? candidates[0] ?? listeners[0]!;
+  return candidates.find(({ local }) => local.port === near?.local.port) ?? candidates[0];
+}
+
+/** A transport that we do not speak: what was meant for TLS must not leave by another. */
+function unreachable({ transport, address, port }: Hop): Flow {
+  const remote = { address, port };
+  return {
+    transport,
+    reliable: transport !== 'udp',
+    local: remote,
+    remote,
+    open: false,
+    send: (_, failed) =>
+      queueMicrotask(() => failed?.(new Error(`the engine does not listen on ${transport}`))),
+  };
 }

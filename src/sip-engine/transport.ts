@@ -1,4 +1,5 @@
 import type { SipMessage, SipParseError } from './message.ts';
+import type { PeerCertificate } from './peer-certificate.ts';
 import type { Direction } from './wire-message.ts';
 
 /** What the engine sees of the network: flows that carry whole SIP messages, over UDP, TCP or TLS (RFC 3261 §18). */
@@ -20,10 +21,10 @@ export interface Hop extends Endpoint {
 /** Where a transport is taken when no port is said (RFC 3261 §19.1.2). */
 export const defaultPort = (transport: TransportName): number => (transport === 'tls' ? 5061 : 5060);
 
-/** A way to one peer: a TCP connection, or a UDP socket and an address. */
+/** A way to one peer: a TCP or TLS connection, or a UDP socket and an address. */
 export interface Flow {
   readonly transport: TransportName;
-  /** TCP: nothing is lost or repeated, so retransmission timers rest. */
+  /** TCP, TLS: nothing is lost or repeated, so retransmission timers rest. */
   readonly reliable: boolean;
   /** How the peer reaches us: advertised or bound address, for Via and Contact. */
   readonly local: Endpoint;
@@ -31,6 +32,10 @@ export interface Flow {
   readonly remote: Endpoint;
   /** False once a connection is closed; always true over UDP. */
   readonly open: boolean;
+  /** Of a peer that came to us over TLS and proved to be its holder; one of our own CAs vouches for it. */
+  readonly certificate?: PeerCertificate | undefined;
+  /** The peer takes requests by this connection as it would at this port of its own (RFC 5923 §8.2). */
+  acceptAlias?(port: number): void;
   /** Never throws; a failure that can be known is told to `failed`, later. */
   send(bytes: Buffer, failed?: (error: Error) => void): void;
 }
@@ -39,8 +44,8 @@ export interface Flow {
 export interface Listener {
   readonly transport: TransportName;
   readonly local: Endpoint;
-  /** A flow to a peer that did not come to us first; over TCP this connects. */
-  flowTo(remote: Endpoint): Flow;
+  /** A flow to a peer that did not come to us first; over TCP and TLS this connects where no open connection serves. */
+  flowTo(hop: Hop): Flow;
   /** Closes the socket and its connections; resolves when nothing is left. */
   close(): Promise<void>;
 }
@@ -58,12 +63,20 @@ export interface TransportEvents {
   inUse(flow: Flow): boolean;
 }
 
-/** Limits of the TCP side. */
+/** Limits of TCP and TLS connections, over all listening addresses. */
 export interface StreamLimits {
+  /** Connections that have brought a whole message or keep-alive, and those that we opened. */
   maxConnections: number;
   maxConnectionsPerSource: number;
-  /** ms that a new connection has for its first whole message or keep-alive. */
+  /** Connections that have not: in their handshake, or silent. They count apart, so that they take no place of others. */
+  maxNewConnections: number;
+  maxNewConnectionsPerSource: number;
+  /** ms that a TLS handshake may take, or a connection that we open. */
+  handshakeMs: number;
+  /** ms that a new connection then has for its first whole message or keep-alive. */
   firstMessageMs: number;
+  /** ms that any later message may take from its first byte to its last. */
+  messageMs: number;
   /** ms without a whole message or keep-alive until a connection that no call uses is closed. */
   idleMs: number;
   /** Bytes that wait to be sent to a peer that does not read; above it the connection is cut. */
@@ -73,7 +86,11 @@ export interface StreamLimits {
 export const defaultStreamLimits: StreamLimits = {
   maxConnections: 1_000,
   maxConnectionsPerSource: 50,
+  maxNewConnections: 500,
+  maxNewConnectionsPerSource: 50,
+  handshakeMs: 5_000,
   firstMessageMs: 10_000,
+  messageMs: 30_000,
   idleMs: 600_000,
   maxUnsentBytes: 262_144,
 };

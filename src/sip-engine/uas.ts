@@ -8,9 +8,10 @@ import { header, type SipParseError, type SipRequest, serializeMessage } from '.
 import type { Incoming, Pending, PendingRequests } from './pending-requests.ts';
 import { parseRAck } from './rack.ts';
 import type { Refusals } from './refusals.ts';
-import { type ReturnPath, removeCertificateHeader, returnPath, stampVia } from './response-routing.ts';
+import { type ReturnPath, returnPath, setCertificateHeader, stampVia } from './response-routing.ts';
 import { completeInvite } from './rfc2543.ts';
-import type { Flow } from './transport.ts';
+import { needsTls, TLS_NEEDED } from './sips.ts';
+import { defaultPort, type Flow } from './transport.ts';
 import { validateRequest } from './validate.ts';
 import { newTag } from './write-request.ts';
 import { plainResponse, RETRY_AFTER } from './write-response.ts';
@@ -35,7 +36,7 @@ export class Uas {
   }
 
   receive(request: SipRequest, flow: Flow): void {
-    removeCertificateHeader(request);
+    setCertificateHeader(request, flow);
     const envelope = envelopeOf(request);
     if (this.#isUnwelcome(request, envelope, flow)) return;
     completeInvite(request, envelope);
@@ -46,8 +47,10 @@ export class Uas {
       this.#refusals.unparsed(request, flow, status, reason, [...headers]);
       return;
     }
-    const path = returnPath(envelope.via, flow.remote);
-    stampVia(request, envelope.via, flow.remote);
+    const { via } = envelope;
+    const path = returnPath(via, flow);
+    if (via.params.has('alias')) flow.acceptAlias?.(via.port ?? defaultPort(flow.transport));
+    stampVia(request, via, flow.remote);
     this.#dispatch({ request, envelope, flow, path });
   }
 
@@ -97,6 +100,10 @@ export class Uas {
     // A dialog's name must not be taken over by a second INVITE, merged or forged.
     if (this.#pending.hasMerged(envelope) || (invite && dialogs.byId(dialogIdOf(envelope)) !== undefined)) {
       this.#refusals.refuse(incoming, 482, 'Loop Detected');
+      return;
+    }
+    if (needsTls(request, flow)) {
+      this.#refusals.refuse(incoming, 480, 'Temporarily Unavailable', [TLS_NEEDED]);
       return;
     }
     const source = flow.remote.address;

@@ -3,6 +3,7 @@ import { contactOf, contentType, passedOn, sentBy, withOwnAddress } from './app-
 import type { Dialog } from './dialog.ts';
 import type { HeaderField, SipRequest, SipResponse } from './message.ts';
 import { header } from './message.ts';
+import { isSips } from './sips.ts';
 import type { Flow } from './transport.ts';
 import { parseUri } from './uri.ts';
 
@@ -40,7 +41,8 @@ export function newRequest(
   branch: string,
 ): SipRequest {
   const { uri, from, to, callId, cseq } = identity;
-  const parties = { from: withOwnAddress(from, flow), to, callId, cseq };
+  // RFC 3261 §8.1.1.8: whoever is called securely calls back so.
+  const parties = { from: withOwnAddress(from, flow), to, callId, cseq, sips: isSips(uri) };
   return complete(said, uri, [], parties, flow, branch);
 }
 
@@ -56,25 +58,22 @@ export function requestInDialog(
   branch = newBranch(),
 ): SipRequest {
   const { uri, routes } = routed(dialog.remoteTarget, dialog.routes);
-  const { localParty: from, remoteParty: to, callId } = dialog;
-  return complete(said, uri, routes, { from, to, callId, cseq }, flow, branch);
+  const { localParty: from, remoteParty: to, callId, sips } = dialog;
+  return complete(said, uri, routes, { from, to, callId, cseq, sips }, flow, branch);
 }
 
 function complete(
   said: SaidRequest,
   uri: string,
   routes: readonly string[],
-  { from, to, callId, cseq }: Omit<RequestIdentity, 'uri'>,
+  { from, to, callId, cseq, sips }: Omit<RequestIdentity, 'uri'> & { sips: boolean },
   flow: Flow,
   branch: string,
 ): SipRequest {
   const saidHeader = (wanted: string): string | undefined =>
     said.headers.find(({ name }) => name === wanted)?.value;
   const headers: HeaderField[] = [
-    {
-      name: 'Via',
-      value: `SIP/2.0/${flow.transport.toUpperCase()} ${sentBy(flow.local)};rport;branch=${branch}`,
-    },
+    { name: 'Via', value: viaOf(flow, branch) },
     ...routes.map((value) => ({ name: 'Route', value })),
     { name: 'Max-Forwards', value: saidHeader('Max-Forwards') ?? '70' },
     { name: 'From', value: from },
@@ -85,12 +84,18 @@ function complete(
   const contacts = said.headers.filter(({ name }) => name === 'Contact');
   for (const { value } of contacts) headers.push({ name: 'Contact', value: withOwnAddress(value, flow) });
   if (contacts.length === 0 && refreshesTarget.has(said.method)) {
-    headers.push({ name: 'Contact', value: contactOf(flow) });
+    headers.push({ name: 'Contact', value: contactOf(flow, sips) });
   }
   headers.push(...passedOn(said.headers));
   const type = contentType(said.headers, said.body);
   if (type) headers.push({ name: 'Content-Type', value: type });
   return { kind: 'request', method: said.method, uri, headers, body: said.body };
+}
+
+/** Over TLS the peer may send its requests back by the connection, where it knows us by our certificate (RFC 5923 §8.1). */
+function viaOf({ transport, local }: Flow, branch: string): string {
+  const alias = transport === 'tls' ? ';alias' : '';
+  return `SIP/2.0/${transport.toUpperCase()} ${sentBy(local)};rport;branch=${branch}${alias}`;
 }
 
 /** Request-URI and Route headers for a target behind a route set; a strict router gets the Request-URI for itself. */

@@ -7,6 +7,7 @@ import {
   type SipResponse,
 } from './message.ts';
 import { parseNameAddr } from './name-addr.ts';
+import { answersAsSips } from './sips.ts';
 import type { Flow } from './transport.ts';
 
 /** Seconds that a 503 asks the peer to wait before it tries again. */
@@ -55,7 +56,7 @@ export function completeResponse(context: ResponseContext, said: SipResponse): S
   const contacts = said.headers.filter(({ name }) => name === 'Contact');
   for (const { value } of contacts) headers.push({ name: 'Contact', value: withOwnAddress(value, flow) });
   if (contacts.length === 0 && needsContact(request.method, said.status)) {
-    headers.push({ name: 'Contact', value: contactOf(flow) });
+    headers.push({ name: 'Contact', value: contactOf(flow, answersAsSips(request, flow)) });
   }
   headers.push(...passedOn(said.headers));
   if (type !== undefined) headers.push({ name: 'Content-Type', value: type });

@@ -3,6 +3,7 @@ import type { Metrics } from './metrics.ts';
 /** Counters that tell what the engine holds; all others tell what has happened. */
 const states = [
   'connections',
+  'newConnections',
   'serverTransactions',
   'clientTransactions',
   'pendingInvites',

@@ -1,69 +1,32 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type RunningEngine, runEngine } from '../../src/sip-engine/engine-process.ts';
-import { defaultStreamLimits, type StreamLimits } from '../../src/sip-engine/transport.ts';
+import { runEngine } from '../../src/sip-engine/engine-process.ts';
 import type { ListenAddress } from '../../src/sip-engine/transport-layer.ts';
-import { request } from '../support/engine-harness.ts';
+import { closed, EngineSockets, optionsRequest as options, portOf, read } from '../support/engine-sockets.ts';
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
-
-async function engine(listen: ListenAddress[], streams: Partial<StreamLimits> = {}): Promise<RunningEngine> {
-  const running = await runEngine({ listen, limits: { streams: { ...defaultStreamLimits, ...streams } } });
-  closing.push(() => running.close());
-  return running;
-}
-
-const portOf = (running: RunningEngine, at = 0): number => Number(/:(\d+)$/.exec(running.hostports[at]!)![1]);
-
-async function dial(port: number, host = '127.0.0.1'): Promise<Socket> {
-  const socket = connect({ host, port });
-  socket.on('error', () => {});
-  closing.push(() => socket.destroy());
-  await once(socket, 'connect');
-  return socket;
-}
-
-/** What the socket reads until it matches, or until the end. */
-async function read(socket: Socket, until: RegExp): Promise<string> {
-  let text = '';
-  for await (const [chunk] of chunks(socket)) {
-    text += chunk;
-    if (until.test(text)) return text;
-  }
-  return text;
-}
-
-async function* chunks(socket: Socket): AsyncGenerator<[Buffer]> {
-  const closed = once(socket, 'close').then(() => undefined);
-  for (;;) {
-    const next = (await Promise.race([once(socket, 'data'), closed])) as [Buffer] | undefined;
-    if (next === undefined) return;
-    yield next;
-  }
-}
+const sockets = new EngineSockets();
+afterEach(() => sockets.close());
 
 async function udp(type: 'udp4' | 'udp6', address: string): Promise<UdpSocket> {
   const socket = createSocket(type);
-  closing.push(() => socket.close());
+  let open = true;
+  socket.on('close', () => {
+    open = false;
+  });
+  sockets.onClose(() => open && socket.close());
   socket.bind(0, address);
   await once(socket, 'listening');
   return socket;
 }
-
-const options = (transport: string, sentBy: string, branch = 'z9hG4bKo'): string =>
-  request({ method: 'OPTIONS', transport, sentBy, viaParams: ';rport', branch });
 
 describe('UDP', () => {
   it.each([
     ['udp4', '127.0.0.1', '127.0.0.1'],
     ['udp6', '::1', '[::1]'],
   ] as const)('%s: answers to the source', async (type, host, written) => {
-    const running = await engine([{ transport: 'udp', host, port: 0 }]);
+    const running = await sockets.engine([{ transport: 'udp', host, port: 0 }]);
     expect(running.hostports).toEqual([`udp/${written}:${portOf(running)}`]);
     const socket = await udp(type, host);
     const answer = once(socket, 'message');
@@ -74,7 +37,7 @@ describe('UDP', () => {
   });
 
   it('ignores keep-alives and survives what is not SIP', async () => {
-    const running = await engine([{ transport: 'udp', host: '127.0.0.1', port: 0 }]);
+    const running = await sockets.engine([{ transport: 'udp', host: '127.0.0.1', port: 0 }]);
     const socket = await udp('udp4', '127.0.0.1');
     const answer = once(socket, 'message');
     for (const text of ['\r\n\r\n', '\0\0\0\0', 'hello', '\r\n', ''])
@@ -95,7 +58,6 @@ describe('UDP', () => {
     const free = await udp('udp4', '127.0.0.1');
     const first = free.address().port;
     await new Promise<void>((resolve) => free.close(() => resolve()));
-    closing.pop();
     const listen: ListenAddress[] = [
       { transport: 'udp', host: '127.0.0.1', port: first },
       { transport: 'udp', host: '127.0.0.1', port },
@@ -103,7 +65,7 @@ describe('UDP', () => {
     await expect(runEngine({ listen })).rejects.toThrow(
       `SIP cannot listen on udp/127.0.0.1:${port}: the address is in use by another process`,
     );
-    await engine([{ transport: 'udp', host: '127.0.0.1', port: first }]);
+    await sockets.engine([{ transport: 'udp', host: '127.0.0.1', port: first }]);
   });
 });
 
@@ -114,8 +76,8 @@ describe('TCP', () => {
     ['127.0.0.1', '127.0.0.1'],
     ['::1', '[::1]'],
   ])('%s: answers on the connection, however the request was split', async (host, written) => {
-    const running = await engine([{ transport: 'tcp', host, port: 0 }]);
-    const socket = await dial(portOf(running), host);
+    const running = await sockets.engine([{ transport: 'tcp', host, port: 0 }]);
+    const socket = await sockets.dial(portOf(running), host);
     const answers = read(socket, /z9hG4bK2[\s\S]*\r\n\r\n/);
     const text = options('TCP', written, 'z9hG4bK1') + options('TCP', written, 'z9hG4bK2');
     for (let at = 0; at < text.length; at += 97) socket.write(text.slice(at, at + 97));
@@ -123,48 +85,77 @@ describe('TCP', () => {
   });
 
   it('answers the keep-alive CRLFCRLF with CRLF', async () => {
-    const socket = await dial(portOf(await engine(listen)));
+    const socket = await sockets.dial(portOf(await sockets.engine(listen)));
     socket.write('\r\n\r\n');
     expect(await read(socket, /\r\n/)).toBe('\r\n');
   });
 
   it('closes a connection whose messages cannot be found any more, after the answer', async () => {
-    const socket = await dial(portOf(await engine(listen)));
+    const socket = await sockets.dial(portOf(await sockets.engine(listen)));
     socket.write(options('TCP', '127.0.0.1').replace(/Content-Length.*\r\n/, ''));
     expect(await read(socket, /never/)).toMatch(/^SIP\/2.0 400 /);
   });
 
-  it('closes connections above the caps', async () => {
-    for (const limits of [{ maxConnections: 1 }, { maxConnectionsPerSource: 1 }]) {
-      const running = await engine(listen, limits);
-      const first = await dial(portOf(running));
-      const second = await dial(portOf(running));
-      await once(second, 'close');
-      first.write('\r\n\r\n');
-      expect(await read(first, /\r\n/)).toBe('\r\n');
-      expect(running.core.stats).toMatchObject({ connections: 1, connectionsRefused: 1 });
+  it.each([
+    ['new', { maxNewConnectionsPerSource: 1 }, ''],
+    ['proven', { maxConnectionsPerSource: 1 }, '\r\n\r\n'],
+  ])('gives a source no more %s connections than it may have', async (_, limits, said) => {
+    const running = await sockets.engine(listen, limits);
+    const first = await sockets.dial(portOf(running));
+    if (said !== '') {
+      first.write(said);
+      await read(first, /\r\n/);
     }
+    const second = await sockets.dial(portOf(running));
+    second.write(said);
+    await closed(second);
+    first.write('\r\n\r\n');
+    expect(await read(first, /\r\n/)).toBe('\r\n');
+    expect(running.core.stats).toMatchObject({ connections: 1, newConnections: 0, connectionsRefused: 1 });
+  });
+
+  it('a source whose connections are silent keeps nobody else out', async () => {
+    const both: ListenAddress[] = [...listen, { transport: 'tcp', host: '::1', port: 0 }];
+    const running = await sockets.engine(both, { maxNewConnections: 5 });
+    for (let count = 0; count < 20; count++) await sockets.dial(portOf(running));
+    const honest = await sockets.dial(portOf(running, 1), '::1');
+    honest.write(options('TCP', '[::1]'));
+    expect(await read(honest, /\r\n\r\n/)).toMatch(/^SIP\/2.0 503 /);
+    await expect
+      .poll(() => running.core.stats)
+      .toMatchObject({ connections: 5, newConnections: 4, connectionsCut: 16, connectionsRefused: 0 });
   });
 
   it('closes a connection of a banned source', async () => {
-    const running = await engine(listen);
+    const running = await sockets.engine(listen);
     running.core.bans.add('127.0.0.1', 60_000);
-    await once(await dial(portOf(running)), 'close');
+    await closed(await sockets.dial(portOf(running)));
     expect(running.core.stats.connectionsRefused).toBe(1);
   });
 
   it('cuts a connection that never completes its first message, even while bytes trickle in', async () => {
-    const running = await engine(listen, { firstMessageMs: 200, idleMs: 60_000 });
-    const socket = await dial(portOf(running));
+    const running = await sockets.engine(listen, { firstMessageMs: 200, idleMs: 60_000 });
+    const socket = await sockets.dial(portOf(running));
     const trickle = setInterval(() => socket.write('X'), 20);
-    await once(socket, 'close');
+    await closed(socket);
+    clearInterval(trickle);
+    await expect.poll(() => running.core.stats).toMatchObject({ connections: 0, connectionsCut: 1 });
+  });
+
+  it('cuts a connection that never completes a later message', async () => {
+    const running = await sockets.engine(listen, { messageMs: 200, idleMs: 60_000, firstMessageMs: 60_000 });
+    const socket = await sockets.dial(portOf(running));
+    socket.write('\r\n\r\n');
+    await read(socket, /\r\n/);
+    const trickle = setInterval(() => socket.write('X'), 20);
+    await closed(socket);
     clearInterval(trickle);
     await expect.poll(() => running.core.stats).toMatchObject({ connections: 0, connectionsCut: 1 });
   });
 
   it('cuts an idle connection', async () => {
-    const running = await engine(listen, { idleMs: 100 });
-    const socket = await dial(portOf(running));
+    const running = await sockets.engine(listen, { idleMs: 100 });
+    const socket = await sockets.dial(portOf(running));
     socket.write('\r\n\r\n');
     expect(await read(socket, /never/)).toBe('\r\n');
     await expect.poll(() => running.core.stats.connectionsCut).toBe(1);
@@ -173,7 +164,7 @@ describe('TCP', () => {
   it('an address in use is told by its name', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
-    closing.push(() => server.close());
+    sockets.onClose(() => server.close());
     const { port } = server.address() as { port: number };
     await expect(runEngine({ listen: [{ transport: 'tcp', host: '127.0.0.1', port }] })).rejects.toThrow(
       `SIP cannot listen on tcp/127.0.0.1:${port}: the address is in use by another process`,
@@ -181,12 +172,12 @@ describe('TCP', () => {
   });
 
   it('close ends open connections', async () => {
-    const running = await engine(listen);
-    const socket = await dial(portOf(running));
+    const running = await sockets.engine(listen);
+    const socket = await sockets.dial(portOf(running));
     socket.write('\r\n\r\n');
     await read(socket, /\r\n/);
-    const closed = once(socket, 'close');
+    const ended = closed(socket);
     await running.close();
-    await closed;
+    await ended;
   });
 });

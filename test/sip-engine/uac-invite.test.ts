@@ -58,7 +58,7 @@ describe('an INVITE of the application', () => {
     ['a Call-ID with a bar', { headers: 'Call-ID: a|b\r\n' }, expect.stringMatching(/^invalid/)],
     [
       'a transport that we do not have',
-      { uri: 'sips:x@198.51.100.7' },
+      { uri: 'sip:x@198.51.100.7;transport=sctp' },
       expect.stringContaining('Error creating'),
     ],
   ])('is refused for %s', (_, options, why) => {

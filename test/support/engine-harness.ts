@@ -4,15 +4,17 @@ import { createEngineCore, type EngineCore } from '../../src/sip-engine/core.ts'
 import { DrachtioSession } from '../../src/sip-engine/drachtio-session.ts';
 import { FrameReader } from '../../src/sip-engine/drachtio-wire.ts';
 import { header, parseMessage, type SipMessage, SipParseError } from '../../src/sip-engine/message.ts';
+import type { PeerCertificate } from '../../src/sip-engine/peer-certificate.ts';
 import { DnsResolver, type Listening } from '../../src/sip-engine/resolve.ts';
 import { newStats } from '../../src/sip-engine/stats.ts';
-import type { Endpoint, Flow, TransportName } from '../../src/sip-engine/transport.ts';
+import type { Endpoint, Flow, Hop, TransportName } from '../../src/sip-engine/transport.ts';
 import { FakeEngineClock } from './engine-clock.ts';
 import { FakeDns } from './fake-dns.ts';
 
 const listening: Listening = new Map([
   ['udp', new Set([4])],
   ['tcp', new Set([4])],
+  ['tls', new Set([4])],
 ]);
 
 /** The engine's core between a recorded network and a recorded application: no sockets, no real time. */
@@ -23,8 +25,9 @@ export class EngineHarness {
   readonly dns = new FakeDns();
   /** Whatever the engine opens by itself fails. */
   unreachable = false;
-  /** Flows that the engine opened by itself. */
+  /** Flows that the engine opened by itself, and where to. */
   readonly opened: RecorderFlow[] = [];
+  readonly hops: Hop[] = [];
 
   constructor(limits: Partial<EngineLimits> = {}) {
     const stats = newStats();
@@ -43,6 +46,7 @@ export class EngineHarness {
         const flow = new RecorderFlow({ address: hop.address, port: hop.port }, hop.transport);
         flow.broken = this.unreachable;
         this.opened.push(flow);
+        this.hops.push(hop);
         return flow;
       },
     });
@@ -82,6 +86,9 @@ export class RecorderFlow implements Flow {
   open = true;
   /** The next `send` fails. */
   broken = false;
+  certificate: PeerCertificate | undefined;
+  /** Ports that the peer wants our requests by this connection for. */
+  readonly aliases: number[] = [];
   readonly raw: string[] = [];
   readonly remote: Endpoint;
   readonly transport: TransportName;
@@ -90,6 +97,10 @@ export class RecorderFlow implements Flow {
     this.remote = remote;
     this.transport = transport;
     this.reliable = transport !== 'udp';
+  }
+
+  acceptAlias(port: number): void {
+    this.aliases.push(port);
   }
 
   send(bytes: Buffer, failed?: (error: Error) => void): void {

@@ -1,0 +1,78 @@
+import { networkOf } from './source-network.ts';
+
+/** A connection that somebody opened to us, or we to somebody. */
+export interface TabledConnection {
+  /** Numeric address of the other end. */
+  readonly address: string;
+  /** Whether a call depends on it. */
+  inUse(): boolean;
+  /** Closes it at once. */
+  cut(): void;
+}
+
+/**
+ * Connections under two caps: those of one source, and all. A source at its cap gets no more. When all places are taken,
+ * the source that holds most connections without a call loses the one that was silent for longest, so that a flood from
+ * some addresses keeps nobody else out.
+ */
+export class ConnectionTable {
+  readonly #max: number;
+  readonly #maxPerSource: number;
+  /** The one that was silent for longest first. */
+  readonly #connections = new Set<TabledConnection>();
+  readonly #bySource = new Map<string, number>();
+
+  constructor(max: number, maxPerSource: number) {
+    this.#max = max;
+    this.#maxPerSource = maxPerSource;
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  has(connection: TabledConnection): boolean {
+    return this.#connections.has(connection);
+  }
+
+  /** @returns whether there is a place for it, perhaps one that another has lost */
+  add(connection: TabledConnection): boolean {
+    const source = networkOf(connection.address);
+    const held = this.#bySource.get(source) ?? 0;
+    if (held >= this.#maxPerSource) return false;
+    if (this.#connections.size >= this.#max && !this.#makeRoom()) return false;
+    this.#connections.add(connection);
+    this.#bySource.set(source, (this.#bySource.get(source) ?? 0) + 1);
+    return true;
+  }
+
+  /** Something came by it. */
+  touch(connection: TabledConnection): void {
+    if (this.#connections.delete(connection)) this.#connections.add(connection);
+  }
+
+  delete(connection: TabledConnection): void {
+    if (!this.#connections.delete(connection)) return;
+    const source = networkOf(connection.address);
+    const left = (this.#bySource.get(source) ?? 1) - 1;
+    if (left === 0) this.#bySource.delete(source);
+    else this.#bySource.set(source, left);
+  }
+
+  #makeRoom(): boolean {
+    const bySource = new Map<string, { count: number; oldest: TabledConnection }>();
+    let most: { count: number; oldest: TabledConnection } | undefined;
+    for (const connection of this.#connections) {
+      if (connection.inUse()) continue;
+      const source = networkOf(connection.address);
+      const held = bySource.get(source) ?? { count: 0, oldest: connection };
+      held.count += 1;
+      bySource.set(source, held);
+      if (most === undefined || held.count > most.count) most = held;
+    }
+    if (most === undefined) return false;
+    this.delete(most.oldest);
+    most.oldest.cut();
+    return true;
+  }
+}
