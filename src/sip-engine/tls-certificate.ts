@@ -94,12 +94,11 @@ export class TlsCertificate {
   async #read(): Promise<void> {
     do {
       this.#again = false;
-      try {
-        this.#take(await readTlsMaterial(this.#settings));
-      } catch (error) {
-        this.#refuse((error as Error).message);
-      }
-    } while (this.#again && !this.#closed);
+      const found = await readTlsMaterial(this.#settings).catch((error: Error) => error);
+      if (this.#closed) return;
+      if (found instanceof Error) this.#refuse(found.message);
+      else this.#take(found);
+    } while (this.#again);
   }
 
   #take(material: TlsMaterial): void {
