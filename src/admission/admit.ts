@@ -70,9 +70,17 @@ export function checkGateway(gateway: GatewayState, uri: CalledFacts['uri']): Re
 }
 
 /** Row 2. The method is checked by the routing: each method that is refused has a listener of its own. */
-export function checkRequest({ require, supported, contentType, bodyBytes }: RequestFacts): Refused | null {
+export function checkRequest(request: RequestFacts): Refused | null {
+  return checkRequire(request) ?? checkBody(request);
+}
+
+/** RFC 3261 §8.2.2.3, for every request but ACK and CANCEL. */
+export function checkRequire({ require, supported }: RequestFacts): Refused | null {
   const unsupported = require.filter((tag) => !supported.includes(tag.toLowerCase()));
-  if (unsupported.length > 0) return refused('extension_required', { unsupported });
+  return unsupported.length > 0 ? refused('extension_required', { unsupported }) : null;
+}
+
+function checkBody({ contentType, bodyBytes }: RequestFacts): Refused | null {
   const type = contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (bodyBytes > 0 && type !== 'application/sdp' && !type.startsWith('multipart/')) {
     return refused('content_type_unsupported', { detail: type.slice(0, 80) || 'no Content-Type' });

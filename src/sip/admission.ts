@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
-import { admitInvite, identifyCaller } from '../admission/admit.ts';
+import { admitInvite, checkRequire, identifyCaller } from '../admission/admit.ts';
 import { Allowlist } from '../admission/allowlist.ts';
 import { Bans, isScanner } from '../admission/bans.ts';
 import { type CalledUri, type OwnHosts, parseCalledUri } from '../admission/called-uri.ts';
@@ -111,10 +111,13 @@ export class Admission {
   }
 
   /** An OPTIONS: nobody has to be known for it, but scanners count, and the banned hear nothing of us. */
-  admitOptions(request: SipRequest): Refusal | undefined {
+  admitOptions(request: SipRequest): RefusedRequest | undefined {
     const unavailable = this.#parts.unavailable();
-    if (this.#banned(request, this.#caller(request))) return new Refusal('banned');
-    return unavailable && new Refusal(unavailable);
+    const caller = this.#caller(request);
+    if (this.#banned(request, caller)) return { refusal: new Refusal('banned'), headers: {} };
+    if (unavailable) return { refusal: new Refusal(unavailable), headers: {} };
+    const fault = checkRequire(requestFacts(request));
+    return fault === null ? undefined : this.#refused(fault, caller);
   }
 
   /** Rows 1 to 10. A stranger is sent away before any session is looked up. */

@@ -9,8 +9,8 @@ const capabilities = { Allow: ALLOW, Accept: ACCEPT, Supported: SUPPORTED.join('
  * move on (decisions §3). An OPTIONS says nothing about any session, whomever it comes from.
  */
 export function answerOptions(context: SipContext, request: SipRequest, response: SipResponse): void {
-  const refusal = context.admission.admitOptions(request);
-  if (refusal) refuse(context, request, response, refusal);
+  const refused = context.admission.admitOptions(request);
+  if (refused) refuse(context, request, response, refused.refusal, refused.headers);
   else response.send(200, { headers: capabilities });
 }
 

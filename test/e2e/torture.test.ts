@@ -1,12 +1,11 @@
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import Srf from 'drachtio-srf';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { type Engine, startEngine } from '../../src/sip-engine/engine.ts';
 import type { EngineStats } from '../../src/sip-engine/stats.ts';
 import { type Outcome, rfc4475, rfc5118, type TortureRow } from '../sip-engine/torture-table.ts';
 import { fixture } from '../sip-engine/verdict.ts';
+import { type BytePeer, messagesOf, openTcpPeer, openUdpPeer } from '../support/byte-peer.ts';
 import { bodyOf, headerIn } from '../support/sip-caller.ts';
 
 /** An application that takes everything and answers INVITE with 486, the rest with 200. */
@@ -53,56 +52,6 @@ interface SrfApi
   disconnect(): void;
 }
 
-/** A peer that sends bytes and notes what comes back. */
-interface Peer {
-  readonly answers: string[];
-  /** Only of a stream: the engine has ended it. */
-  readonly ended: boolean;
-  send(bytes: Buffer): void;
-  close(): void;
-}
-
-/**
- * Whoever names a host in its Via and no rport gets the answer at port 5060 of the address that it came from, so this peer
- * is there, at an address that nobody else uses.
- */
-async function udpPeer(host: string, port: number): Promise<Peer> {
-  const socket = createSocket(host === '::1' ? 'udp6' : 'udp4');
-  const answers: string[] = [];
-  socket.on('message', (bytes) => answers.push(bytes.toString('latin1')));
-  if (host === '::1') socket.bind(0, '::1');
-  else socket.bind(5060, `127.${random(1, 254)}.${random(0, 254)}.${random(1, 254)}`);
-  await once(socket, 'listening');
-  return {
-    answers,
-    ended: false,
-    send: (bytes) => socket.send(bytes, port, host),
-    close: () => socket.close(),
-  };
-}
-
-async function tcpPeer(host: string, port: number): Promise<Peer> {
-  const socket = connect(port, host);
-  await once(socket, 'connect');
-  const answers: string[] = [];
-  let ended = false;
-  socket.on('data', (bytes) => answers.push(bytes.toString('latin1')));
-  socket.on('end', () => {
-    ended = true;
-  });
-  socket.on('error', () => {});
-  return {
-    answers,
-    get ended() {
-      return ended;
-    },
-    send: (bytes) => void socket.write(bytes),
-    close: () => socket.destroy(),
-  };
-}
-
-const random = (from: number, to: number): number => from + Math.floor(Math.random() * (to - from + 1));
-
 /** A running engine with its application, and what tells its transactions apart so far. */
 interface Scene {
   engine: Engine;
@@ -116,7 +65,7 @@ interface Scene {
  */
 describe.each(['udp', 'tcp'] as const)('torture messages over %s', (transport) => {
   const scenes: Record<string, Scene[]> = { '127.0.0.1': [], '::1': [] };
-  let peer: Peer | undefined;
+  let peer: BytePeer | undefined;
   afterEach(() => peer?.close());
   afterAll(async () => {
     for (const { engine, app } of Object.values(scenes).flat()) {
@@ -142,9 +91,9 @@ describe.each(['udp', 'tcp'] as const)('torture messages over %s', (transport) =
     return scene;
   }
 
-  async function openPeer(host: string, { hostports }: Engine): Promise<Peer> {
+  async function openPeer(host: string, { hostports }: Engine): Promise<BytePeer> {
     const port = Number(hostports[0]!.split(':').at(-1));
-    peer = await (transport === 'udp' ? udpPeer : tcpPeer)(host, port);
+    peer = await (transport === 'udp' ? openUdpPeer : openTcpPeer)(host, port);
     return peer;
   }
 
@@ -187,10 +136,8 @@ describe.each(['udp', 'tcp'] as const)('torture messages over %s', (transport) =
 });
 
 /** Of the final answers with that Call-ID, or of all. */
-const statuses = ({ answers }: Peer, callId = ''): string[] =>
-  answers
-    .join('')
-    .split(/(?=SIP\/2\.0 \d)/)
+const statuses = (peer: BytePeer, callId = ''): string[] =>
+  messagesOf(peer)
     .filter((answer) => answer.includes(callId))
     .map((answer) => answer.slice(8, 11))
     .filter((status) => status >= '200');
@@ -199,12 +146,12 @@ async function checkOutcome(
   outcome: Outcome,
   bytes: Buffer,
   { engine, app }: Scene,
-  peer: Peer,
+  peer: BytePeer,
   before: EngineStats,
 ): Promise<void> {
   if (outcome === 'stray' || outcome === 'unreadable') {
     await expect.poll(async () => (await engine.control.stats()).dropped).toBe(before.dropped + 1);
-    expect([app.taken, peer.answers]).toEqual([[], []]);
+    expect([app.taken, peer.received]).toEqual([[], []]);
     return;
   }
   const [text = ''] = bytes.toString('latin1').split(/(?<=\r\n\r\n)(?=\r\n)/);
