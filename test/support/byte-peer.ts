@@ -53,7 +53,7 @@ export async function openTcpPeer(host: string, port: number): Promise<BytePeer>
 }
 
 /** One of 127.1.0.1 to 127.254.254.254, at random. */
-export function anyLoopbackAddress(): string {
+function anyLoopbackAddress(): string {
   const random = (from: number): number => from + Math.floor(Math.random() * (255 - from));
   return `127.${random(1)}.${random(0)}.${random(1)}`;
 }
