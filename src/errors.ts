@@ -99,6 +99,7 @@ const endTable = {
   replaced: { cause: 16, text: 'a newer call of the same caller took over' },
   drained: { cause: 41, text: 'this gateway is shutting down' },
   engine_lost: { cause: 38, text: 'the SIP engine was lost' },
+  dial_failed: { cause: 31, text: 'the called party did not take the call' },
   error: { cause: 41, text: 'internal error' },
 } as const satisfies Record<string, EndRow>;
 
@@ -252,6 +253,18 @@ const apiErrorTable = {
   organization_not_found: { status: 404, type: 'invalid_request_error', message: 'No such organization.' },
   session_not_found: { status: 404, type: 'invalid_request_error', message: 'No such session.' },
   session_ended: { status: 409, type: 'invalid_request_error', message: 'The session has ended.' },
+  session_not_sip: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'The session was not routed to SIP, so that it has no calls.',
+  },
+  role_taken: { status: 409, type: 'invalid_request_error', message: 'The role is taken by another call.' },
+  concurrency_limit: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'The limit of concurrent calls of the organization is reached.',
+  },
+  dial_failed: { status: 502, type: 'api_error', message: 'The call was not answered.' },
   leg_not_found: {
     status: 404,
     type: 'invalid_request_error',
@@ -296,6 +309,16 @@ const apiErrorTable = {
     type: 'api_error',
     message: 'This gateway is shutting down. Try again in a moment.',
   },
+  overloaded: {
+    status: 503,
+    type: 'api_error',
+    message: 'This gateway is at its limit of calls. Try again in a moment.',
+  },
+  engine_unavailable: {
+    status: 503,
+    type: 'api_error',
+    message: 'The SIP engine of this gateway cannot be reached now. Try again in a moment.',
+  },
   store_unavailable: {
     status: 503,
     type: 'api_error',
@@ -307,18 +330,28 @@ const apiErrorTable = {
 export type ApiErrorCode = keyof typeof apiErrorTable;
 export const apiErrors: Readonly<Record<ApiErrorCode, ApiErrorRow>> = apiErrorTable;
 
+interface ApiErrorDetails {
+  message?: string;
+  param?: string;
+  retryAfter?: number;
+  facts?: Readonly<Record<string, string | number | null>>;
+}
+
 /** An error that the REST API answers in its envelope (contract §9); the table gives status, type and default words. */
 export class ApiError extends Error {
   readonly code: ApiErrorCode;
   readonly param: string | undefined;
   readonly retryAfter: number | undefined;
+  /** Further members of `error`, for what this case has to tell: the SIP status of a failed dial. */
+  readonly facts: Readonly<Record<string, string | number | null>>;
 
-  constructor(code: ApiErrorCode, details: { message?: string; param?: string; retryAfter?: number } = {}) {
+  constructor(code: ApiErrorCode, details: ApiErrorDetails = {}) {
     super(details.message ?? apiErrors[code].message);
     this.name = 'ApiError';
     this.code = code;
     this.param = details.param;
     this.retryAfter = details.retryAfter;
+    this.facts = details.facts ?? {};
   }
 }
 

@@ -2,6 +2,7 @@ import { RateLimits } from './api/rate-limits.ts';
 import { createApi } from './api/server.ts';
 import { createBridgeContext } from './bridge/bridge-context.ts';
 import { Bridges } from './bridge/bridges.ts';
+import { Dials } from './bridge/dials.ts';
 import { collectTraffic } from './bridge/traffic.ts';
 import { TrafficMeter } from './bridge/traffic-meter.ts';
 import { systemClock as clock } from './clock.ts';
@@ -18,6 +19,7 @@ import {
   carrierOptions,
   engineOptions,
   mediaOptions,
+  ownSipAddress,
   realmOf,
   remoteEngine,
   sipAddress,
@@ -201,6 +203,7 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
 async function openApi(base: Base, calls: Calls, { sip, engine }: Sip): Promise<string> {
   const { trunks, sessions, idempotencyKeys, bridges, webhooks } = calls;
   const { config, log, parts, metrics, store, refusals, state } = base;
+  const telephony = openTelephony(base, trunks, sip);
   const api = createApi({
     ...{ log, metrics, refusals, sessions, webhooks, idempotencyKeys },
     rateLimits: new RateLimits(config.api.rate_limit, clock),
@@ -212,7 +215,15 @@ async function openApi(base: Base, calls: Calls, { sip, engine }: Sip): Promise<
     view: viewSettings(config, await sharedSecret(store, 'stream_token'), clock),
     routingSettings: (id) => readRoutingSettings(store, trunks, id),
     organizations: new Organizations(store, () => trunks.reloadSoon()),
-    telephony: openTelephony(base, trunks, sip),
+    telephony,
+    dialing: {
+      dials: new Dials({ bridges, dialer: sip, now: () => clock.now(), most: config.limits.max_dials }),
+      outbound: telephony.outbound,
+      trunkOf: (id) => trunks.ofOrganization(id),
+      engineIsUp: () => sip.isUp,
+      isOwn: ownSipAddress(config, () => sip.hostports),
+      domain: config.sip.domains[0] as string,
+    },
     draining: () => state.draining,
     notReady: () => {
       const reasons: (string | undefined)[] = [unavailable(base, bridges)];

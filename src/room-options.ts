@@ -10,7 +10,9 @@ import type { MediaPoolOptions } from './media/media-pool.ts';
 import type { CaretakerOptions } from './sessions/caretaker.ts';
 import type { EnginePort } from './sip/sip-application.ts';
 import type { EngineOptions } from './sip-engine/engine.ts';
+import { ownAddresses } from './sip-engine/own-address.ts';
 import type { CarriersOptions } from './telephony/carriers.ts';
+import type { IsOwn } from './telephony/destination.ts';
 
 /** What each room takes from the configuration. */
 
@@ -80,6 +82,19 @@ export function sipAddress(config: Config, hostports: () => readonly string[]): 
     domain,
     realm: realmOf(config),
     gateway: () => `${isIPv6(host) ? `[${host}]` : host}:${port()}`,
+  };
+}
+
+/** Whether a SIP URI's host and port are ours: a domain of the sessions, or where the engine listens. */
+export function ownSipAddress({ sip }: Config, hostports: () => readonly string[]): IsOwn {
+  const domains = new Set(sip.domains.map((domain) => domain.toLowerCase()));
+  const listening = sip.listen.map((text) => text.replace(':', '/'));
+  return (host, port) => {
+    if (domains.has(host)) return true;
+    const address = host.replace(/^\[(.*)\]$/, '$1');
+    // As the engine says: at the advertised address, where there is one.
+    const isOwn = ownAddresses(...listening, ...hostports());
+    return (['udp', 'tcp'] as const).some((transport) => isOwn({ transport, address, port }));
   };
 }
 

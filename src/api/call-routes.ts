@@ -12,7 +12,7 @@ import { hangUpBody, sessionParams } from './session-schemas.ts';
 export interface CallRoutes {
   sessions: Sessions;
   /** The legs of a session that are up or being set up. */
-  legsOf: (id: SessionId) => readonly Pick<Leg, 'id' | 'role' | 'end' | 'record'>[];
+  legsOf: (id: SessionId) => readonly Pick<Leg, 'id' | 'role' | 'hangUp' | 'record'>[];
   /** Those, and the ones that have ended and whose records are not kept yet. */
   unrecordedLegsOf: (id: SessionId) => readonly Pick<Leg, 'record'>[];
 }
@@ -50,7 +50,7 @@ export function callRoutes(app: FastifyInstance, { sessions, legsOf, unrecordedL
       (leg) => (leg_id === undefined || leg.id === leg_id) && (role === undefined || leg.role === role),
     );
     if (leg_id !== undefined && legs.length === 0) throw new ApiError('leg_not_found', { param: 'leg_id' });
-    for (const leg of legs) leg.end('hangup');
+    for (const leg of legs) leg.hangUp();
     return list(
       `/v1/sessions/${id}/hangup`,
       legs.map((leg) => leg.record()),

@@ -27,10 +27,10 @@ const ISSUES_MOST = 10;
 export function sendError(request: FastifyRequest, reply: FastifyReply, error: ApiError): FastifyReply {
   const { status, type } = apiErrors[error.code];
   if (error.retryAfter !== undefined) reply.header('Retry-After', error.retryAfter);
-  const { code, message, param, retryAfter } = error;
-  return reply
-    .status(status)
-    .send({ error: { type, code, message, param, request_id: request.id, retry_after: retryAfter } });
+  const { code, message, param, retryAfter, facts } = error;
+  return reply.status(status).send({
+    error: { type, code, message, param, request_id: request.id, retry_after: retryAfter, ...facts },
+  });
 }
 
 function asApiError(error: FastifyError): ApiError {

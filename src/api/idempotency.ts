@@ -15,6 +15,7 @@ export function idempotentRoutes(app: FastifyInstance, keys: IdempotencyKeys): v
       organizationId: request.caller.organizationId,
       key: checkedKey(key),
       fingerprint: fingerprintOf(request),
+      leaseMs: request.routeOptions.config.answersWithinMs,
     });
     if (claim instanceof Claim) request.claim = claim;
     else return reply.status(claim.status).type('application/json; charset=utf-8').send(claim.body);

@@ -14,6 +14,9 @@ const errorAnswer = z
       param: z.string().optional(),
       request_id: z.string(),
       retry_after: z.number().optional(),
+      leg_id: z.string().optional().describe('Of a dial that failed'),
+      reason: z.string().optional().describe('Of a dial that failed: why its leg ended'),
+      sip_status: z.number().nullable().optional().describe('Of a dial that failed; null: none came'),
     }),
   })
   .describe('A refusal: branch on the HTTP status and error.code')

@@ -12,6 +12,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { ApiCaller, Scope } from '../telephony/api-keys.ts';
 import { type CallRoutes, callRoutes } from './call-routes.ts';
+import { type DialRoutes, dialRoutes } from './dial-routes.ts';
 import { errorHandler, sendError } from './envelope.ts';
 import { Guard, type GuardOptions } from './guard.ts';
 import { idempotentRoutes } from './idempotency.ts';
@@ -36,6 +37,8 @@ declare module 'fastify' {
     scope?: Scope;
     /** Takes an `Idempotency-Key`. */
     idempotent?: boolean;
+    /** How long a request may take, where that is longer than usual; its key is held for so long. */
+    answersWithinMs?: number;
     /** Counts against `api.rate_limit.session_creates_per_minute` too. */
     createsSession?: boolean;
   }
@@ -44,6 +47,7 @@ declare module 'fastify' {
 export interface ApiOptions
   extends SessionRoutes,
     CallRoutes,
+    DialRoutes,
     TelephonyRoutes,
     WebhookRoutes,
     GuardOptions,
@@ -116,6 +120,7 @@ function organizationRoutes(scope: FastifyInstance, guard: Guard, options: ApiOp
   idempotentRoutes(scope, options.idempotencyKeys);
   sessionRoutes(scope, options);
   callRoutes(scope, options);
+  dialRoutes(scope, options);
   telephonyRoutes(scope, options);
   webhookRoutes(scope, options);
 }

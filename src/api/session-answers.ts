@@ -13,6 +13,9 @@ const callExample = {
   session_id: id,
   status: 'ended',
   role: 'customer',
+  direction: 'inbound',
+  progress: null,
+  sip_status: null,
   sip_call_id: '7d1c5a2e@192.0.2.10',
   from: 'sip:alice@example.com',
   to: `sip:${id}@sip.kallglot.com`,
@@ -112,10 +115,16 @@ const call = z.object({
   session_id: z.string(),
   status: z.enum(['setting_up', 'up', 'ended']),
   role: z.enum(['customer', 'agent']),
+  direction: z.enum(['inbound', 'outbound']),
+  progress: z.enum(['dialing', 'ringing']).nullable().describe('Of an outbound leg that is not answered yet'),
+  sip_status: z
+    .int()
+    .nullable()
+    .describe('Of an outbound leg: the last status that its INVITE got; 408: it was not answered in time'),
   sip_call_id: z.string(),
   from: z.string(),
   to: z.string(),
-  source_address: z.string(),
+  source_address: z.string().describe('Of an outbound leg: where it was answered from, empty before'),
   transport: z.string(),
   codec: z.string().nullable(),
   started_at: time,
@@ -135,6 +144,17 @@ const call = z.object({
     mos: z.number().nullable(),
   }),
 });
+
+const dialedExample = {
+  ...callExample,
+  ...{ id: 'leg_01JQZX5B2C3D4E5F6G7H8J9KAB', status: 'setting_up', role: 'agent', direction: 'outbound' },
+  ...{ progress: 'dialing', sip_call_id: '5d8f2c1e-7a3b-4e6f-9c0d-1b2a3c4d5e6f' },
+  ...{ from: 'sip:+14155550100@sip.kallglot.com', to: 'sip:agent@pbx.example.com', source_address: '' },
+  ...{ codec: null, answered_at: null, ended_at: null, reason: null, setup_ms: null, duration_seconds: 0 },
+  quality: { ...callExample.quality, packets_received: 0, packets_sent: 0, packets_lost: 0, jitter_ms: 0 },
+};
+
+export const callAnswer = call.meta({ examples: [dialedExample] });
 
 export const callsAnswer = z
   .object({

@@ -27,7 +27,7 @@ const headerValue = z
   .string()
   .max(1000)
   .regex(/^[\t\x20-\x7e]*$/, 'must be printable ASCII');
-const extraHeaders = z
+export const extraHeaders = z
   .record(z.string().regex(/^X-[A-Za-z0-9-]{1,60}$/i, 'must be the name of an X- header'), headerValue)
   .refine((headers) => Object.keys(headers).length <= 20, 'must be 20 headers at most');
 

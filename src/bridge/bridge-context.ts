@@ -39,11 +39,18 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
     hasEnded: async ({ id }) => (await sessions.find(id))?.status === 'ended',
     sessionStarted: (session, at) => apply(session, { type: 'started', at }),
     sessionCompleted: (session, at) => apply(session, { type: 'ended', at, reason: 'completed' }),
+    legRinging: (leg) => {
+      const at = clock.now();
+      const record = leg.record();
+      void changes.keep(leg.session.id, 'ringing', () => sessions.ringing(leg.describe(), record, at));
+      log.info({ session: leg.session.id, leg: leg.id, sip_status: record.sip_status }, 'callee rings');
+    },
     legAnswered: (leg) => {
       const at = clock.now();
       const record = leg.record();
       void changes.keep(leg.session.id, 'connected', () => sessions.connected(leg.describe(), record, at));
-      metrics.setup_seconds.observe((clock.now() - leg.facts.startedAt) / 1000);
+      // How long a callee takes to answer says nothing of us.
+      if (record.direction === 'inbound') metrics.setup_seconds.observe((at - leg.facts.startedAt) / 1000);
       log.info(
         { session: leg.session.id, leg: leg.id, role: leg.role, call_id: leg.facts.callId },
         'call answered',
@@ -58,6 +65,7 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
       );
       await changes.keep(leg.session.id, 'record', () => sessions.record(record, leg.describe()));
     },
+    written: (id) => changes.written(id),
     linkClosed: (link, stats, failure) => {
       meter.addLink(link, stats);
       if (failure) metrics.pipeline_failures_total.inc({ kind: failure });

@@ -1,11 +1,12 @@
 import { Refusal } from '../errors.ts';
+import type { SessionId } from '../ids.ts';
 import type { MediaEvent, MediaPool, MediaPort, MediaStats } from '../media/media-port.ts';
 import type { LinkEvent, LinkStats, PipelineLink, PipelineLinks } from '../pipeline/pipeline-link.ts';
 import { type Role, rolesOf } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
 import type { CallRecord } from '../telemetry/call-record.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Leg, MediaWishes } from './leg.ts';
+import type { CallFacts, Leg, MediaWishes } from './leg.ts';
 
 /** What a bridge asks of the rest of the gateway; the same for all bridges. */
 export interface BridgeContext {
@@ -20,8 +21,12 @@ export interface BridgeContext {
   sessionStarted: (session: Session, at: number) => void;
   /** Nobody is left and nobody came back in time; `lastLeftAt` is when the last leg left. */
   sessionCompleted: (session: Session, lastLeftAt: number) => void;
+  /** The callee of a call that we place rings, or has sent another provisional answer. */
+  legRinging: (leg: Leg) => void;
   legAnswered: (leg: Leg) => void;
   keepRecord: (leg: Leg, record: CallRecord, stats: MediaStats | undefined) => Promise<void>;
+  /** Resolves when what was to be kept of a session so far is kept. */
+  written: (id: SessionId) => Promise<void>;
   linkClosed: (link: PipelineLink, stats: LinkStats, failure: 'unavailable' | 'lost' | undefined) => void;
   /** The leg holds its role and its place no longer. */
   legGone: (leg: Leg) => void;
@@ -119,8 +124,12 @@ export class Bridge {
     return this.#linkOpen;
   }
 
+  legRinging(leg: Leg): void {
+    this.#context.legRinging(leg);
+  }
+
   legUp(leg: Leg, port: MediaPort): void {
-    this.#callers.set(leg.role, `${leg.facts.sourceAddress} ${leg.facts.from}`);
+    this.#callers.set(leg.role, partyOf(leg.facts));
     this.#link?.attach(leg.role, port);
     this.#link?.setHeld(leg.role, leg.held);
     this.#context.legAnswered(leg);
@@ -155,6 +164,10 @@ export class Bridge {
 
   keepRecord(leg: Leg, record: CallRecord, stats: MediaStats | undefined): Promise<void> {
     return this.#context.keepRecord(leg, record, stats);
+  }
+
+  written(): Promise<void> {
+    return this.#context.written(this.session.id);
   }
 
   closing(work: Promise<unknown> | undefined): void {
@@ -239,3 +252,7 @@ export class Bridge {
     else over();
   }
 }
+
+/** Who is at the other end: address and URI, so that a party is known again when it calls or calls back. */
+export const partyOf = ({ direction, sourceAddress, from, to }: CallFacts): string =>
+  `${sourceAddress} ${direction === 'inbound' ? from : to}`;

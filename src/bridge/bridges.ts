@@ -2,7 +2,7 @@ import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import { type Role, rolesOf } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
-import { Bridge, type BridgeContext } from './bridge.ts';
+import { Bridge, type BridgeContext, partyOf } from './bridge.ts';
 import { type CallFacts, Leg } from './leg.ts';
 
 /** What a call asks for when it reserves its place (rows 11 and 12). */
@@ -96,8 +96,7 @@ export class Bridges {
   reserve({ session, role: wanted, facts, concurrencyLimit }: Reservation): Leg {
     if (this.#draining) throw new Refusal('draining');
     const bridge = this.#bridges.get(session.id) ?? new Bridge(session, this.#context);
-    const caller = `${facts.sourceAddress} ${facts.from}`;
-    const role = chooseRole(bridge, wanted, caller);
+    const role = chooseRole(bridge, wanted, partyOf(facts));
     const old = bridge.legOf(role);
     this.#assertRoom(session.organizationId, concurrencyLimit, old ? 1 : 0);
     const leg = new Leg(bridge, role, facts);

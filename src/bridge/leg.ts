@@ -1,4 +1,4 @@
-import { type EndReason, ends, Refusal, reasonOfEnd } from '../errors.ts';
+import { type EndReason, reasonOfEnd } from '../errors.ts';
 import { type LegId, newLegId } from '../ids.ts';
 import type { MediaEvent, MediaPort, MediaSettings, MediaStats } from '../media/media-port.ts';
 import type { Role } from '../roles.ts';
@@ -6,6 +6,8 @@ import type { LegFacts } from '../sessions/leg-view.ts';
 import type { Session } from '../sessions/session.ts';
 import type { OpenCallRecord } from '../telemetry/call-record.ts';
 import type { Bridge } from './bridge.ts';
+import { Ended } from './ended.ts';
+import { legRecord } from './leg-record.ts';
 
 /** What a leg needs of the SIP dialog that carries it; implemented by `sip/`. */
 export interface SipLeg {
@@ -13,16 +15,24 @@ export interface SipLeg {
   bye(reason: string): Promise<void>;
 }
 
-/** What is known of a call when it is admitted; goes into its record. */
+/** An INVITE of ours that is on its way; implemented by `sip/`. */
+export interface PlacedCall {
+  /** Takes it back. Resolves when the INVITE has its final answer, or when that is given up; never rejects. */
+  cancel(): Promise<void>;
+}
+
+/** What is known of a call when it is admitted, or placed; goes into its record. */
 export interface CallFacts {
+  direction: 'inbound' | 'outbound';
   callId: string;
   from: string;
   to: string;
+  /** Empty for a call that we place, until the callee answers in any way. */
   sourceAddress: string;
   transport: string;
   /** Wall clock of the INVITE, ms. */
   startedAt: number;
-  /** Its `X-` headers. */
+  /** The INVITE's `X-` headers. */
   headers: Readonly<Record<string, string>>;
 }
 
@@ -44,17 +54,22 @@ const DEAF_MS = 3000;
 type State = 'setting_up' | 'up' | 'ended';
 
 /**
- * One call of a session. It exists from the moment its role is reserved, and has one way out, `end`, whatever comes
- * first: a hang-up, a CANCEL, a lost pipeline, the end of its session.
+ * One call of a session, that came to us or that we place. It exists from the moment its role is reserved, and has one
+ * way out, `end`, whatever comes first: a hang-up, a CANCEL, a lost pipeline, the end of its session.
  */
 export class Leg {
   readonly id: LegId = newLegId();
   readonly role: Role;
-  readonly facts: CallFacts;
+  #facts: CallFacts;
   readonly #bridge: Bridge;
   readonly #abort = new AbortController();
   #state: State = 'setting_up';
   #sip: SipLeg | undefined;
+  #placed: PlacedCall | undefined;
+  #sipStatus: number | null = null;
+  /** That it is being dialed is being written down; no record of it is kept before that is done. */
+  #announced: Promise<unknown> = Promise.resolve();
+  #recorded: Promise<void> | undefined;
   #port: MediaPort | undefined;
   #codec = '';
   #held = false;
@@ -67,12 +82,16 @@ export class Leg {
   constructor(bridge: Bridge, role: Role, facts: CallFacts) {
     this.#bridge = bridge;
     this.role = role;
-    this.facts = facts;
+    this.#facts = facts;
+  }
+
+  get facts(): CallFacts {
+    return this.#facts;
   }
 
   /** The leg as events and the API tell of it. */
   describe(): LegFacts {
-    const { callId, from, to, sourceAddress, transport, headers } = this.facts;
+    const { direction, callId, from, to, sourceAddress, transport, headers } = this.#facts;
     const { id: sessionId, organizationId } = this.session;
     const { id, role } = this;
     const codec = this.#codec;
@@ -81,6 +100,7 @@ export class Leg {
       sessionId,
       organizationId,
       role,
+      direction,
       callId,
       from,
       to,
@@ -141,6 +161,48 @@ export class Leg {
     return port;
   }
 
+  /**
+   * Writes down that the call is being placed, before anybody is promised it.
+   * @throws what `write` throws; the leg has given back everything then
+   */
+  async announce(write: (leg: Leg) => Promise<void>): Promise<void> {
+    this.#announced = write(this);
+    try {
+      await this.#announced;
+    } catch (error) {
+      this.release();
+      throw error;
+    }
+  }
+
+  /** Our INVITE is on its way: until it is answered, the leg's end takes it back. */
+  placed(call: PlacedCall): void {
+    this.#placed = call;
+    if (this.#state === 'ended') this.#bridge.closing(call.cancel());
+  }
+
+  /** The callee has answered in some way: now it is known who and where it is. */
+  reached(callee: Pick<CallFacts, 'sourceAddress' | 'transport'>, sipStatus: number): void {
+    if (this.#state === 'ended') return;
+    this.#facts = { ...this.#facts, ...callee };
+    const first = this.#sipStatus === null;
+    this.#sipStatus = sipStatus;
+    if (first && sipStatus < 200) this.#bridge.legRinging(this);
+  }
+
+  /** Our INVITE came to nothing. @param sipStatus what it was answered, or what stands for an answer that did not come */
+  dialFailed(sipStatus: number): void {
+    if (this.#state === 'ended') return;
+    this.#sipStatus = sipStatus;
+    this.end('dial_failed');
+  }
+
+  /** Somebody wants it to end; a call that is still being placed is taken back. */
+  hangUp(): void {
+    const dialing = this.#state === 'setting_up' && this.#facts.direction === 'outbound';
+    this.end(dialing ? 'canceled' : 'hangup');
+  }
+
   /** Applies what offer/answer agreed, first and after every re-INVITE. */
   configure(settings: MediaSettings): void {
     if (this.#state === 'ended') return;
@@ -172,7 +234,7 @@ export class Leg {
       'the RTP of this call comes from an address that its SDP does not name; it is not heard',
       {
         leg: this.id,
-        call_id: this.facts.callId,
+        call_id: this.#facts.callId,
         packets: stats.packetsDroppedBySource,
       },
     );
@@ -210,10 +272,17 @@ export class Leg {
     this.#endedAt = this.#bridge.now();
     clearTimeout(this.#deaf);
     this.#abort.abort(new Ended(reason));
-    const bye = wasUp && !byPeer ? this.#sip?.bye(reasonOfEnd(reason)) : undefined;
+    const goodbye = byPeer ? undefined : wasUp ? this.#sip?.bye(reasonOfEnd(reason)) : this.#placed?.cancel();
     const record = this.#close(reason);
+    this.#recorded = record;
     this.#bridge.legEnded(this, wasUp, record);
-    this.#bridge.closing(Promise.all([bye, record]));
+    this.#bridge.closing(Promise.all([goodbye, record]));
+  }
+
+  /** Resolves when what has become of the leg so far is on disk. */
+  async written(): Promise<void> {
+    await this.#recorded;
+    await this.#bridge.written();
   }
 
   /** The set-up was refused: everything is given back, and no record is kept of it. */
@@ -228,6 +297,11 @@ export class Leg {
   async #close(reason: EndReason): Promise<void> {
     const last = this.#port?.stats();
     const stats = await this.#port?.close().catch(() => last);
+    const announced = await this.#announced.then(
+      () => true,
+      () => false,
+    );
+    if (!announced) return;
     await this.#bridge.keepRecord(
       this,
       { ...this.record(stats), reason, ended_at: this.#endedAt ?? this.#bridge.now() },
@@ -242,55 +316,13 @@ export class Leg {
 
   /** Its record as it stands now. */
   record(stats = this.stats()): OpenCallRecord {
-    const { startedAt, callId, from, to, sourceAddress, transport } = this.facts;
-    const answeredAt = this.#answeredAt;
-    const until = this.#endedAt ?? this.#bridge.now();
-    return {
-      leg_id: this.id,
-      session_id: this.#bridge.session.id,
-      organization_id: this.#bridge.session.organizationId,
-      role: this.role,
-      sip_call_id: callId,
-      from_uri: from,
-      to_uri: to,
-      source_address: sourceAddress,
-      transport,
-      codec: this.#codec,
-      started_at: startedAt,
-      answered_at: answeredAt,
-      ended_at: this.#endedAt ?? null,
-      reason: this.#endReason ?? null,
-      setup_ms: answeredAt === null ? null : answeredAt - startedAt,
-      duration_seconds: answeredAt === null ? 0 : (until - answeredAt) / 1000,
-      packets_received: stats?.packetsReceived ?? 0,
-      packets_sent: stats?.packetsSent ?? 0,
-      packets_lost: stats?.packetsLost ?? 0,
-      packets_late: stats?.packetsLate ?? 0,
-      packets_dropped: stats
-        ? stats.packetsDroppedInvalid + stats.packetsDroppedBySource + stats.packetsDroppedOverrun
-        : 0,
-      jitter_ms: stats?.jitterMs ?? 0,
+    const life = {
+      startedAt: this.#facts.startedAt,
+      answeredAt: this.#answeredAt,
+      endedAt: this.#endedAt ?? null,
+      endReason: this.#endReason ?? null,
+      sipStatus: this.#sipStatus,
     };
-  }
-}
-
-/** Why a set-up stopped: its leg has ended meanwhile. */
-export class Ended extends Error {
-  readonly reason: EndReason;
-
-  constructor(reason: EndReason) {
-    super(ends[reason].text);
-    this.name = 'Ended';
-    this.reason = reason;
-  }
-
-  /** What the INVITE is answered, or undefined when the engine has answered it already (CANCEL) or is gone. */
-  asRefusal(): Refusal | undefined {
-    if (this.reason === 'canceled' || this.reason === 'engine_lost') return undefined;
-    if (this.reason === 'hangup') return new Refusal('declined');
-    if (this.reason === 'session_ended') return new Refusal('session_ended');
-    if (this.reason === 'drained') return new Refusal('draining');
-    if (this.reason === 'pipeline_failed') return new Refusal('pipeline_unavailable');
-    return new Refusal('internal_error');
+    return legRecord(this.describe(), life, stats, this.#bridge.now());
   }
 }

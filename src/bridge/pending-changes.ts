@@ -37,6 +37,11 @@ export class PendingChanges {
     return done;
   }
 
+  /** Resolves when the changes of a session that have come so far are made or given up. */
+  written(session: SessionId): Promise<void> {
+    return this.#last.get(session) ?? Promise.resolve();
+  }
+
   async #attempt(session: SessionId, what: string, change: () => Promise<unknown>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {

@@ -214,7 +214,9 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   webhooks: z.strictObject({ allow_private: flag(false) }).prefault({}),
-  limits: z.strictObject({ max_calls: count(1, 100_000, 1000) }).prefault({}),
+  limits: z
+    .strictObject({ max_calls: count(1, 100_000, 1000), max_dials: count(1, 10_000, 100) })
+    .prefault({}),
   log: z
     .strictObject({
       level: allowed(

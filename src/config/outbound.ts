@@ -26,7 +26,7 @@ export const trunkUsername = worded(
   '1 to 128 printable characters without quotes',
 );
 export const trunkPassword = secret(worded(/^[\x20-\x7e]{1,128}$/, '1 to 128 printable characters'));
-const callerNumber = worded(/^\+?\d{1,20}$/, 'a number such as +14155550100');
+export const callerNumber = worded(/^\+?\d{1,20}$/, 'a number such as +14155550100');
 /** Goes into `From`, so it is no more than a user and a host. */
 const callerUri = worded(
   /^sips?:[A-Za-z0-9_.!~*'()&=+$%-]{1,100}@[A-Za-z0-9.[\]:_-]{1,253}$/,

@@ -29,6 +29,8 @@ export interface MediaSettings {
   ptimeMs: number;
   /** The SDP's address or port differs from before: the source lock may move. False in the first answer. */
   moved: boolean;
+  /** Where the peer answers from, when we called it: before its answer that is not known. */
+  calleeAddress?: string;
 }
 
 export interface MediaPortOptions {
@@ -36,7 +38,7 @@ export interface MediaPortOptions {
   affinity: string;
   /** 4 or 6: which of our addresses the peer's SDP can use. */
   family: 4 | 6;
-  /** The caller's address as admission determined it; RTP from there may take the source lock too. */
+  /** The caller's address as admission determined it; RTP from there may take the source lock too. Empty: not known. */
   callerAddress: string;
   /** Seconds without RTP and RTCP until `media_timeout`; 0 = never. */
   timeoutSeconds: number;

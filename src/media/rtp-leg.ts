@@ -80,6 +80,7 @@ export class RtpLeg {
     if (this.#failed) return;
     this.#settings = settings;
     this.#period = slotsPerPacket(settings.ptimeMs);
+    if (settings.calleeAddress !== undefined) this.#lock.expect(settings.calleeAddress);
     this.#lock.configure(settings.remoteAddress, settings.moved, now);
     this.#receiver.configure(settings.codec, settings.held, now);
     this.#sender.configure(settings.codec, settings.payloadType, this.#period * SLOT_MS);

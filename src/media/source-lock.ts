@@ -11,7 +11,7 @@ const SILENT_SOURCE_MS = 2000;
 export type LockVerdict = 'refused' | 'accepted' | 'locked';
 
 export class SourceLock {
-  readonly #caller: string;
+  #caller: string;
   #sdp = '';
   /** As the socket reports it, to compare without work per packet; and in its comparable form. */
   #rawAddress = '';
@@ -29,6 +29,11 @@ export class SourceLock {
   /** The locked source to send to, while there is one. */
   get target(): { address: string; port: number } | undefined {
     return this.#current ? { address: this.#rawAddress, port: this.#port } : undefined;
+  }
+
+  /** A call that we placed was answered from there. */
+  expect(calleeAddress: string): void {
+    this.#caller = comparable(calleeAddress);
   }
 
   /** @param moved the SDP's address or port differs from before */

@@ -9,6 +9,9 @@ export function callView(call: OpenCallRecord) {
     session_id: call.session_id,
     status: statusOf(call),
     role: call.role,
+    direction: call.direction,
+    progress: progressOf(call),
+    sip_status: call.sip_status,
     sip_call_id: call.sip_call_id,
     from: call.from_uri,
     to: call.to_uri,
@@ -37,4 +40,10 @@ export function callView(call: OpenCallRecord) {
 function statusOf({ answered_at, ended_at }: OpenCallRecord): 'setting_up' | 'up' | 'ended' {
   if (ended_at !== null) return 'ended';
   return answered_at === null ? 'setting_up' : 'up';
+}
+
+/** How far a call that we place has come. */
+function progressOf(call: OpenCallRecord): 'dialing' | 'ringing' | null {
+  if (call.direction === 'inbound' || statusOf(call) !== 'setting_up') return null;
+  return call.sip_status === null ? 'dialing' : 'ringing';
 }

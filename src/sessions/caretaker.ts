@@ -56,6 +56,7 @@ export class Caretaker {
       'unused',
     );
     await Promise.all(silent().map((id) => sessions.apply(id, { type: 'ended', at: now, reason: 'silent' })));
+    await this.#closeLegsLeftBehind(aliveBefore);
     if (now - this.#startedAt < rejoinSeconds * 1000) return;
     // Another node's sessions are alive there, and marked so.
     const dead = (await sessions.active()).filter(({ lastAliveAt }) => lastAliveAt < aliveBefore);
@@ -63,6 +64,13 @@ export class Caretaker {
       dead.map(({ id, lastAliveAt }) => ({ id, at: lastAliveAt })),
       'completed',
     );
+  }
+
+  async #closeLegsLeftBehind(aliveBefore: number): Promise<void> {
+    const { sessions } = this.#options;
+    const live = new Set(this.#options.live());
+    const found = (await sessions.withLegsLeftBehind(aliveBefore)).filter(({ id }) => !live.has(id));
+    await Promise.all(found.map(({ id, lastAliveAt }) => sessions.closeLegsLeftBehind(id, lastAliveAt)));
   }
 
   async #endLeftBehind(found: { id: SessionId; at: number }[], reason: string): Promise<void> {

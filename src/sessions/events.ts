@@ -8,6 +8,8 @@ export const eventTypes = [
   'session.created',
   'session.started',
   'session.ended',
+  'session.dial.ringing',
+  'session.dial.failed',
   'session.provider.connected',
   'session.provider.disconnected',
 ] as const;

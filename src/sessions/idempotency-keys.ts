@@ -6,7 +6,7 @@ import type { Store } from '../store/store.ts';
 
 /** An answer is kept for so long (contract §11). */
 const KEPT_MS = 24 * 3_600_000;
-/** A request without an answer holds its key for so long: longer than any request may take, for it may have died. */
+/** A request without an answer holds its key for so long: longer than it may take, for it may have died. */
 const LEASE_MS = 60_000;
 const SWEPT_AT_ONCE = 1000;
 
@@ -23,6 +23,8 @@ export interface IdempotentRequest {
   key: string;
   /** SHA-256 of method, path and body. */
   fingerprint: string;
+  /** For a request that may take longer than others. */
+  leaseMs?: number | undefined;
 }
 
 /**
@@ -44,7 +46,7 @@ export class IdempotencyKeys {
    * @throws ApiError `idempotency_mismatch`, `idempotency_conflict`
    */
   claim(request: IdempotentRequest): Promise<Claim | KeptAnswer> {
-    const { organizationId, key, fingerprint } = request;
+    const { organizationId, key, fingerprint, leaseMs = LEASE_MS } = request;
     const at = this.#clock.now();
     return this.#store.write(async (transaction) => {
       const row = {
@@ -54,6 +56,7 @@ export class IdempotencyKeys {
         status: null,
         body: null,
         created_at: at,
+        lease_until: at + leaseMs,
       };
       // Of those who come at once, on any node, one makes the row; the others see it.
       const { numInsertedOrUpdatedRows: made } = await transaction
@@ -69,8 +72,7 @@ export class IdempotencyKeys {
         .where('organization_id', '=', organizationId)
         .where('key', '=', key)
         .executeTakeFirst();
-      const age = at - Number(known?.created_at ?? at);
-      if (known && age < (known.status === null ? LEASE_MS : KEPT_MS)) return answerOf(known, fingerprint);
+      if (known && at < holdsUntil(known)) return answerOf(known, fingerprint);
       if (!known) throw new ApiError('idempotency_conflict', { retryAfter: 1 });
       const { numUpdatedRows: taken } = await transaction
         .updateTable('idempotency_keys')
@@ -104,6 +106,15 @@ export class IdempotencyKeys {
         .execute();
     });
   }
+}
+
+function holdsUntil(known: {
+  status: number | null;
+  created_at: number;
+  lease_until: number | null;
+}): number {
+  const madeAt = Number(known.created_at);
+  return known.status === null ? Number(known.lease_until ?? madeAt + LEASE_MS) : madeAt + KEPT_MS;
 }
 
 function answerOf(

@@ -8,13 +8,15 @@ export interface LegFacts {
   sessionId: SessionId;
   organizationId: string;
   role: Role;
+  direction: 'inbound' | 'outbound';
   callId: string;
   from: string;
   to: string;
+  /** Of an outbound leg the callee's, empty before it has answered in any way. */
   sourceAddress: string;
   transport: string;
   codec: string;
-  /** The `X-` headers of its INVITE. */
+  /** The `X-` headers of the INVITE. */
   headers: Readonly<Record<string, string>>;
 }
 
@@ -22,6 +24,7 @@ export function legView(leg: LegFacts) {
   return {
     id: leg.id,
     role: leg.role,
+    direction: leg.direction,
     sip_call_id: leg.callId,
     from: leg.from,
     to: leg.to,
@@ -49,5 +52,31 @@ export function disconnectedData(call: CallRecord, leg: LegFacts) {
       round_trip_ms: null,
       mos: null,
     },
+  };
+}
+
+/** `data` of `session.dial.ringing`. */
+export function ringingData(leg: LegFacts, sipStatus: number | null, at: number) {
+  const ringingAt = new Date(at).toISOString();
+  return {
+    session_id: leg.sessionId,
+    provider: 'sip',
+    leg: legView(leg),
+    sip_status: sipStatus,
+    ringing_at: ringingAt,
+  };
+}
+
+/** `data` of `session.dial.failed`. */
+export function dialFailedData(call: CallRecord, leg: LegFacts) {
+  const failedAt = new Date(call.ended_at).toISOString();
+  const { reason, sip_status } = call;
+  return {
+    session_id: leg.sessionId,
+    provider: 'sip',
+    leg: legView(leg),
+    reason,
+    sip_status,
+    failed_at: failedAt,
   };
 }

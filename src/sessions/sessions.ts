@@ -7,7 +7,7 @@ import type { Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import type { CallRecord, OpenCallRecord } from '../telemetry/call-record.ts';
 import { writeEvent } from './events.ts';
-import { disconnectedData, type LegFacts, legView } from './leg-view.ts';
+import { dialFailedData, disconnectedData, type LegFacts, legView, ringingData } from './leg-view.ts';
 import type { Route } from './routing.ts';
 import { durationSeconds, readSession, type Session, type SessionEvent, transition } from './session.ts';
 import { sessionView } from './session-view.ts';
@@ -137,6 +137,37 @@ export class Sessions {
     return session;
   }
 
+  /**
+   * Writes down that a call is to be placed, before it is: should this process die, it has a record and an event.
+   * @param also the answer to whoever wanted it
+   * @throws ApiError `session_ended`
+   */
+  async dialing(leg: LegFacts, record: OpenCallRecord, also?: AlsoWrite<OpenCallRecord>): Promise<void> {
+    await this.#store.write(async (transaction) => {
+      // Seen alive from here on, so that what is left behind of it is found.
+      const { numUpdatedRows } = await transaction
+        .updateTable('sessions')
+        .set({ last_alive_at: record.started_at })
+        .where('id', '=', leg.sessionId)
+        .where('status', '!=', 'ended')
+        .executeTakeFirstOrThrow();
+      if (numUpdatedRows === 0n) throw new ApiError('session_ended');
+      await keepOpen(transaction, leg, record);
+      await also?.(transaction, record);
+    });
+  }
+
+  /** The callee of a call that we place has answered provisionally. */
+  async ringing(leg: LegFacts, record: OpenCallRecord, at: number): Promise<void> {
+    const { organizationId, sessionId } = leg;
+    const data = ringingData(leg, record.sip_status, at);
+    await this.#store.write(async (transaction) => {
+      await keepOpen(transaction, leg, record);
+      await writeEvent(transaction, { organizationId, sessionId, type: 'session.dial.ringing', data, at });
+    });
+    this.#onEvent();
+  }
+
   /** A leg was answered: tells of it (decisions §8), and keeps what is needed should this process die. */
   async connected(leg: LegFacts, record: OpenCallRecord, at: number): Promise<void> {
     const data = {
@@ -146,14 +177,8 @@ export class Sessions {
       connected_at: new Date(at).toISOString(),
     };
     const { organizationId, sessionId } = leg;
-    const row = {
-      leg_id: leg.id,
-      session_id: sessionId,
-      leg: JSON.stringify(leg),
-      record: JSON.stringify(record),
-    };
     await this.#store.write(async (transaction) => {
-      await transaction.insertInto('open_legs').values(row).execute();
+      await keepOpen(transaction, leg, record);
       await writeEvent(transaction, {
         organizationId,
         sessionId,
@@ -177,21 +202,31 @@ export class Sessions {
    */
   async endLeftBehind(id: SessionId, at: number, reason: string): Promise<void> {
     await this.#store.write(async (transaction) => {
-      const open = await transaction
-        .selectFrom('open_legs')
-        .selectAll()
-        .where('session_id', '=', id)
-        .execute();
-      for (const row of open) {
-        const begun = JSON.parse(row.record) as OpenCallRecord;
-        const seconds = Math.max(0, at - (begun.answered_at ?? at)) / 1000;
-        const call: CallRecord = { ...begun, ended_at: at, reason: 'error', duration_seconds: seconds };
-        await writeRecord(transaction, call, JSON.parse(row.leg) as LegFacts);
-      }
+      await closeOpenLegs(transaction, id, at);
       const { session, changed } = await advance(transaction, id, { type: 'ended', at, reason });
       if (session && changed) await this.#writeSessionEvent(transaction, 'session.ended', session, at);
     });
     this.#onEvent();
+  }
+
+  /** The legs of a session whose process died get their records and events; the session may be called again. */
+  async closeLegsLeftBehind(id: SessionId, at: number): Promise<void> {
+    await this.#store.write((transaction) => closeOpenLegs(transaction, id, at));
+    this.#onEvent();
+  }
+
+  /** Sessions without audio so far whose legs a process left behind, and when they were last seen alive. */
+  async withLegsLeftBehind(aliveBefore: number): Promise<{ id: SessionId; lastAliveAt: number }[]> {
+    const rows = await this.#store.db
+      .selectFrom('open_legs')
+      .innerJoin('sessions', 'sessions.id', 'open_legs.session_id')
+      .select(['sessions.id', 'sessions.last_alive_at'])
+      .distinct()
+      .where('sessions.status', '=', 'created')
+      .where('sessions.last_alive_at', '<', aliveBefore)
+      .limit(SWEPT_AT_ONCE)
+      .execute();
+    return rows.map(({ id, last_alive_at }) => ({ id, lastAliveAt: Number(last_alive_at) }));
   }
 
   /** The records of a session's legs, oldest first. */
@@ -263,14 +298,46 @@ export class Sessions {
   }
 }
 
+/** Keeps what is needed to close a leg should this process die. */
+async function keepOpen(
+  transaction: Transaction<Schema>,
+  leg: LegFacts,
+  record: OpenCallRecord,
+): Promise<void> {
+  const now = { leg: JSON.stringify(leg), record: JSON.stringify(record) };
+  await transaction
+    .insertInto('open_legs')
+    .values({ leg_id: leg.id, session_id: leg.sessionId, ...now })
+    .onConflict((conflict) => conflict.column('leg_id').doUpdateSet(now))
+    .execute();
+}
+
+/** What nobody has written of a session's legs, as of when it was last seen. Of nodes that do it at once, one does it. */
+async function closeOpenLegs(transaction: Transaction<Schema>, id: SessionId, at: number): Promise<void> {
+  const open = await transaction
+    .deleteFrom('open_legs')
+    .where('session_id', '=', id)
+    .returningAll()
+    .execute();
+  for (const row of open) {
+    const begun = JSON.parse(row.record) as OpenCallRecord;
+    const seconds = Math.max(0, at - (begun.answered_at ?? at)) / 1000;
+    const call: CallRecord = { ...begun, ended_at: at, reason: 'error', duration_seconds: seconds };
+    await writeRecord(transaction, call, JSON.parse(row.leg) as LegFacts);
+  }
+}
+
 async function writeRecord(transaction: Transaction<Schema>, call: CallRecord, leg: LegFacts): Promise<void> {
   await transaction.deleteFrom('open_legs').where('leg_id', '=', call.leg_id).execute();
   await transaction.insertInto('call_records').values(call).execute();
-  if (call.answered_at === null) return;
-  const data = disconnectedData(call, leg);
   const { organizationId, sessionId } = leg;
-  const type = 'session.provider.disconnected';
-  await writeEvent(transaction, { organizationId, sessionId, type, data, at: call.ended_at });
+  const about = { organizationId, sessionId, at: call.ended_at };
+  if (call.answered_at !== null) {
+    const data = disconnectedData(call, leg);
+    await writeEvent(transaction, { ...about, type: 'session.provider.disconnected', data });
+  } else if (call.direction === 'outbound') {
+    await writeEvent(transaction, { ...about, type: 'session.dial.failed', data: dialFailedData(call, leg) });
+  }
 }
 
 /** Makes the change that an event asks for, unless another has been faster: then it is looked at anew. */

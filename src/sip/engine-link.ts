@@ -1,8 +1,13 @@
 import type { EventEmitter } from 'node:events';
 import Srf from 'drachtio-srf';
+import type { PlacedCall } from '../bridge/leg.ts';
 import type { Log } from '../telemetry/log.ts';
+import { type CreateUac, OutgoingInvite } from './outgoing-invite.ts';
 import type {
+  DialEvents,
+  DialRequest,
   RequestHandler,
+  SipAnswer,
   SipDialog,
   SipRequest,
   SipResponse,
@@ -62,6 +67,17 @@ export class EngineLink implements SrfConnection {
     );
     const createUas = this.#srf.createUAS as unknown as (...args: unknown[]) => void;
     createUas.call(this.#srf, request, response, { localSdp, headers }, callback);
+  }
+
+  dial(request: DialRequest, events: DialEvents): PlacedCall {
+    if (!this.isUp) throw new Error('the link to the SIP engine is down');
+    const createUac = this.#srf.createUAC.bind(this.#srf) as unknown as CreateUac;
+    const { log } = this.#options;
+    return new OutgoingInvite(createUac, request, {
+      provisional: guard(log, (answer) => events.provisional(answer)),
+      answered: guard(log, (dialog: DrachtioDialog) => events.answered(this.#guarded(dialog), dialog.res)),
+      failed: guard(log, (status, detail, contact) => events.failed(status, detail, contact)),
+    });
   }
 
   close(): void {
@@ -134,7 +150,9 @@ export class EngineLink implements SrfConnection {
 }
 
 /** drachtio-srf's dialog, as far as it is used here. */
-interface DrachtioDialog {
+export interface DrachtioDialog {
+  /** The 200 that made it, of a call that we placed. */
+  res: SipAnswer;
   on(event: string, listener: (...args: never[]) => void): unknown;
   handle: (request: SipRequest, response: SipResponse) => void;
   destroy(options: { headers: Record<string, string> }): Promise<unknown>;

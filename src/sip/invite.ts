@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
-import { Ended, type Leg } from '../bridge/leg.ts';
+import { Ended } from '../bridge/ended.ts';
+import type { Leg } from '../bridge/leg.ts';
 import { Refusal } from '../errors.ts';
 import { SdpSession } from '../sdp/sdp-session.ts';
 import type { AdmittedCall } from './admission.ts';
@@ -78,6 +79,7 @@ function reserve(context: SipContext, call: AdmittedCall, request: SipRequest, s
     role: call.role,
     concurrencyLimit: call.concurrencyLimit,
     facts: {
+      direction: 'inbound',
       callId: request.get('Call-ID') ?? '',
       from: uriOf(request.get('From') ?? ''),
       to: request.uri,

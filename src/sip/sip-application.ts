@@ -1,5 +1,8 @@
+import type { Dialer, OutboundCall } from '../bridge/dialer.ts';
+import type { Leg } from '../bridge/leg.ts';
 import { Refusal } from '../errors.ts';
 import { refuse } from './answers.ts';
+import { placeCall } from './dial.ts';
 import { EngineLink } from './engine-link.ts';
 import { answerPrack, handleInvite } from './invite.ts';
 import { answerOptions } from './options.ts';
@@ -31,7 +34,7 @@ const RESTART_MS = 1000;
 const SETTLE_MS = 1000;
 
 /** Takes calls through a SIP engine, and through a new one when that dies. */
-export class SipApplication {
+export class SipApplication implements Dialer {
   readonly #options: SipApplicationOptions;
   readonly #context: SipContext;
   readonly #running = new Set<Promise<void>>();
@@ -75,6 +78,10 @@ export class SipApplication {
       await engine.close();
       throw error;
     }
+  }
+
+  place(leg: Leg, call: OutboundCall): Promise<void> {
+    return placeCall(this.#context, leg, call);
   }
 
   /** Resolves when every set-up that was running has its final answer, or after a while. */

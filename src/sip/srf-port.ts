@@ -1,3 +1,4 @@
+import type { PlacedCall } from '../bridge/leg.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** What the application uses of drachtio-srf, in types of ours; `engine-link.ts` is the adapter behind it. */
@@ -57,6 +58,38 @@ export interface SipDialog {
   destroy(options: { headers: Record<string, string> }): Promise<unknown>;
 }
 
+/** What an INVITE of ours was answered. */
+export interface SipAnswer {
+  readonly status: number;
+  readonly reason: string;
+  readonly body: string | undefined;
+  readonly source_address: string;
+  readonly protocol: string;
+  get(header: string): string | undefined;
+}
+
+/** A call that we place. */
+export interface DialRequest {
+  /** Request-URI; the engine finds out where it leads. */
+  uri: string;
+  localSdp: string;
+  headers: Readonly<Record<string, string>>;
+  /** For the one challenge that is answered; null: none is. */
+  credentials: { username: string; password: string } | null;
+}
+
+/** What becomes of it: provisional answers, then one of the others, once; or nothing more, when the engine is lost. */
+export interface DialEvents {
+  provisional(answer: SipAnswer): void;
+  /** It was answered 200, and that was acknowledged. Runs in the same tick, like `onDialog` of `answer`. */
+  answered(dialog: SipDialog, answer: SipAnswer): void;
+  /**
+   * @param status of the final answer, or 408 or 503 where there was none (RFC 3261 §8.1.3.1)
+   * @param contact where a redirection (3xx) leads
+   */
+  failed(status: number, detail: string, contact?: string): void;
+}
+
 export interface SrfConnection {
   /** Where the engine listens, as it says: `udp/192.0.2.1:5060`. */
   readonly hostports: readonly string[];
@@ -71,6 +104,11 @@ export interface SrfConnection {
     options: { localSdp: string; headers: Record<string, string> },
     onDialog: (error: Error | undefined, dialog: SipDialog | undefined) => void,
   ): void;
+  /**
+   * Sends an INVITE. Redirections are failures. A 200 that comes in spite of a CANCEL is `answered` all the same.
+   * @throws Error when the link is down
+   */
+  dial(request: DialRequest, events: DialEvents): PlacedCall;
   close(): void;
 }
 

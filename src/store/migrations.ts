@@ -9,6 +9,7 @@ const migrations: readonly Migration[] = [
   createFirstTables,
   createTelephonyAndWebhooks,
   createOutboundTrunks,
+  addOutboundCalls,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -295,4 +296,13 @@ async function createOutboundTrunks(db: Kysely<Schema>): Promise<void> {
     .addColumn('allowed_numbers', 'text', (c) => c.notNull())
     .addColumn('allowed_domains', 'text', (c) => c.notNull())
     .execute();
+}
+
+async function addOutboundCalls(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .alterTable('call_records')
+    .addColumn('direction', 'text', (c) => c.notNull().defaultTo('inbound'))
+    .execute();
+  await db.schema.alterTable('call_records').addColumn('sip_status', 'integer').execute();
+  await db.schema.alterTable('idempotency_keys').addColumn('lease_until', 'bigint').execute();
 }

@@ -198,9 +198,11 @@ interface IdempotencyRow {
   status: number | null;
   body: string | null;
   created_at: number;
+  /** While it is being worked on: until when it holds its key; null for those of an earlier release. */
+  lease_until: number | null;
 }
 
-/** A leg that is up, so that its record and its last event can be made should this process die. */
+/** A leg that is up or being dialed, so that its record and its last event can be made should this process die. */
 interface OpenLegRow {
   leg_id: string;
   session_id: string;

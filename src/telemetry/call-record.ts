@@ -11,6 +11,8 @@ export interface CallRecord {
   session_id: SessionId;
   organization_id: string;
   role: Role;
+  /** `outbound` for a call that we placed. */
+  direction: 'inbound' | 'outbound';
   sip_call_id: string;
   from_uri: string;
   to_uri: string;
@@ -23,6 +25,8 @@ export interface CallRecord {
   reason: EndReason;
   /** From the INVITE to the 200, ms; null when it was never answered. */
   setup_ms: number | null;
+  /** Of an outbound call: the last status that its INVITE got, or that stands for it (408, 503); null = none. */
+  sip_status: number | null;
   duration_seconds: number;
   packets_received: number;
   packets_sent: number;

@@ -13,6 +13,11 @@ const table = {
     help: 'INVITEs by outcome: answered, refused, challenged, canceled, lost',
     labels: ['outcome'],
   },
+  dials_total: {
+    kind: 'counter',
+    help: 'Calls that were placed, by outcome: answered, or why the leg ended',
+    labels: ['outcome'],
+  },
   setup_seconds: { kind: 'histogram', help: 'From INVITE to 200', labels: [] },
   refusals_total: { kind: 'counter', help: 'Refused requests by code', labels: ['code'] },
   ends_total: { kind: 'counter', help: 'Ended legs by reason', labels: ['reason'] },

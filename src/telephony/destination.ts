@@ -26,6 +26,8 @@ export interface OutboundRoute {
 export interface Destination {
   /** Request-URI; the request goes where it says. */
   uri: string;
+  /** The same without port and parameters: who is called, wherever that is. */
+  party: string;
   host: string;
   transport: 'udp' | 'tcp' | 'tls';
   /** It goes to the organization's trunk, which alone gets its credentials and the asserted caller id. */
@@ -80,6 +82,7 @@ function ofUri(to: string, policy: OutboundPolicy): Destination {
   const throughTrunk = isTrunk(target, trunk);
   return {
     uri: writeSipTarget(target),
+    party: partyOf(target),
     host: target.host,
     transport: target.scheme === 'sips' ? 'tls' : (target.transport ?? 'udp'),
     throughTrunk,
@@ -90,11 +93,13 @@ function ofUri(to: string, policy: OutboundPolicy): Destination {
 function viaTrunk(trunk: OutboundRoute, number: string): Destination {
   const host = canonicalHost(trunk.host) as string;
   const transport = trunk.transport === 'udp' ? null : trunk.transport;
-  const uri = writeSipTarget({
-    ...{ scheme: 'sip', user: number, host, port: trunk.port, transport, parameters: '' },
-  });
-  return { uri, host, transport: trunk.transport, throughTrunk: true, credentials: trunk.credentials };
+  const target = { scheme: 'sip' as const, user: number, host, port: trunk.port, transport, parameters: '' };
+  const [uri, party] = [writeSipTarget(target), partyOf(target)];
+  return { uri, party, host, transport: trunk.transport, throughTrunk: true, credentials: trunk.credentials };
 }
+
+const partyOf = (target: SipTarget): string =>
+  writeSipTarget({ ...target, port: null, transport: null, parameters: '' });
 
 /** Whether a URI leads to the trunk itself, and not to something else on its host. */
 function isTrunk({ host, port, scheme, transport }: SipTarget, trunk: OutboundRoute | null): boolean {

@@ -1,13 +1,14 @@
 import type { CallRoutes } from '../../src/api/call-routes.ts';
+import type { DialRoutes } from '../../src/api/dial-routes.ts';
 import { type RateLimitSettings, RateLimits } from '../../src/api/rate-limits.ts';
-import { createApi } from '../../src/api/server.ts';
+import { type ApiOptions, createApi } from '../../src/api/server.ts';
 import type { TelephonyRoutes } from '../../src/api/telephony-routes.ts';
 import type { WebhookRoutes } from '../../src/api/webhook-routes.ts';
 import type { Clock } from '../../src/clock.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { IdempotencyKeys } from '../../src/sessions/idempotency-keys.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
-import { openStore } from '../../src/store/store.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { RecentRefusals } from '../../src/telemetry/recent-refusals.ts';
@@ -42,10 +43,17 @@ export interface ApiFixtureOptions {
   file?: string;
   rateLimit?: RateLimitSettings;
   legsOf?: CallRoutes['legsOf'];
+  /** Further parts, made from those of the fixture. */
+  parts?: (made: { store: Store; sessions: Sessions; clock: Clock }) => Partial<ApiOptions>;
 }
 
 /** The API over a store of its own and a clock that the test moves; telephony and webhooks are there as routes only. */
-export async function openApi({ file, rateLimit = noRateLimit, legsOf = () => [] }: ApiFixtureOptions = {}) {
+export async function openApi({
+  file,
+  rateLimit = noRateLimit,
+  legsOf = () => [],
+  parts,
+}: ApiFixtureOptions = {}) {
   const state = { draining: false, skewMs: 0 };
   const clock: Clock = { now: () => Date.now() + state.skewMs, monotonic: () => performance.now() };
   const store = await openStore(`sqlite:${file ?? ':memory:'}`, 0);
@@ -89,6 +97,8 @@ export async function openApi({ file, rateLimit = noRateLimit, legsOf = () => []
       outbound: {},
     } as TelephonyRoutes['telephony'],
     webhooks: { endpoints: {}, deliveries: {} } as WebhookRoutes['webhooks'],
+    dialing: {} as DialRoutes['dialing'],
+    ...parts?.({ store, sessions, clock }),
   });
   const request = (
     method: 'GET' | 'POST',

@@ -21,6 +21,10 @@ class FakeLeg {
     this.ends.push(reason);
   }
 
+  hangUp(): void {
+    this.end('hangup');
+  }
+
   record(): OpenCallRecord {
     const ended = this.ends[0];
     return {
@@ -28,6 +32,8 @@ class FakeLeg {
       session_id: this.session,
       organization_id: 'acme',
       role: this.role,
+      direction: 'inbound',
+      sip_status: null,
       sip_call_id: 'call-1',
       from_uri: 'sip:a@example.com',
       to_uri: 'sip:b@example.com',
@@ -117,7 +123,7 @@ describe('the calls of a session', () => {
     const { from, to, transport, ...leg } = {
       ...{ id: customer.id, sessionId: id, organizationId: 'acme', role: customer.role, callId: 'call-1' },
       ...{ from: 'sip:a@example.com', to: 'sip:b@example.com', sourceAddress: '192.0.2.1' },
-      ...{ transport: 'udp', codec: 'PCMU', headers: {} },
+      ...{ transport: 'udp', codec: 'PCMU', headers: {}, direction: 'inbound' as const },
     };
     customer.end('hangup');
     const record = { ...customer.record(), ended_at: 3600, reason: 'hangup' as const };
@@ -131,6 +137,9 @@ describe('the calls of a session', () => {
       session_id: id,
       status: 'ended',
       role: 'customer',
+      direction: 'inbound',
+      progress: null,
+      sip_status: null,
       sip_call_id: 'call-1',
       from,
       to,

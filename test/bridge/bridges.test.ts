@@ -57,6 +57,8 @@ class House {
         this.heard.push('record');
       },
       linkClosed: () => undefined,
+      legRinging: () => undefined,
+      written: async () => undefined,
     });
   }
 
@@ -89,6 +91,7 @@ class House {
   reserve(session: Session, more: Partial<Reservation> & { from?: string } = {}): Leg {
     const { from = 'sip:pbx@example.com', ...rest } = more;
     const facts = {
+      direction: 'inbound' as const,
       callId: 'c',
       from,
       to: 't',

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { legRecord } from '../../src/bridge/leg-record.ts';
 import type { SessionId } from '../../src/ids.ts';
 import { Caretaker } from '../../src/sessions/caretaker.ts';
 import { IdempotencyKeys } from '../../src/sessions/idempotency-keys.ts';
+import type { LegFacts } from '../../src/sessions/leg-view.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { createLog } from '../../src/telemetry/log.ts';
-import { addOrganization } from '../store/rows.ts';
+import { addEndpoint, addOrganization } from '../store/rows.ts';
 
 const MINUTE = 60_000;
 
@@ -97,4 +99,52 @@ describe('the caretaker', () => {
     expect(await stateOf(gone)).toEqual(['ended', 15_000, 'completed']);
     expect((await stateOf(back))[0]).toBe('active');
   });
+
+  test('closes a dial that a process left behind, and leaves its session to be called again', async () => {
+    await addEndpoint(store);
+    const [gone, here] = [await create(), await create()];
+    now = 1000;
+    for (const id of [gone, here]) await sessions.dialing(dialedLeg(id), dialedRecord(id, now));
+    live = [here];
+    now = 46_000;
+    await caretaker.sweep();
+    expect(await sessions.calls(gone)).toEqual([]);
+    now = 46_001;
+    await caretaker.sweep();
+    await caretaker.sweep();
+    expect(await sessions.calls(gone)).toMatchObject([
+      { leg_id: `leg_of_${gone}`, direction: 'outbound', reason: 'error', answered_at: null, ended_at: 1000 },
+    ]);
+    expect(await sessions.calls(here)).toEqual([]);
+    expect((await stateOf(gone))[0]).toBe('created');
+    const failed = await store.db
+      .selectFrom('events')
+      .selectAll()
+      .where('type', '=', 'session.dial.failed')
+      .execute();
+    expect(failed.map(({ session_id, data }) => [session_id, JSON.parse(data).reason])).toEqual([
+      [gone, 'error'],
+    ]);
+  });
 });
+
+const dialedLeg = (sessionId: SessionId): LegFacts => ({
+  ...{ id: `leg_of_${sessionId}`, sessionId, organizationId: 'acme', role: 'agent', direction: 'outbound' },
+  ...{
+    callId: 'c',
+    from: 'sip:a@b',
+    to: 'sip:c@d',
+    sourceAddress: '',
+    transport: 'udp',
+    codec: '',
+    headers: {},
+  },
+});
+
+const dialedRecord = (sessionId: SessionId, startedAt: number) =>
+  legRecord(
+    dialedLeg(sessionId),
+    { startedAt, answeredAt: null, endedAt: null, endReason: null, sipStatus: null },
+    undefined,
+    startedAt,
+  );

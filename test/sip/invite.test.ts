@@ -117,6 +117,8 @@ class SetUp {
         this.records.push(record.reason);
       },
       linkClosed: () => undefined,
+      legRinging: () => undefined,
+      written: async () => undefined,
     });
   }
 

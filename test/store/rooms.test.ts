@@ -132,6 +132,7 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
         ...{ leg_id: 'leg_1' as LegId, session_id: id, organization_id: 'acme', role: 'customer' as const },
         ...{ sip_call_id: 'c', from_uri: 'sip:a@b', to_uri: 'sip:c@d', source_address: '192.0.2.1' },
         ...{ transport: 'udp', codec: 'PCMU', started_at: 1_800_000_000_000, answered_at: null },
+        ...{ direction: 'outbound' as const, sip_status: 486 },
         ...{ ended_at: 1_800_000_009_500, reason: 'canceled' as const, setup_ms: null },
         ...{ duration_seconds: 9.5, packets_received: 5_000_000_000, packets_sent: 1, packets_lost: 2 },
         ...{ packets_late: 3, packets_dropped: 4, jitter_ms: 0.125 },
@@ -164,6 +165,37 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
       expect(await sessions(nodes[0]).calls(id)).toHaveLength(1);
     });
 
+    test('write down a dial, what it comes to, and what is owed of one whose process died, once', async () => {
+      await addEndpoint(nodes[0]);
+      const { id } = await create();
+      const outbound = { direction: 'outbound' as const };
+      const [kept, left] = ['leg_kept', 'leg_left'].map((name) => ({
+        facts: { ...leg(id, name), ...outbound },
+        record: { ...open(id, name), ...outbound, answered_at: null, setup_ms: null },
+      })) as [{ facts: LegFacts; record: OpenCallRecord }, { facts: LegFacts; record: OpenCallRecord }];
+      for (const { facts, record } of [kept, left]) await sessions(nodes[0]).dialing(facts, record);
+      await sessions(nodes[0]).ringing(kept.facts, { ...kept.record, sip_status: 180 }, 2);
+      const ended = { ...kept.record, ended_at: 3, reason: 'dial_failed' as const, sip_status: 486 };
+      await sessions(nodes[0]).record(ended, kept.facts);
+      const found = await sessions(nodes[1]).withLegsLeftBehind(clock.now());
+      expect(found).toEqual([{ id, lastAliveAt: 1 }]);
+      await Promise.all(nodes.map((node) => sessions(node).closeLegsLeftBehind(id, 4)));
+      expect(await sessions(nodes[1]).calls(id)).toMatchObject([
+        { leg_id: 'leg_kept', reason: 'dial_failed', sip_status: 486, direction: 'outbound' },
+        { leg_id: 'leg_left', reason: 'error', sip_status: null, direction: 'outbound', ended_at: 4 },
+      ]);
+      expect(await events()).toEqual([
+        'session.created',
+        'session.dial.ringing',
+        'session.dial.failed',
+        'session.dial.failed',
+      ]);
+      await sessions(nodes[1]).apply(id, { type: 'ended', at: 5, reason: 'completed' });
+      await expect(sessions(nodes[0]).dialing(left.facts, left.record)).rejects.toMatchObject({
+        code: 'session_ended',
+      });
+    });
+
     test('register the same address of record one after the other', async () => {
       const register = (node: Store, contact: string) =>
         new Registrations(node, clock.now).update(
@@ -180,12 +212,14 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
 
 const leg = (sessionId: SessionId, id = 'leg_1'): LegFacts => ({
   ...{ id: id as LegId, sessionId, organizationId: 'acme', role: 'customer', callId: 'c' },
+  direction: 'inbound',
   ...{ from: 'sip:a@b', to: 'sip:c@d', sourceAddress: '192.0.2.1', transport: 'udp', codec: 'PCMU' },
   headers: {},
 });
 
 const open = (sessionId: SessionId, id: string): OpenCallRecord => ({
   ...{ leg_id: id as LegId, session_id: sessionId, organization_id: 'acme', role: 'customer' },
+  ...{ direction: 'inbound', sip_status: null },
   ...{ sip_call_id: 'c', from_uri: 'sip:a@b', to_uri: 'sip:c@d', source_address: '192.0.2.1' },
   ...{
     transport: 'udp',

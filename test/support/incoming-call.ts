@@ -8,10 +8,12 @@ import type { Peer } from './sip-transport.ts';
 /** An INVITE that a test phone received and has not answered yet. */
 export class IncomingCall {
   readonly invite: SipRequest;
-  /** Resolves when the caller takes it back; 487 has been sent then. */
+  /** Resolves when the caller takes it back; 487 has been sent then, unless it ignores that. */
   readonly canceled: Promise<void>;
   /** Our tag in `To`. */
   readonly tag = newToken();
+  /** A CANCEL comes too late for it: `canceled` resolves, and the INVITE is still to be answered. */
+  ignoresCancel = false;
   readonly #context: CallContext;
   readonly #from: Peer;
   readonly #onAccepted: (call: PhoneCall) => void;
@@ -33,8 +35,10 @@ export class IncomingCall {
     return responseHeaders(this.invite, this.tag).add('Contact', this.#context.contact);
   }
 
-  ring(status = 180, reason = 'Ringing'): void {
-    if (!this.#answered) this.#respond(status, reason);
+  /** @param sdp early media: an answer that is none yet */
+  ring(status = 180, reason = 'Ringing', sdp = ''): void {
+    const type: Record<string, string> = sdp === '' ? {} : { 'Content-Type': 'application/sdp' };
+    if (!this.#answered) this.#respond(status, reason, type, sdp);
   }
 
   reject(status: number, reason: string, extra: Readonly<Record<string, string>> = {}): void {
@@ -47,7 +51,9 @@ export class IncomingCall {
    * Answers 200 with our SDP: an answer to the offer, or an offer when the INVITE had none.
    * @throws Error when it was answered or canceled before
    */
-  async accept(options: { headers?: Record<string, string>; echo?: boolean } = {}): Promise<PhoneCall> {
+  async accept(
+    options: { headers?: Record<string, string>; echo?: boolean; sdp?: string } = {},
+  ): Promise<PhoneCall> {
     const media = await RtpEndpoint.open(this.#context.client.host, this.#context.ptimeMs);
     if (this.#answered) {
       media.close();
@@ -66,14 +72,14 @@ export class IncomingCall {
     const call = new PhoneCall(this.#context, media, dialog, this.#from);
     call.onAccepted(this.invite, options.echo ?? false);
     this.#onAccepted(call);
-    const body = call.localSdp();
+    const body = options.sdp ?? call.localSdp();
     this.#respond(200, 'OK', { 'Content-Type': 'application/sdp', ...options.headers }, body);
     return call;
   }
 
   /** The phone's: the caller gave up. */
   onCancel(): void {
-    this.reject(487, 'Request Terminated');
+    if (!this.ignoresCancel) this.reject(487, 'Request Terminated');
     this.#setCanceled();
   }
 

@@ -32,6 +32,7 @@ describe('a number', () => {
   test('goes through the trunk, with its credentials', () => {
     expect(to('+1 (415) 555-0100')).toEqual({
       uri: 'sip:+14155550100@sip.carrier.example',
+      party: 'sip:+14155550100@sip.carrier.example',
       host: 'sip.carrier.example',
       transport: 'udp',
       throughTrunk: true,
@@ -70,6 +71,7 @@ describe('a SIP URI', () => {
   test('of a host that is listed is called as it is, without the trunk', () => {
     expect(to('sip:agent@PBX.example.com:5080;transport=TCP;x=1')).toEqual({
       uri: 'sip:agent@pbx.example.com:5080;transport=tcp;x=1',
+      party: 'sip:agent@pbx.example.com',
       host: 'pbx.example.com',
       transport: 'tcp',
       throughTrunk: false,

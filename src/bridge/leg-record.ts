@@ -1,0 +1,50 @@
+import type { EndReason } from '../errors.ts';
+import type { MediaStats } from '../media/media-port.ts';
+import type { LegFacts } from '../sessions/leg-view.ts';
+import type { OpenCallRecord } from '../telemetry/call-record.ts';
+
+/** What a leg knows of its own life. Times are wall clock in ms. */
+export interface LegLife {
+  startedAt: number;
+  answeredAt: number | null;
+  endedAt: number | null;
+  endReason: EndReason | null;
+  sipStatus: number | null;
+}
+
+/** The record of a leg as it stands now. */
+export function legRecord(
+  leg: LegFacts,
+  { startedAt, answeredAt, endedAt, endReason, sipStatus }: LegLife,
+  stats: MediaStats | undefined,
+  now: number,
+): OpenCallRecord {
+  return {
+    leg_id: leg.id,
+    session_id: leg.sessionId,
+    organization_id: leg.organizationId,
+    role: leg.role,
+    direction: leg.direction,
+    sip_call_id: leg.callId,
+    from_uri: leg.from,
+    to_uri: leg.to,
+    source_address: leg.sourceAddress,
+    transport: leg.transport,
+    codec: leg.codec,
+    started_at: startedAt,
+    answered_at: answeredAt,
+    ended_at: endedAt,
+    reason: endReason,
+    setup_ms: answeredAt === null ? null : answeredAt - startedAt,
+    sip_status: sipStatus,
+    duration_seconds: answeredAt === null ? 0 : ((endedAt ?? now) - answeredAt) / 1000,
+    packets_received: stats?.packetsReceived ?? 0,
+    packets_sent: stats?.packetsSent ?? 0,
+    packets_lost: stats?.packetsLost ?? 0,
+    packets_late: stats?.packetsLate ?? 0,
+    packets_dropped: stats
+      ? stats.packetsDroppedInvalid + stats.packetsDroppedBySource + stats.packetsDroppedOverrun
+      : 0,
+    jitter_ms: stats?.jitterMs ?? 0,
+  };
+}

@@ -1,0 +1,147 @@
+import type { OutboundCall } from '../bridge/dialer.ts';
+import { Ended } from '../bridge/ended.ts';
+import type { Leg } from '../bridge/leg.ts';
+import { type EndReason, Refusal } from '../errors.ts';
+import { type LocalMedia, SdpSession } from '../sdp/sdp-session.ts';
+import { ACCEPT, ALLOW, SUPPORTED } from './answers.ts';
+import { DialogLeg } from './dialog-leg.ts';
+import type { SipContext } from './sip-context.ts';
+import type { SipAnswer, SipDialog } from './srf-port.ts';
+
+/**
+ * Places a call: media and pipeline first, so that nobody is rung up for nothing, then the INVITE, its answer, and the
+ * leg is like any other. Whatever ends the leg before the answer takes the INVITE back.
+ * @returns resolves when the leg is up or has ended; never rejects
+ */
+export async function placeCall(context: SipContext, leg: Leg, call: OutboundCall): Promise<void> {
+  try {
+    const sdp = new SdpSession({ codecs: null, srtp: 'off' });
+    const { family } = call;
+    const port = await leg.start({
+      family,
+      timeoutSeconds: call.mediaTimeoutSeconds,
+      onWaiting: () => undefined,
+    });
+    const local = { address: port.address, rtpPort: port.rtpPort };
+    await new Dialing(context, leg, call, sdp, local).done;
+  } catch (error) {
+    if (!(error instanceof Ended))
+      context.log.warn({ leg: leg.id, err: error }, 'a call could not be placed');
+    leg.end(reasonOf(error));
+  }
+  const outcome = leg.wasUp ? 'answered' : (leg.record().reason ?? 'error');
+  context.metrics.dials_total.inc({ outcome });
+}
+
+/** Why a call ends that did not come as far as its INVITE. */
+function reasonOf(error: unknown): EndReason {
+  if (!(error instanceof Refusal)) return 'error';
+  if (error.code === 'pipeline_unavailable') return 'pipeline_failed';
+  return error.code === 'session_ended' ? 'session_ended' : 'error';
+}
+
+/** So many answers of forks are kept, should the 200 not repeat its own. */
+const FORKS_MOST = 8;
+
+/** An INVITE of ours from its sending to its final answer, and the time that the callee has for it. */
+class Dialing {
+  readonly done: Promise<void>;
+  readonly #context: SipContext;
+  readonly #leg: Leg;
+  readonly #sdp: SdpSession;
+  readonly #local: LocalMedia;
+  readonly #family: 4 | 6;
+  /** SDP of provisional answers by their To: a reliable one may hold the answer, and the 200 none (RFC 3262 §5). */
+  readonly #early = new Map<string, string>();
+
+  /** @throws Error, Refusal when it cannot be sent */
+  constructor(context: SipContext, leg: Leg, call: OutboundCall, sdp: SdpSession, local: LocalMedia) {
+    this.#context = context;
+    this.#leg = leg;
+    this.#sdp = sdp;
+    this.#local = local;
+    this.#family = call.family;
+    const ended = new Promise<void>((resolve) => leg.signal.addEventListener('abort', () => resolve()));
+    const { uri, credentials } = call;
+    const answered = Promise.withResolvers<void>();
+    const invite = {
+      uri,
+      credentials,
+      localSdp: sdp.offer(local, call.family),
+      headers: headersOf(leg, call),
+    };
+    const { id, session, facts } = leg;
+    context.log.info({ session: session.id, leg: id, call_id: facts.callId, to: uri }, 'a call is placed');
+    const placed = context.srf().dial(invite, {
+      provisional: (answer) => this.#onProvisional(answer),
+      answered: (dialog, answer) => {
+        this.#onAnswered(dialog, answer);
+        answered.resolve();
+      },
+      failed: (status, detail, contact) => this.#onFailed(status, detail, contact),
+    });
+    const tooLong = setTimeout(() => leg.dialFailed(408), call.ringSeconds * 1000);
+    this.done = Promise.race([ended, answered.promise]).finally(() => clearTimeout(tooLong));
+    leg.placed(placed);
+  }
+
+  #onProvisional(answer: SipAnswer): void {
+    if (answer.status === 100) return;
+    this.#reached(answer);
+    const to = answer.get('To') ?? '';
+    if (answer.body && (this.#early.has(to) || this.#early.size < FORKS_MOST))
+      this.#early.set(to, answer.body);
+  }
+
+  /** A call that has ended meanwhile gets its BYE from the leg; one whose answer we cannot use, too. */
+  #onAnswered(dialog: SipDialog, answer: SipAnswer): void {
+    const leg = this.#leg;
+    const { sdp, local, family } = { sdp: this.#sdp, local: this.#local, family: this.#family };
+    const sip = new DialogLeg(this.#context, { leg, dialog, sdp, local, family, lateOffer: undefined });
+    if (leg.state !== 'ended') this.#agree(answer);
+    leg.answered(sip);
+    // drachtio-srf has acknowledged the 200.
+    leg.acknowledged();
+  }
+
+  #agree(answer: SipAnswer): void {
+    this.#reached(answer);
+    try {
+      const body = answer.body || this.#early.get(answer.get('To') ?? '') || '';
+      const { media } = this.#sdp.accept(body, this.#local);
+      this.#leg.configure({ ...media, moved: false, calleeAddress: answer.source_address });
+    } catch (error) {
+      this.#context.log.info({ leg: this.#leg.id, err: error }, 'the answer to our call cannot be used');
+      this.#leg.dialFailed(488);
+    }
+  }
+
+  #onFailed(status: number, detail: string, contact: string | undefined): void {
+    const { id, session, state } = this.#leg;
+    if (state === 'ended') return;
+    const why = { sip_status: status, detail, contact };
+    this.#context.log.info({ session: session.id, leg: id, ...why }, 'a dial failed');
+    this.#leg.dialFailed(status);
+  }
+
+  #reached({ source_address, protocol, status }: SipAnswer): void {
+    this.#leg.reached({ sourceAddress: source_address, transport: protocol }, status);
+  }
+}
+
+/** What the engine does not write itself; a challenged INVITE goes out once more with the same. */
+function headersOf(leg: Leg, { from, to, assertsCaller, headers }: OutboundCall): Record<string, string> {
+  const { callId, from: uri } = leg.facts;
+  const name = from.name === null ? '' : `"${from.name.replace(/["\\]/g, "'")}" `;
+  return {
+    ...headers,
+    Supported: SUPPORTED.join(', '),
+    // In lower case, as drachtio-srf writes it when it answers a challenge.
+    'call-id': callId,
+    From: `${name}<${uri}>`,
+    To: `<${to}>`,
+    Allow: ALLOW,
+    Accept: ACCEPT,
+    ...(assertsCaller && { 'P-Asserted-Identity': `${name}<${uri}>` }),
+  };
+}

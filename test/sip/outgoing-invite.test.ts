@@ -1,0 +1,118 @@
+import { describe, expect, test, vi } from 'vitest';
+import { type CreateUac, OutgoingInvite } from '../../src/sip/outgoing-invite.ts';
+import type { SipAnswer } from '../../src/sip/srf-port.ts';
+
+/** drachtio-srf's `createUAC` in the hands of a test. */
+class FakeUac {
+  uri = '';
+  options!: Parameters<CreateUac>[1];
+  progress!: Parameters<CreateUac>[2];
+  final!: Parameters<CreateUac>[3];
+  readonly cancel = vi.fn();
+  readonly events = { provisional: vi.fn(), answered: vi.fn(), failed: vi.fn() };
+  readonly headers = { 'X-Queue': '7' };
+
+  invite(credentials: { username: string; password: string } | null = null): OutgoingInvite {
+    const create: CreateUac = (uri, options, progress, callback) =>
+      Object.assign(this, { uri, options, progress, final: callback });
+    const request = { uri: 'sip:b@example.com', localSdp: 'v=0', headers: this.headers, credentials };
+    return new OutgoingInvite(create, request, this.events);
+  }
+}
+
+const isSettled = async (promise: Promise<void>): Promise<boolean> => {
+  let settled = false;
+  void promise.then(() => {
+    settled = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  return settled;
+};
+
+describe('an INVITE by createUAC', () => {
+  test('that is canceled before the engine has it is canceled as soon as it has', async () => {
+    const uac = new FakeUac();
+    const canceled = uac.invite().cancel();
+    expect(uac.cancel).not.toHaveBeenCalled();
+    uac.progress.cbRequest(null, uac);
+    expect(uac.cancel).toHaveBeenCalledOnce();
+    expect(await isSettled(canceled)).toBe(false);
+    uac.final({ status: 487, reason: 'Request Terminated' });
+    expect(await isSettled(canceled)).toBe(true);
+    expect(uac.events.failed).toHaveBeenCalledExactlyOnceWith(487, 'Request Terminated', undefined);
+  });
+
+  test('is canceled once, however often that is wanted', async () => {
+    const uac = new FakeUac();
+    const invite = uac.invite();
+    uac.progress.cbRequest(null, uac);
+    const both = [invite.cancel(), invite.cancel()];
+    uac.final({ status: 487 });
+    await Promise.all(both);
+    await invite.cancel();
+    expect(uac.cancel).toHaveBeenCalledOnce();
+  });
+
+  test('is given up when an engine that was lost never says how it ended', async () => {
+    vi.useFakeTimers();
+    const uac = new FakeUac();
+    const canceled = uac.invite().cancel();
+    await vi.advanceTimersByTimeAsync(33_000);
+    await canceled;
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+
+  test('that cannot be canceled any more does not hold up who waits for that', async () => {
+    const uac = new FakeUac();
+    const invite = uac.invite();
+    uac.cancel.mockImplementation(() => {
+      throw new Error('the link is down');
+    });
+    uac.progress.cbRequest(null, uac);
+    await invite.cancel();
+  });
+
+  test('tells the answer of the peer, and where a redirection leads without following it', () => {
+    const uac = new FakeUac();
+    uac.invite();
+    const moved = { status: 302, reason: 'Moved Temporarily', res: { get: () => '<sip:c@example.com>' } };
+    uac.final(moved);
+    expect(uac.events.failed).toHaveBeenCalledWith(302, 'Moved Temporarily', '<sip:c@example.com>');
+    const answer = { status: 180 } as SipAnswer;
+    uac.progress.cbProvisional(answer);
+    expect(uac.events.provisional).toHaveBeenCalledWith(answer);
+  });
+
+  test('that the engine could not send is a 503 (RFC 3261 §8.1.3.1)', () => {
+    const uac = new FakeUac();
+    uac.invite();
+    uac.progress.cbRequest(new Error('Error creating sip transaction'));
+    uac.final(new Error('Error creating sip transaction'));
+    expect(uac.events.failed).toHaveBeenCalledExactlyOnceWith(
+      503,
+      'Error creating sip transaction',
+      undefined,
+    );
+  });
+
+  test('has no credentials unless they are given, and answers a challenge from an IPv6 address', () => {
+    const uac = new FakeUac();
+    uac.invite();
+    expect(uac.options.auth).toBeUndefined();
+    uac.invite({ username: 'acme', password: 'secret' });
+    const given = vi.fn();
+    const challenge = { source_address: '2001:db8::1' };
+    uac.options.auth?.({}, challenge, given);
+    expect(given).toHaveBeenCalledWith(null, 'acme', 'secret');
+    // drachtio-srf makes `sip:ADDRESS:PORT` of it.
+    expect(challenge.source_address).toBe('[2001:db8::1]');
+  });
+
+  test('keeps the headers that it was given from drachtio-srf, which writes into them', () => {
+    const uac = new FakeUac();
+    uac.invite();
+    uac.options.headers.CSeq = '2 INVITE';
+    expect(uac.headers).toEqual({ 'X-Queue': '7' });
+  });
+});

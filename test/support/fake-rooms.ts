@@ -1,0 +1,90 @@
+import { AudioRing } from '../../src/audio/ring.ts';
+import type { MediaPool, MediaPort, MediaSettings, MediaStats } from '../../src/media/media-port.ts';
+import type { PipelineLink, PipelineLinks } from '../../src/pipeline/pipeline-link.ts';
+
+const noStats: MediaStats = {
+  ...{ packetsReceived: 0, packetsSent: 0, packetsLost: 0, packetsLate: 0, packetsDuplicated: 0 },
+  ...{ packetsDroppedInvalid: 0, packetsDroppedBySource: 0, packetsDroppedOverrun: 0, rtcpReceived: 0 },
+  ...{ bytesReceived: 0, bytesSent: 0, jitterMs: 0, silencePacketsSent: 0, silentForMs: 0, socketErrors: 0 },
+  source: '',
+};
+
+/** Awaited before a port or a link is given; rejects to refuse it. */
+export type Gate = () => Promise<void>;
+const atOnce: Gate = async () => undefined;
+
+/** Media without sockets: counts what is open, and keeps what legs were configured with. */
+export class FakeMedia implements MediaPool {
+  /** How many are open. */
+  openNow = 0;
+  readonly configured: MediaSettings[] = [];
+  /** Ports that may send. */
+  started = 0;
+  readonly #gate: Gate;
+
+  constructor(gate = atOnce) {
+    this.#gate = gate;
+  }
+
+  async open(): Promise<MediaPort> {
+    await this.#gate();
+    this.openNow++;
+    let closed = false;
+    return {
+      address: '127.0.0.1',
+      rtpPort: 20_000,
+      inbound: AudioRing.create(8192),
+      outbound: AudioRing.create(8192),
+      configure: (settings) => void this.configured.push(settings),
+      startSending: () => void this.started++,
+      stats: () => noStats,
+      close: async () => {
+        if (!closed) this.openNow--;
+        closed = true;
+        return noStats;
+      },
+    };
+  }
+
+  usage() {
+    return { used: this.openNow, total: 100 };
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Pipeline links that connect to nothing. */
+export class FakeLinks implements PipelineLinks {
+  /** How many are open. */
+  openNow = 0;
+  readonly #gate: Gate;
+
+  constructor(gate = atOnce) {
+    this.#gate = gate;
+  }
+
+  create(): PipelineLink {
+    this.openNow++;
+    let closed = false;
+    return {
+      open: (signal: AbortSignal) =>
+        Promise.race([
+          this.#gate(),
+          new Promise<void>((_resolve, reject) =>
+            signal.addEventListener('abort', () => reject(signal.reason)),
+          ),
+        ]),
+      attach: () => undefined,
+      startPlaying: () => undefined,
+      detach: () => undefined,
+      setHeld: () => undefined,
+      stats: () => ({}),
+      close: async () => {
+        if (!closed) this.openNow--;
+        closed = true;
+      },
+    } as unknown as PipelineLink;
+  }
+
+  async close(): Promise<void> {}
+}
