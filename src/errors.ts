@@ -73,6 +73,12 @@ const refusalTable = {
     text: 'registrations of less than 60 s are not taken',
     named: true,
   },
+  session_interval_too_small: {
+    status: 422,
+    cause: 95,
+    text: 'the session interval is too short',
+    named: true,
+  },
   declined: { status: 603, cause: 21, text: 'the call was hung up through the API', named: true },
   no_dialog: { status: 481, cause: 101, text: 'no such call', named: false },
   internal_error: { status: 500, cause: 41, text: 'internal error', named: true },

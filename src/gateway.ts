@@ -22,6 +22,7 @@ import {
   ownSipAddress,
   realmOf,
   remoteEngine,
+  sessionTimerSettings,
   sipAddress,
   viewSettings,
 } from './room-options.ts';
@@ -183,7 +184,7 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
   const sip: SipApplication = new SipApplication({
     ...{ admission, bridges, refusals, metrics, log, now },
     registrations: new Registrations(store, now),
-    engineKeepsTimers: config.sip.engine === 'drachtio',
+    sessionTimers: sessionTimerSettings(config),
     onEngineLost: () => bridges.engineLost(),
     openEngine: async () => {
       if (config.sip.engine === 'drachtio') return remoteEngine(config.sip.drachtio);

@@ -8,6 +8,7 @@ import type { Config } from './config/config.ts';
 import { type Listen, parseHostPort, parseListen, parsePortRange } from './config/values.ts';
 import type { MediaPoolOptions } from './media/media-pool.ts';
 import type { CaretakerOptions } from './sessions/caretaker.ts';
+import type { SessionTimerSettings } from './sip/session-timer.ts';
 import type { EnginePort } from './sip/sip-application.ts';
 import type { EngineOptions } from './sip-engine/engine.ts';
 import { ownAddresses } from './sip-engine/own-address.ts';
@@ -44,8 +45,15 @@ export function engineOptions({ sip }: Config): EngineOptions {
     advertisedAddress: sip.advertised_address,
     dnsServers: sip.dns_servers,
     hep: sip.hep && { ...sip.hep, captureId: sip.hep.capture_id },
+    minSessionSeconds: sip.min_session_expires_seconds,
   };
 }
+
+/** A longest interval below the shortest one gives way. */
+export const sessionTimerSettings = ({ sip }: Config): SessionTimerSettings => ({
+  expiresSeconds: Math.max(sip.session_expires_seconds, sip.min_session_expires_seconds),
+  minSeconds: sip.min_session_expires_seconds,
+});
 
 /** A drachtio-server, which runs and dies without us. */
 export function remoteEngine({ host, port, secret }: Config['sip']['drachtio']): EnginePort {

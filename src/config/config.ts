@@ -124,6 +124,8 @@ const sip = z.strictObject({
     .optional(),
   dns_servers: z.array(dnsServerSchema).max(8).default([]),
   trusted_proxies: z.array(cidrSchema).max(1000).default([]),
+  session_expires_seconds: seconds(90, 86_400, 1800),
+  min_session_expires_seconds: seconds(90, 86_400, 90),
   ban: z
     .strictObject({
       after: count(1, 10_000, 10),

@@ -81,8 +81,9 @@ export class Answers {
   }
 
   /** The state of transaction and dialog after a response, before it is on the wire. */
-  #settle(pending: Pending, { status }: SipResponse): void {
+  #settle(pending: Pending, response: SipResponse): void {
     const { dialog, inDialog, request } = pending;
+    const { status } = response;
     const invite = request.method === 'INVITE';
     if (status < 200) {
       pending.patience.cancel();
@@ -92,12 +93,9 @@ export class Answers {
       return;
     }
     this.#pending.delete(pending);
-    if (request.method === 'UPDATE' && dialog !== undefined) {
-      dialog.theirUpdate = false;
-      if (status < 300) refreshTarget(dialog, request);
-    }
+    if (request.method === 'UPDATE' && dialog !== undefined) this.#settleUpdate(dialog, request, response);
     if (!invite) return;
-    if (status < 300) this.#confirm(pending);
+    if (status < 300) this.#confirm(pending, response);
     else {
       pending.reliable?.stop();
       if (!inDialog && dialog !== undefined) this.#context.dialogs.remove(dialog);
@@ -114,11 +112,19 @@ export class Answers {
     return dialog;
   }
 
-  #confirm(pending: Pending): void {
+  #settleUpdate(dialog: Dialog, request: SipRequest, response: SipResponse): void {
+    dialog.theirUpdate = false;
+    if (response.status >= 300) return;
+    refreshTarget(dialog, request);
+    this.#context.sessionTimers.answered(dialog, request, response);
+  }
+
+  #confirm(pending: Pending, response: SipResponse): void {
     const dialog = this.#beginDialog(pending);
     dialog.confirmed = true;
     // The Contact of a first INVITE is known; an UPDATE may have brought a newer one since.
     if (pending.inDialog) refreshTarget(dialog, pending.request);
+    this.#context.sessionTimers.answered(dialog, pending.request, response);
   }
 
   /** Numbers a reliable response (RFC 3262 §3). */

@@ -2,6 +2,7 @@ import type { Bans } from './bans.ts';
 import type { Dialogs } from './dialogs.ts';
 import type { Resolver } from './resolve.ts';
 import type { Routes } from './routes.ts';
+import type { SessionTimers } from './session-timers.ts';
 import type { EngineStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
 import type { Transactions } from './transactions.ts';
@@ -38,6 +39,7 @@ export interface EngineContext {
   readonly dialogs: Dialogs;
   readonly routes: Routes;
   readonly bans: Bans;
+  readonly sessionTimers: SessionTimers;
   /** Where a URI leads; `flowTo` goes to one of its hops. */
   readonly resolver: Resolver;
   flowTo(hop: Hop, near?: Flow): Flow;

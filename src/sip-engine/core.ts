@@ -2,6 +2,7 @@ import { Answers } from './answers.ts';
 import type { AppLink } from './app-link.ts';
 import { Bans } from './bans.ts';
 import { defaultLimits, type EngineContext, type EngineLimits } from './context.ts';
+import type { Dialog } from './dialog.ts';
 import { Dialogs } from './dialogs.ts';
 import type { AppSide } from './drachtio-session.ts';
 import { envelopeOf } from './envelope.ts';
@@ -11,6 +12,9 @@ import { PendingRequests } from './pending-requests.ts';
 import { Refusals } from './refusals.ts';
 import type { Resolver } from './resolve.ts';
 import { Routes } from './routes.ts';
+import { LEAST_SESSION_SECONDS } from './session-expires.ts';
+import { SessionRefresh } from './session-refresh.ts';
+import { SessionTimers } from './session-timers.ts';
 import { type EngineStats, newStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
 import { Transactions } from './transactions.ts';
@@ -32,6 +36,8 @@ export interface CoreOptions {
   resolver: Resolver;
   limits?: EngineLimits;
   stats?: EngineStats;
+  /** The shortest session interval that a peer may ask for in a dialog (RFC 4028). */
+  minSessionSeconds?: number;
 }
 
 /** The engine without sockets: what transports tell it (`TransportEvents`), what applications ask of it (`AppSide`). */
@@ -65,7 +71,8 @@ class Core implements EngineCore {
   #isOwn: (hop: Hop) => boolean = () => false;
   #transport: CoreTransport = { hostports: [], localHostports: [], flowTo: noTransport };
 
-  constructor({ clock, resolver, limits = defaultLimits, stats = newStats() }: CoreOptions) {
+  constructor(options: CoreOptions) {
+    const { clock, resolver, limits = defaultLimits, stats = newStats() } = options;
     this.stats = stats;
     this.bans = new Bans(clock, stats, limits.maxBans);
     this.#context = {
@@ -76,6 +83,7 @@ class Core implements EngineCore {
       dialogs: new Dialogs(stats),
       routes: new Routes(),
       bans: this.bans,
+      sessionTimers: this.#sessionTimers(clock, options.minSessionSeconds ?? LEAST_SESSION_SECONDS),
       resolver,
       flowTo: (hop, near) => this.#transport.flowTo(hop, near),
       isOwn: (hop) => this.#isOwn(hop),
@@ -86,6 +94,16 @@ class Core implements EngineCore {
       this.#uac.endDialog(dialog, 'ACK timeout'),
     );
     this.#uas = new Uas(this.#context, this.#pending, this.#answers, new Refusals(this.#context));
+  }
+
+  #sessionTimers(clock: EngineClock, minSeconds: number): SessionTimers {
+    const expired = (dialog: Dialog): void => {
+      this.stats.sessionsExpired += 1;
+      this.#uac.endDialog(dialog, 'Session timer expired');
+    };
+    const refresh = (dialog: Dialog): void =>
+      new SessionRefresh(this.#context, this.#uac.inDialog, expired).refresh(dialog);
+    return new SessionTimers(clock, minSeconds, { refresh, expired });
   }
 
   get hostports(): readonly string[] {

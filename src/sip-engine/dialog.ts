@@ -4,6 +4,7 @@ import { header, headersOf, type SipMessage, type SipRequest, type SipResponse }
 import { parseNameAddr } from './name-addr.ts';
 import type { ReliableResponses } from './reliable-responses.ts';
 import type { ReturnPath } from './response-routing.ts';
+import type { SessionTimer } from './session-timer.ts';
 import { answersAsSips, isSips } from './sips.ts';
 import type { Flow } from './transport.ts';
 import type { UnackedAnswer } from './unacked-answer.ts';
@@ -54,6 +55,12 @@ export interface Dialog {
   ourInvite: OurInvite | undefined;
   /** An UPDATE of ours with an offer that the peer has not answered yet. */
   ourUpdate: boolean;
+  /** What was agreed by the latest 2xx to an INVITE or UPDATE (RFC 4028). */
+  sessionTimer: SessionTimer | undefined;
+  /** Our SDP as the peer has it, for a refresh by re-INVITE. */
+  localSdp: Buffer | undefined;
+  /** The peer's Allow names UPDATE. */
+  peerTakesUpdate: boolean;
 }
 
 export interface OurInvite {
@@ -104,6 +111,9 @@ export function newDialog(
     theirChanges: 0,
     ourInvite: undefined,
     ourUpdate: false,
+    sessionTimer: undefined,
+    localSdp: undefined,
+    peerTakesUpdate: false,
   };
 }
 
@@ -143,6 +153,9 @@ export function newClientDialog(
     theirChanges: 0,
     ourInvite: undefined,
     ourUpdate: false,
+    sessionTimer: undefined,
+    localSdp: undefined,
+    peerTakesUpdate: false,
   };
   learnPeer(dialog, response);
   return dialog;

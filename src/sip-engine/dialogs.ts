@@ -71,6 +71,7 @@ export class Dialogs {
     for (const answer of dialog.unacked.values()) answer.stop();
     dialog.unacked.clear();
     dialog.reliable?.stop();
+    dialog.sessionTimer?.stop();
     this.#stats.dialogs = this.size;
   }
 

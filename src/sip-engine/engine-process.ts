@@ -26,6 +26,8 @@ export interface EngineSettings {
   limits?: Partial<EngineLimits>;
   /** Needed where `listen` has a `tls` address. */
   tls?: TlsSettings | undefined;
+  /** The shortest session interval that a peer may ask for in a dialog (RFC 4028); absent: 90 s. */
+  minSessionSeconds?: number;
 }
 
 /** A whole engine with its sockets, in the thread that calls. */
@@ -60,10 +62,10 @@ export async function runEngine(
   const stats = newStats();
   const faults = new Faults(systemEngineClock, stats, (stack) => reports.fault?.(stack));
   const clock = faults.clock();
-  const { listen, advertisedAddress, dnsServers = [], tls } = settings;
+  const { listen, advertisedAddress, dnsServers = [], minSessionSeconds, tls } = settings;
   const dns = systemDns(dnsServers);
   const resolver = new DnsResolver({ dns, listening: listeningOn(listen), clock, stats });
-  const core = createEngineCore({ clock, resolver, limits, stats });
+  const core = createEngineCore({ clock, resolver, limits, stats, minSessionSeconds });
   const trace = new Trace(clock, stats, (callId) => core.hasCall(callId));
   const hep = settings.hep && openHepSender(settings.hep, stats);
   const events: TransportEvents = {

@@ -170,6 +170,7 @@ export class OutgoingInvite {
     this.#forks.delete(tag);
     this.#endForks();
     this.#parts.context.dialogs.prefer(dialog);
+    this.#parts.context.sessionTimers.succeeded(dialog, this.#walk.request, response);
     this.#deliver(response, flow);
   }
 

@@ -14,6 +14,9 @@ export interface EngineStats {
   overloaded: number;
   /** Answered 503 because no application takes the method. */
   unrouted: number;
+  /** Refreshes of session timers that we sent, and calls that were ended because nobody refreshed them. */
+  sessionRefreshes: number;
+  sessionsExpired: number;
   transportErrors: number;
   /** Answers that could not be sent. */
   answersUnsent: number;
@@ -62,6 +65,8 @@ export const newStats = (): EngineStats => ({
   dropsBanned: 0,
   overloaded: 0,
   unrouted: 0,
+  sessionRefreshes: 0,
+  sessionsExpired: 0,
   transportErrors: 0,
   answersUnsent: 0,
   connectionsRefused: 0,

@@ -4,6 +4,7 @@ import type { EngineContext } from './context.ts';
 import { contactUri, type Dialog, type OurInvite } from './dialog.ts';
 import { type HopUser, HopWalk, sendAck, type Way } from './hop-walk.ts';
 import type { SipRequest, SipResponse } from './message.ts';
+import { rememberSdp } from './session-timers.ts';
 import type { Timer } from './timers.ts';
 import type { Flow } from './transport.ts';
 import { localEvent, refused, responseEvent, sentBy } from './uac-events.ts';
@@ -60,6 +61,7 @@ export class InDialogRequests {
     way: Way,
   ): { ack: SipRequest; send(): void } {
     const flow = way.open();
+    rememberSdp(dialog, said.body);
     const ack = requestInDialog(dialog, said, flow, invite.cseq);
     const send = (): void => {
       invite.ack = { bytes: sendAck(flow, ack), flow };
@@ -127,20 +129,22 @@ export class InDialogRequests {
       said.method === 'INVITE' ? { cseq, pending: true, succeeded: false, ack: undefined } : undefined;
     if (invite !== undefined) dialog.ourInvite = invite;
     if (said.method === 'UPDATE' && said.body.length > 0) dialog.ourUpdate = true;
+    const whole = this.#context.sessionTimers.carriedOn(dialog, said);
     const build = (flow: Flow, branch: string): SipRequest =>
-      requestInDialog(dialog, said, flow, cseq, branch);
-    return new HopWalk(this.#context, ways, build, {
-      response: (response, flow) => this.#receive(dialog, said.method, invite, response, flow, user),
+      requestInDialog(dialog, whole, flow, cseq, branch);
+    const walk = new HopWalk(this.#context, ways, build, {
+      response: (response, flow) => this.#receive(dialog, walk.request, invite, response, flow, user),
       failed: (status, request, flow) => {
         this.#settle(dialog, said.method, status, invite);
         user.failed(status, request, flow);
       },
     });
+    return walk;
   }
 
   #receive(
     dialog: Dialog,
-    method: string,
+    request: SipRequest,
     invite: OurInvite | undefined,
     response: SipResponse,
     flow: Flow,
@@ -152,10 +156,11 @@ export class InDialogRequests {
       invite.ack?.flow.send(invite.ack.bytes);
       return;
     }
-    this.#settle(dialog, method, response.status, invite);
-    const refreshes = invite !== undefined || method === 'UPDATE';
+    this.#settle(dialog, request.method, response.status, invite);
+    const refreshes = invite !== undefined || request.method === 'UPDATE';
     if (refreshes && response.status >= 200 && response.status < 300) {
       dialog.remoteTarget = contactUri(response) ?? dialog.remoteTarget;
+      this.#context.sessionTimers.succeeded(dialog, request, response);
     }
     user.response(response, flow);
   }
@@ -172,11 +177,11 @@ export class InDialogRequests {
 }
 
 /** No INVITE of ours may be sent now (RFC 3261 §14.1). */
-const isBusy = (dialog: Dialog): boolean =>
+export const isBusy = (dialog: Dialog): boolean =>
   !dialog.confirmed || dialog.theirInvite || dialog.theirUpdate || dialog.ourInvite?.pending === true;
 
 /** ms to wait after a 491: longer for the side that owns the Call-ID, so that the two do not cross again (§14.1). */
-function glareWaitMs(dialog: Dialog): number {
+export function glareWaitMs(dialog: Dialog): number {
   const steps = (ms: number): number => Math.round(ms / 10) * 10;
   return dialog.role === 'uac' ? steps(2_100 + Math.random() * 1_900) : steps(Math.random() * 2_000);
 }

@@ -4,9 +4,9 @@ import type { AppEvent, AppLink } from './app-link.ts';
 import type { EngineContext } from './context.ts';
 import { type Dialog, dialogIdOf } from './dialog.ts';
 import { type Envelope, envelopeOf } from './envelope.ts';
-import { header, type SipParseError, type SipRequest, serializeMessage } from './message.ts';
+import { type SipParseError, type SipRequest, serializeMessage } from './message.ts';
+import { OutOfTurn } from './out-of-turn.ts';
 import type { Incoming, Pending, PendingRequests } from './pending-requests.ts';
-import { parseRAck } from './rack.ts';
 import type { Refusals } from './refusals.ts';
 import { type ReturnPath, returnPath, setCertificateHeader, stampVia } from './response-routing.ts';
 import { completeInvite } from './rfc2543.ts';
@@ -27,12 +27,14 @@ export class Uas {
   readonly #pending: PendingRequests;
   readonly #answers: Answers;
   readonly #refusals: Refusals;
+  readonly #outOfTurn: OutOfTurn;
 
   constructor(context: EngineContext, pending: PendingRequests, answers: Answers, refusals: Refusals) {
     this.#context = context;
     this.#pending = pending;
     this.#answers = answers;
     this.#refusals = refusals;
+    this.#outOfTurn = new OutOfTurn(refusals, context.sessionTimers);
   }
 
   receive(request: SipRequest, flow: Flow): void {
@@ -140,9 +142,7 @@ export class Uas {
       this.#refusals.overloaded(incoming);
       return;
     }
-    if (request.method === 'INVITE' && this.#refusesReInvite(incoming, dialog)) return;
-    if (request.method === 'UPDATE' && this.#refusesUpdate(incoming, dialog)) return;
-    if (request.method === 'PRACK' && this.#refusesPrack(incoming, dialog)) return;
+    if (this.#outOfTurn.refuses(incoming, dialog)) return;
     dialog.remoteCSeq = envelope.cseq;
     dialog.symmetric = path.symmetric;
     this.#context.dialogs.moveTo(dialog, flow);
@@ -151,38 +151,6 @@ export class Uas {
     // The application knows no early dialog: it has heard of a CANCEL instead.
     if (request.method === 'BYE' && !dialog.confirmed) this.#refusals.refuse(incoming, 200, 'OK');
     else this.#handOver(incoming, dialog.app, dialog);
-  }
-
-  /** Two INVITEs must not cross in a dialog (RFC 3261 §14.2). */
-  #refusesReInvite(incoming: Incoming, dialog: Dialog): boolean {
-    if (hasOffered(dialog)) this.#refusals.refuse(incoming, 491, 'Request Pending');
-    else if (dialog.theirInvite || dialog.theirUpdate || !dialog.confirmed) this.#refuseForNow(incoming);
-    else return false;
-    return true;
-  }
-
-  /** An offer must not cross another one, and UPDATEs come one at a time (RFC 3311 §5.2). */
-  #refusesUpdate(incoming: Incoming, dialog: Dialog): boolean {
-    const offers = incoming.request.body.length > 0;
-    if (dialog.theirUpdate || (offers && dialog.theirInvite)) this.#refuseForNow(incoming);
-    else if (offers && hasOffered(dialog)) this.#refusals.refuse(incoming, 491, 'Request Pending');
-    else return false;
-    return true;
-  }
-
-  /** The peer has to wait for the answer to what it asked before. */
-  #refuseForNow(incoming: Incoming): void {
-    const seconds = String(Math.floor(Math.random() * 11));
-    this.#refusals.refuse(incoming, 500, 'Server Internal Error', [{ name: 'Retry-After', value: seconds }]);
-  }
-
-  /** A PRACK names a response that waits for it (RFC 3262 §3). */
-  #refusesPrack(incoming: Incoming, dialog: Dialog): boolean {
-    const rack = parseRAck(header(incoming.request, 'RAck') ?? '');
-    if (rack === undefined) this.#refusals.refuse(incoming, 400, 'Bad Request (RAck does not parse)');
-    else if (dialog.reliable?.acknowledge(rack)) return false;
-    else this.#refusals.noDialog(incoming);
-    return true;
   }
 
   /** A BYE ends the dialog at once, and what was pending in it (RFC 3261 §15.1.2). */
@@ -258,9 +226,6 @@ export class Uas {
     dialog.app.deliver({ ...networkEvent(incoming, id, dialog.id), protocol: '' });
   }
 }
-
-/** An offer of ours waits for its answer. */
-const hasOffered = (dialog: Dialog): boolean => dialog.ourInvite?.pending === true || dialog.ourUpdate;
 
 function networkEvent({ request, flow }: Incoming, transactionId: string, dialogId: string): AppEvent {
   return {

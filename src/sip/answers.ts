@@ -6,7 +6,7 @@ import type { SipRequest, SipResponse } from './srf-port.ts';
 
 /** What this gateway takes, in and out of dialogs; only what is there (decisions §3, §9). */
 export const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REGISTER';
-export const SUPPORTED: readonly string[] = ['100rel'];
+export const SUPPORTED: readonly string[] = ['100rel', 'timer'];
 export const ACCEPT = 'application/sdp, multipart/mixed';
 
 /** Where a refusal is told: log, counter, and the list that an operator reads. */

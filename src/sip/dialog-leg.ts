@@ -4,6 +4,7 @@ import { extractSdp } from '../sdp/multipart.ts';
 import type { LocalMedia, NegotiatedMedia, SdpSession } from '../sdp/sdp-session.ts';
 import { ALLOW, refuse } from './answers.ts';
 import { answerOptionsInDialog } from './options.ts';
+import { sessionTimer } from './session-timer.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipDialog, SipRequest, SipResponse } from './srf-port.ts';
 
@@ -93,7 +94,7 @@ export class DialogLeg implements SipLeg {
         return;
       }
       const body = this.#sdpFor(request, offer);
-      const headers = { Allow: ALLOW, ...this.#sessionTimer(request) };
+      const headers = { Allow: ALLOW, ...sessionTimer(request, this.#context.sessionTimers) };
       if (body === undefined) response.send(200, { headers });
       else response.send(200, { headers: { ...headers, 'Content-Type': 'application/sdp' }, body });
     } catch (error) {
@@ -106,13 +107,6 @@ export class DialogLeg implements SipLeg {
   #sdpFor(request: SipRequest, offer: string | undefined): string | undefined {
     if (offer !== undefined) return this.#answer(offer);
     return request.method === 'INVITE' ? this.#offer(request) : undefined;
-  }
-
-  /** A drachtio-server keeps the session timer, but leaves it to us to confirm a refresh (RFC 4028 §9). */
-  #sessionTimer(reinvite: SipRequest): Record<string, string> {
-    const interval = reinvite.get('Session-Expires');
-    if (!this.#context.engineKeepsTimers || interval === undefined) return {};
-    return { 'Session-Expires': interval, Require: 'timer' };
   }
 
   #offer(reinvite: SipRequest): string {

@@ -4,11 +4,12 @@ import type { Leg } from '../bridge/leg.ts';
 import { Refusal } from '../errors.ts';
 import { SdpSession } from '../sdp/sdp-session.ts';
 import type { AdmittedCall } from './admission.ts';
-import { ALLOW, asRefusal, refuse } from './answers.ts';
+import { ALLOW, asRefusal, refuse, SUPPORTED } from './answers.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
 import { guard } from './engine-link.ts';
 import { addressParameter, extensionHeaders, headerList, uriOf } from './header-values.ts';
 import type { NewSession } from './inbound-first.ts';
+import { sessionTimer, tooShortInterval } from './session-timer.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
 
@@ -43,6 +44,11 @@ async function takeCall(context: SipContext, request: SipRequest, response: SipR
     if ('refusal' in call) {
       refuse(context, request, response, call.refusal, call.headers);
       return call.refusal.code === 'credentials_required' ? 'challenged' : 'refused';
+    }
+    const minSession = tooShortInterval(request, context.sessionTimers);
+    if (minSession !== undefined) {
+      refuse(context, request, response, new Refusal('session_interval_too_small'), minSession);
+      return 'refused';
     }
     made = call.newSession;
     leg = reserve(context, call, request, startedAt);
@@ -113,7 +119,12 @@ async function setUp(
   if (answer) leg.configure({ ...answer.media, moved: false });
   const localSdp = answer?.sdp ?? sdp.offer(local, family);
   const answered = { leg, sdp, local, family, lateOffer: answer ? undefined : request };
-  const headers = { Allow: ALLOW, ...(newSession && { 'X-Kallglot-Session': newSession.session.id }) };
+  const headers = {
+    Allow: ALLOW,
+    Supported: SUPPORTED.join(', '),
+    ...sessionTimer(request, context.sessionTimers),
+    ...(newSession && { 'X-Kallglot-Session': newSession.session.id }),
+  };
   return new Promise((resolve) => {
     context.srf().answer(request, response, { localSdp, headers }, (error, dialog) => {
       if (dialog) {

@@ -2,6 +2,7 @@ import type { Bridges } from '../bridge/bridges.ts';
 import type { Admission } from './admission.ts';
 import type { RefusalBook } from './answers.ts';
 import type { RegistrationBook } from './register.ts';
+import type { SessionTimerSettings } from './session-timer.ts';
 import type { SrfConnection } from './srf-port.ts';
 
 /** What the handlers of SIP requests work with. */
@@ -9,8 +10,7 @@ export interface SipContext extends RefusalBook {
   admission: Admission;
   bridges: Bridges;
   registrations: RegistrationBook;
-  /** Session timers (RFC 4028) are run by the engine; the embedded one does not know them. */
-  engineKeepsTimers: boolean;
+  sessionTimers: SessionTimerSettings;
   /** The link to the engine; there before the first request. */
   srf: () => SrfConnection;
 }

@@ -194,7 +194,7 @@ describe('admission', () => {
     expect(options.headers.get('allow')).toBe(
       'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REGISTER',
     );
-    expect(options.headers.get('supported')).toBe('100rel');
+    expect(options.headers.get('supported')).toBe('100rel, timer');
     for (const method of ['MESSAGE', 'SUBSCRIBE', 'PUBLISH', 'REFER', 'NOTIFY', 'UPDATE', 'INFO']) {
       const { status } = await one.request(method, `sip:${gateway.sipAddress()}`);
       expect([method, status]).toEqual([

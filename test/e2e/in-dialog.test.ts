@@ -67,6 +67,51 @@ describe('a call that has to ring', () => {
   });
 });
 
+describe('session timers', () => {
+  let gateway: TestGateway;
+  let phone: TestPhone;
+
+  beforeAll(async () => {
+    gateway = await TestGateway.start();
+    phone = await gateway.phone();
+  });
+  afterAll(async () => {
+    await phone.stop();
+    await gateway.stop();
+  });
+
+  const call = async (headers: Record<string, string>) =>
+    phone.call(gateway.uri(await gateway.session()), { headers });
+
+  test('are agreed to in the 200, and confirmed with every refresh', async () => {
+    const made = await call({ Supported: 'timer', 'Session-Expires': '90;refresher=uac' });
+    expect(made.headers.get('session-expires')).toBe('90;refresher=uac');
+    expect(made.headers.get('require')).toBe('timer');
+    expect(made.headers.get('supported')).toContain('timer');
+    const headers = { Supported: 'timer', 'Session-Expires': '90;refresher=uac' };
+    const updated = await made.request('UPDATE', { headers });
+    expect([updated.status, updated.headers.get('session-expires')]).toEqual([200, '90;refresher=uac']);
+    const short = await made.request('UPDATE', { headers: { ...headers, 'Session-Expires': '60' } });
+    expect([short.status, short.headers.get('min-se')]).toEqual([422, '90']);
+    await made.bye();
+  });
+
+  test('may be required, and are not agreed to where nobody knows of them', async () => {
+    const required = await call({ Require: 'timer' });
+    expect(required.headers.get('session-expires')).toBe('1800;refresher=uac');
+    await required.bye();
+    const plain = await call({});
+    expect(plain.headers.get('session-expires')).toBeUndefined();
+    await plain.bye();
+  });
+
+  test('of less than the minimum are refused with 422', async () => {
+    const refused = await call({ Supported: 'timer', 'Session-Expires': '60' });
+    expect([refused.status, refused.headers.get('min-se')]).toEqual([422, '90']);
+    expect(refused.headers.get('x-kallglot-error')).toBe('session_interval_too_small');
+  });
+});
+
 describe('an UPDATE in a call', () => {
   let gateway: TestGateway;
   let phone: TestPhone;

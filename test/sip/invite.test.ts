@@ -205,7 +205,7 @@ class SetUp {
       admission: admission as Admission,
       bridges: this.bridges,
       registrations: { update: async () => undefined },
-      engineKeepsTimers: false,
+      sessionTimers: { expiresSeconds: 1800, minSeconds: 90 },
       srf: () => srf as SrfConnection,
       log: createLog('silent'),
       metrics: createMetrics(),
@@ -290,6 +290,19 @@ describe('a call that is up', () => {
     expect(setUp.made).toEqual(['saved']);
     expect(setUp.byes).toEqual([]);
     expect(setUp.open).toEqual({ ports: 0, links: 0 });
+  });
+
+  test.each([
+    ['ACK timeout', 'ack_timeout'],
+    ['Session timer expired', 'session_timer'],
+  ])('that the engine ends for "%s" is recorded as %s', async (reason, recorded) => {
+    const setUp = new SetUp();
+    setUp.go(...steps);
+    await setUp.done;
+    await settled();
+    setUp.dialog.emit('destroy', { ...setUp.request, source: 'application' }, reason);
+    await settled();
+    expect(setUp.records).toEqual([recorded]);
   });
 
   test('answers a re-INVITE that it cannot follow with 488 and stays as it was', async () => {

@@ -40,7 +40,11 @@ interface SrfApi extends NodeJS.EventEmitter {
   disconnect(): void;
   invite(handler: Handler): void;
   options(handler: Handler): void;
-  createUAS(req: AppRequest, res: AppResponse, options: { localSdp: string }): Promise<AppDialog>;
+  createUAS(
+    req: AppRequest,
+    res: AppResponse,
+    options: { localSdp: string; headers: Record<string, string> },
+  ): Promise<AppDialog>;
 }
 
 /** What the application noticed, by Call-ID; waited for with `noticed`. */
@@ -49,7 +53,7 @@ type Event = { callId: string; what: string; dialog?: AppDialog; detail?: string
 /**
  * A small drachtio-srf application whose user parts say what it does with a call:
  * `answer`, `ring` (180 and no more), `silent` (nothing at all), `busy`, `ring-answer`, `reliable` (183 with SDP that
- * wants a PRACK, then the answer).
+ * wants a PRACK, then the answer), `timer` (the answer agrees to the Session-Expires of the INVITE).
  */
 export class EngineApp {
   readonly #srf = new Srf() as unknown as SrfApi;
@@ -124,7 +128,8 @@ export class EngineApp {
     if (user === 'ring-answer') res.send(180);
     if (user === 'reliable') await this.#acknowledged(req, res, note);
     const localSdp = req.body === '' || req.body === undefined ? OFFER : ANSWER;
-    const dialog = await this.#srf.createUAS(req, res, { localSdp });
+    const headers = user === 'timer' ? sessionTimerOf(req) : {};
+    const dialog = await this.#srf.createUAS(req, res, { localSdp, headers });
     note('dialog', { dialog });
     dialog.on('ack', (ack: AppRequest) => note('ack', { detail: ack.body }));
     dialog.on('destroy', (_: unknown, reason: string) => note('destroy', { detail: reason }));
@@ -138,3 +143,8 @@ export class EngineApp {
     });
   }
 }
+
+const sessionTimerOf = (req: AppRequest): Record<string, string> => ({
+  'Session-Expires': req.get('Session-Expires'),
+  Require: 'timer',
+});
