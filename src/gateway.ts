@@ -18,6 +18,7 @@ import {
   caretakerOptions,
   carrierOptions,
   engineOptions,
+  mediaFamily,
   mediaOptions,
   ownSipAddress,
   realmOf,
@@ -224,6 +225,7 @@ async function openApi(base: Base, calls: Calls, { sip, engine }: Sip): Promise<
       engineIsUp: () => sip.isUp,
       isOwn: ownSipAddress(config, () => sip.hostports),
       domain: config.sip.domains[0] as string,
+      mediaFamily: mediaFamily(config),
     },
     draining: () => state.draining,
     notReady: () => {

@@ -39,6 +39,10 @@ export function mediaOptions({ media }: Config): Omit<MediaPoolOptions, 'log'> {
   };
 }
 
+/** Of the media that we offer where nothing tells what the peer can use: IPv6 only where there is nothing else. */
+export const mediaFamily = ({ media }: Config): 4 | 6 =>
+  isIPv6(media.address) && media.address !== '::' ? 6 : 4;
+
 export function engineOptions({ sip }: Config): EngineOptions {
   return {
     listen: sip.listen.map((text) => parseListen(text) as Listen),

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
@@ -30,6 +31,8 @@ export interface DialRoutes {
     isOwn: IsOwn;
     /** Of this gateway, for callers that have no other. */
     domain: string;
+    /** Of the media that is offered to a host whose name does not tell. */
+    mediaFamily: 4 | 6;
   };
 }
 
@@ -83,7 +86,7 @@ async function wishOf(
   session: Session,
   body: DialBody,
   { organizationId }: ApiCaller,
-  { outbound, trunkOf, engineIsUp, isOwn, domain }: DialRoutes['dialing'],
+  { outbound, trunkOf, engineIsUp, isOwn, domain, mediaFamily }: DialRoutes['dialing'],
 ): Promise<DialWish> {
   if (session.status === 'ended') throw new ApiError('session_ended');
   if (session.provider !== 'sip') throw new ApiError('session_not_sip');
@@ -105,7 +108,7 @@ async function wishOf(
       assertsCaller: throughTrunk,
       credentials,
       headers: headersOf(session, body.headers ?? {}),
-      family: host.startsWith('[') ? 6 : 4,
+      family: host.startsWith('[') ? 6 : isIPv4(host) ? 4 : mediaFamily,
       ringSeconds: body.ring_seconds,
       mediaTimeoutSeconds: trunk.mediaTimeoutSeconds,
     },

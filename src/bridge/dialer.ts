@@ -21,6 +21,12 @@ export interface OutboundCall {
   mediaTimeoutSeconds: number | null;
 }
 
+/** An INVITE of ours that is on its way; implemented by `sip/`. */
+export interface PlacedCall {
+  /** Takes it back. Resolves when the INVITE has its final answer, or when that is given up; never rejects. */
+  cancel(): Promise<void>;
+}
+
 /** Places calls; implemented by `sip/`. */
 export interface Dialer {
   /** Whether there is an engine to place them with. */

@@ -6,6 +6,7 @@ import type { LegFacts } from '../sessions/leg-view.ts';
 import type { Session } from '../sessions/session.ts';
 import type { OpenCallRecord } from '../telemetry/call-record.ts';
 import type { Bridge } from './bridge.ts';
+import type { PlacedCall } from './dialer.ts';
 import { Ended } from './ended.ts';
 import { legRecord } from './leg-record.ts';
 
@@ -13,12 +14,6 @@ import { legRecord } from './leg-record.ts';
 export interface SipLeg {
   /** Sends a BYE with this `Reason` header. Resolves when it was answered or given up; never rejects. */
   bye(reason: string): Promise<void>;
-}
-
-/** An INVITE of ours that is on its way; implemented by `sip/`. */
-export interface PlacedCall {
-  /** Takes it back. Resolves when the INVITE has its final answer, or when that is given up; never rejects. */
-  cancel(): Promise<void>;
 }
 
 /** What is known of a call when it is admitted, or placed; goes into its record. */

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import Srf from 'drachtio-srf';
-import type { PlacedCall } from '../bridge/leg.ts';
+import type { PlacedCall } from '../bridge/dialer.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type CreateUac, OutgoingInvite } from './outgoing-invite.ts';
 import type {

@@ -1,4 +1,4 @@
-import type { PlacedCall } from '../bridge/leg.ts';
+import type { PlacedCall } from '../bridge/dialer.ts';
 import type { DrachtioDialog } from './engine-link.ts';
 import type { DialRequest, SipAnswer } from './srf-port.ts';
 

@@ -1,4 +1,4 @@
-import type { PlacedCall } from '../bridge/leg.ts';
+import type { PlacedCall } from '../bridge/dialer.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** What the application uses of drachtio-srf, in types of ours; `engine-link.ts` is the adapter behind it. */

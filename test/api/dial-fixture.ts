@@ -83,6 +83,7 @@ export async function openDialApi({ most = 10, file }: { most?: number; file?: s
       const dialing = {
         dials: new Dials({ bridges, dialer, now: () => clock.now(), most }),
         ...{ outbound: settings, isOwn: () => false, domain: 'sip.kallglot.com' },
+        mediaFamily: 4 as const,
         trunkOf: (id: string) => trunks.ofOrganization(id),
         engineIsUp: () => state.engineIsUp,
       };

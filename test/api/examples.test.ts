@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import * as dialSchemas from '../../src/api/dial-schemas.ts';
 import * as sessionAnswers from '../../src/api/session-answers.ts';
 import * as sessionSchemas from '../../src/api/session-schemas.ts';
 import * as outboundSchemas from '../../src/api/telephony-outbound-schemas.ts';
@@ -11,6 +12,7 @@ const all = {
   ...sessionSchemas,
   ...telephonySchemas,
   ...outboundSchemas,
+  ...dialSchemas,
   ...webhookSchemas,
 };
 const examples = Object.entries(all).flatMap(([name, schema]) =>

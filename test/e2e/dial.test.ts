@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseChallenge } from '../support/digest-client.ts';
 import { encode } from '../support/g711.ts';
 import { acme, eventually, TestGateway } from '../support/gateway.ts';
@@ -383,30 +383,57 @@ describe.each(['udp', 'tcp'] as const)('a call out, over %s', (transport) => {
   });
 });
 
-describe('a stop of the gateway', () => {
-  test('takes back a call that rings, and tells why it ended', async () => {
-    const callee = await new TestPhone({ username: 'callee' }).start();
-    let incoming: IncomingCall | undefined;
-    callee.answer((call) => {
-      incoming = call;
-      call.ring();
+describe('a gateway that calls out', () => {
+  const running: { stop(): Promise<unknown> }[] = [];
+  afterEach(async () => {
+    for (const one of running.splice(0).reverse()) await one.stop();
+  });
+
+  async function start(
+    host: string,
+    onInvite: (incoming: IncomingCall) => void | Promise<void>,
+    settings = {},
+  ) {
+    const callee = await new TestPhone({ host, username: 'callee' }).start();
+    running.push(callee);
+    callee.answer(onInvite);
+    const name = host.includes(':') ? `[${host}]` : host;
+    const organizations = [{ ...acme, sip: { ...acme.sip, outbound: { allowed_domains: [name] } } }];
+    const gateway = await TestGateway.start({ organizations, settings });
+    running.push(gateway);
+    return { gateway, organizations, to: `sip:agent@${name}:${callee.port}` };
+  }
+
+  test('and stops takes back a call that rings, and tells why it ended', async () => {
+    const ringing = Promise.withResolvers<IncomingCall>();
+    const { gateway, organizations, to } = await start('127.0.0.1', (incoming) => {
+      incoming.ring();
+      ringing.resolve(incoming);
     });
-    const outbound = { allowed_domains: ['127.0.0.1'] };
-    const organizations = [{ ...acme, sip: { ...acme.sip, outbound } }];
-    const gateway = await TestGateway.start({ organizations });
     const id = await gateway.session();
-    const waiting = gateway.rest('POST', `/v1/sessions/${id}/dial`, {
-      to: `sip:agent@127.0.0.1:${callee.port}`,
-      wait: true,
-    });
-    await eventually('it rings', () => incoming !== undefined);
+    const waiting = gateway.rest('POST', `/v1/sessions/${id}/dial`, { to, wait: true });
+    const incoming = await ringing.promise;
     await gateway.stop({ keepStore: true });
     expect((await waiting).body.error).toMatchObject({ code: 'dial_failed', reason: 'drained' });
-    await incoming?.canceled;
-    await callee.stop();
+    await incoming.canceled;
     const again = await TestGateway.start({ organizations, folder: gateway.folder });
+    running.push(again);
     const { body } = await again.rest('GET', `/v1/sessions/${id}/calls`);
     expect(body.data).toMatchObject([{ status: 'ended', reason: 'drained', direction: 'outbound' }]);
-    await again.stop();
+  });
+
+  test('calls over IPv6', async () => {
+    const answered = Promise.withResolvers<PhoneCall>();
+    const settings = { sip: { listen: ['udp:[::1]:0'] }, media: { address: '::1' } };
+    const { gateway, to } = await start(
+      '::1',
+      async (incoming) => answered.resolve(await incoming.accept()),
+      settings,
+    );
+    const id = await gateway.session({ mode: 'ai_agent' });
+    const { status, body } = await gateway.rest('POST', `/v1/sessions/${id}/dial`, { to, wait: true });
+    expect([status, body.to, body.source_address]).toEqual([200, to, '::1']);
+    const call = await answered.promise;
+    expect((await heardFrom(call, call)).speechMatched).toBe(1);
   });
 });

@@ -22,6 +22,15 @@ test('the address of the caller locks too: its SDP may show a private one', () =
   expect(lock.accept(CALLER, 5000, 1)).toBe('locked');
 });
 
+test('the address that a call of ours is answered from locks too, once it is known', () => {
+  const called = new SourceLock('');
+  expect(called.accept(CALLER, 5000, 1)).toBe('refused');
+  called.expect(CALLER);
+  called.configure(SDP, false, 2);
+  expect(called.accept(STRANGER, 5000, 3)).toBe('refused');
+  expect(called.accept(CALLER, 5000, 4)).toBe('locked');
+});
+
 test('a stranger never locks, before and after', () => {
   expect(lock.accept(STRANGER, 4000, 1)).toBe('refused');
   lock.accept(SDP, 4000, 2);
