@@ -11,6 +11,8 @@ export const ALAW_SILENCE = 0xd5;
 
 const MULAW_BIAS = 132;
 const MULAW_CLIP = 32_635;
+/** Samples below this are quiet: mu-law's lowest segment, -48 dB of full scale. */
+export const QUIET_BELOW = 128;
 /** G.711 inverts the even bits of an A-law code on the wire. */
 const ALAW_TOGGLE = 0x55;
 
@@ -65,6 +67,52 @@ const linearOfAlaw = Int16Array.from({ length: 256 }, (_, byte) => decodeAlaw(by
 /** 256 codes of the one law, indexed by the code of the other. */
 export const alawOfMulaw: Uint8Array = transcode(decodeMulaw, encodeAlaw);
 export const mulawOfAlaw: Uint8Array = transcode(decodeAlaw, encodeMulaw);
+
+/** One law's tables, for the packet path: nothing is allocated there. */
+export interface Law {
+  /** 256 linear samples by code. */
+  readonly linear: Int16Array;
+  /** 65,536 codes by linear sample, as an unsigned number. */
+  readonly code: Uint8Array;
+  /** The code of silence. */
+  readonly silence: number;
+  /** 1 for the codes below -48 dB of full scale: nobody misses them in a pause. */
+  readonly quiet: Uint8Array;
+}
+
+const quietCodes = (linear: Int16Array): Uint8Array =>
+  Uint8Array.from(linear, (sample) => (Math.abs(sample) < QUIET_BELOW ? 1 : 0));
+
+export const mulaw: Law = {
+  linear: linearOfMulaw,
+  code: mulawOfLinear,
+  silence: MULAW_SILENCE,
+  quiet: quietCodes(linearOfMulaw),
+};
+export const alaw: Law = {
+  linear: linearOfAlaw,
+  code: alawOfLinear,
+  silence: ALAW_SILENCE,
+  quiet: quietCodes(linearOfAlaw),
+};
+
+/** Writes `length` samples of a law's bytes, read from `offset` on, to the beginning of `into`. */
+export function expand(law: Law, bytes: Uint8Array, offset: number, length: number, into: Int16Array): void {
+  const { linear } = law;
+  for (let i = 0; i < length; i++) into[i] = linear[bytes[offset + i] as number] as number;
+}
+
+/** Writes the first `length` samples as a law's bytes to `into` from `offset` on. */
+export function compress(
+  law: Law,
+  samples: Int16Array,
+  length: number,
+  into: Uint8Array,
+  offset: number,
+): void {
+  const { code } = law;
+  for (let i = 0; i < length; i++) into[offset + i] = code[(samples[i] as number) & 0xffff] as number;
+}
 
 /** @returns one mu-law byte per Int16 sample */
 export function linearToMulaw(samples: Int16Array): Uint8Array {

@@ -2,6 +2,7 @@
  * Converts between 8, 16, 24 and 48 kHz: a streaming polyphase FIR filter, a sinc in a Kaiser window. Speech up to
  * 0.42 of the lower rate passes (3.4 kHz at 8 kHz); aliases and images are more than 60 dB down from 0.53 of it on.
  * Chunks may have any length: what comes out is the same. The delay is 20 samples of the lower rate (2.5 ms at 8 kHz).
+ * Chunks of one length allocate nothing.
  */
 const RATES = [8000, 16_000, 24_000, 48_000];
 
@@ -47,6 +48,16 @@ function polyphase(phases: number, taps: number, cutoff: number): Float64Array[]
   });
 }
 
+const rows = new Map<string, Float64Array[]>();
+
+/** The coefficients of a pair of rates are made once, for all streams of a thread. */
+function rowsOf(fromHz: number, toHz: number, make: () => Float64Array[]): Float64Array[] {
+  const pair = `${fromHz} ${toHz}`;
+  const known = rows.get(pair) ?? make();
+  rows.set(pair, known);
+  return known;
+}
+
 const greatestCommonDivisor = (a: number, b: number): number =>
   b === 0 ? a : greatestCommonDivisor(b, a % b);
 
@@ -58,6 +69,8 @@ export class Resampler {
   readonly #rows: Float64Array[];
   /** The last `taps - 1` samples that came, and room for what comes next. */
   #line: Float64Array;
+  /** What the last call returned; used again. */
+  #output = new Int16Array(0);
   /** The next output: its filter row, and the input sample (of the next chunk) that it ends at. */
   #phase = 0;
   #position = 0;
@@ -75,23 +88,23 @@ export class Resampler {
     this.#down = fromHz / divisor;
     const lower = Math.min(fromHz, toHz);
     this.#taps = SPAN * (fromHz / lower);
-    this.#rows = polyphase(this.#up, this.#taps, (CUTOFF * lower) / (fromHz * this.#up));
+    this.#rows = rowsOf(fromHz, toHz, () =>
+      polyphase(this.#up, this.#taps, (CUTOFF * lower) / (fromHz * this.#up)),
+    );
     this.#line = new Float64Array(this.#taps - 1);
   }
 
   /**
-   * @param input the next samples, any number
-   * @returns the samples that they complete, all that are due by now
+   * @param input its first `length` samples are the next ones
+   * @returns the samples that they complete, all that are due by now; valid until the next call
    */
-  process(input: Int16Array): Int16Array {
-    if (this.#up === this.#down) return input.slice();
+  process(input: Int16Array, length = input.length): Int16Array {
+    if (this.#up === this.#down) return input.subarray(0, length);
     const history = this.#taps - 1;
-    this.#append(input, history);
-    const due = Math.max(
-      0,
-      Math.ceil(((input.length - this.#position) * this.#up - this.#phase) / this.#down),
-    );
-    const output = new Int16Array(due);
+    this.#append(input, length, history);
+    const due = Math.max(0, Math.ceil(((length - this.#position) * this.#up - this.#phase) / this.#down));
+    if (this.#output.length !== due) this.#output = new Int16Array(due);
+    const output = this.#output;
     for (let i = 0; i < due; i++) {
       const sample = dot(this.#rows[this.#phase] as Float64Array, this.#line, this.#position);
       output[i] = Math.max(-32_768, Math.min(32_767, Math.round(sample)));
@@ -99,18 +112,25 @@ export class Resampler {
       this.#position += Math.floor(phase / this.#up);
       this.#phase = phase % this.#up;
     }
-    this.#position -= input.length;
-    this.#line.copyWithin(0, input.length, input.length + history);
+    this.#position -= length;
+    this.#line.copyWithin(0, length, length + history);
     return output;
   }
 
-  #append(input: Int16Array, history: number): void {
-    if (this.#line.length < history + input.length) {
-      const longer = new Float64Array(history + input.length);
+  /** Forgets what came before, as after a pause. */
+  reset(): void {
+    this.#line.fill(0);
+    this.#position = 0;
+    this.#phase = 0;
+  }
+
+  #append(input: Int16Array, length: number, history: number): void {
+    if (this.#line.length < history + length) {
+      const longer = new Float64Array(history + length);
       longer.set(this.#line.subarray(0, history));
       this.#line = longer;
     }
-    this.#line.set(input, history);
+    for (let i = 0; i < length; i++) this.#line[history + i] = input[i] as number;
   }
 }
 

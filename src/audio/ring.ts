@@ -63,6 +63,21 @@ export class AudioRing {
     return taken;
   }
 
+  /**
+   * Writer: copies the last bytes that were written, read or not, to the end of `into`.
+   * @returns how many: fewer than `into` holds only at the beginning
+   */
+  recent(into: Uint8Array): number {
+    const written = this.#index[WRITTEN] as number;
+    const count = Math.min(into.length, this.capacity, written >>> 0);
+    const at = (written - count) & this.#mask;
+    const head = Math.min(count, this.capacity - at);
+    const start = into.length - count;
+    into.set(this.#data.subarray(at, at + head), start);
+    into.set(this.#data.subarray(0, count - head), start + head);
+    return count;
+  }
+
   /** Reader: takes up to `length` bytes into `into` at `offset`. @returns the bytes taken. */
   read(into: Uint8Array, offset = 0, length = into.length - offset): number {
     const read = this.#index[READ] as number;

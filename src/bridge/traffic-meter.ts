@@ -21,6 +21,7 @@ export class TrafficMeter {
     this.#legs.set(leg, stats);
     const grown = (key: NumericKey<MediaStats>) => Math.max(0, stats[key] - (before?.[key] ?? 0));
     const { rtp_packets_total, rtp_lost_total, rtp_late_total, rtp_dropped_total } = this.#metrics;
+    this.#metrics.rtp_concealed_ms_total.inc(grown('concealedMs'));
     rtp_packets_total.inc({ direction: 'in' }, grown('packetsReceived'));
     rtp_packets_total.inc({ direction: 'out' }, grown('packetsSent'));
     rtp_lost_total.inc(grown('packetsLost'));

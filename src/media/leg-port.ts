@@ -1,18 +1,24 @@
+import { type AudioFormat, bytesPerMs, MULAW_8K } from '../audio/format.ts';
 import { AudioRing } from '../audio/ring.ts';
 import type { MediaEvent, MediaPort, MediaPortOptions, MediaSettings, MediaStats } from './media-port.ts';
 import { StatsBlock } from './stats-block.ts';
 import type { LegSetup, ToWorker } from './worker-protocol.ts';
 
-/** 1.02 s of G.711 each way. */
-const RING_BYTES = 8192;
+/** A ring holds at least this: the next power of two of bytes. */
+const RING_MS = 1000;
+
+const ringFor = (format: AudioFormat): AudioRing =>
+  AudioRing.create(2 ** Math.ceil(Math.log2(RING_MS * bytesPerMs(format))));
 
 /** The main thread's end of a leg in a media worker; `WorkerHost` moves its messages. */
 export class LegPort implements MediaPort {
   readonly id: number;
   readonly address: string;
   readonly rtpPort: number;
-  readonly inbound = AudioRing.create(RING_BYTES);
-  readonly outbound = AudioRing.create(RING_BYTES);
+  readonly inbound: AudioRing;
+  readonly outbound: AudioRing;
+  readonly #inboundFormat: AudioFormat;
+  readonly #outboundFormat: AudioFormat;
   readonly #options: MediaPortOptions;
   readonly #post: (message: ToWorker) => void;
   readonly #stats = StatsBlock.create();
@@ -29,6 +35,10 @@ export class LegPort implements MediaPort {
     this.address = place.address;
     this.rtpPort = place.rtpPort;
     this.#options = options;
+    this.#inboundFormat = options.inboundFormat ?? MULAW_8K;
+    this.#outboundFormat = options.outboundFormat ?? MULAW_8K;
+    this.inbound = ringFor(this.#inboundFormat);
+    this.outbound = ringFor(this.#outboundFormat);
     this.#post = post;
   }
 
@@ -41,7 +51,9 @@ export class LegPort implements MediaPort {
       callerAddress: this.#options.callerAddress,
       timeoutSeconds: this.#options.timeoutSeconds,
       inbound: this.inbound.buffer,
+      inboundFormat: this.#inboundFormat,
       outbound: this.outbound.buffer,
+      outboundFormat: this.#outboundFormat,
       stats: this.#stats.buffer,
     };
   }

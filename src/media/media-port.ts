@@ -1,4 +1,6 @@
+import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
+import type { CodecName } from './codec.ts';
 
 /**
  * What the rest of the gateway sees of a leg's media: a pair of UDP ports in a media worker, and two rings of audio.
@@ -6,15 +8,16 @@ import type { AudioRing } from '../audio/ring.ts';
  * in the worker. Source: decisions §5, architecture "Threads".
  */
 
-export type G711Codec = 'PCMU' | 'PCMA';
 type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
 /** What offer/answer agreed for one leg. Addresses are numeric, IPv4 or IPv6. */
 export interface MediaSettings {
-  codec: G711Codec;
+  codec: CodecName;
   /** RTP payload type of the codec, the same both ways as answered. */
   payloadType: number;
-  /** Payload types that are negotiated but carry no speech: telephone-event, comfort noise. */
+  /** Payload type of comfort noise (RFC 3389), null when there is none. */
+  comfortNoisePayloadType: number | null;
+  /** Payload types that are negotiated and not heard: telephone-event. */
   otherPayloadTypes: readonly number[];
   /** Where the peer's SDP wants RTP and RTCP; port 0 or an unspecified address means nowhere. */
   remoteAddress: string;
@@ -42,6 +45,9 @@ export interface MediaPortOptions {
   callerAddress: string;
   /** Seconds without RTP and RTCP until `media_timeout`; 0 = never. */
   timeoutSeconds: number;
+  /** What the rings carry each way, whatever the peer speaks; mu-law at 8 kHz when absent. */
+  inboundFormat?: AudioFormat;
+  outboundFormat?: AudioFormat;
   /** Called on the main thread. */
   onEvent: (event: MediaEvent) => void;
 }
@@ -75,6 +81,10 @@ export interface MediaStats {
   bytesSent: number;
   /** Interarrival jitter, RFC 3550 A.8, in ms. */
   jitterMs: number;
+  /** How long a missing packet is waited for now, ms from 20 to 200. */
+  jitterTargetMs: number;
+  /** ms of speech that were made up for packets that did not come in time. */
+  concealedMs: number;
   /** Ticks at which we had nothing to say and sent silence. */
   silencePacketsSent: number;
   /** ms since the last packet of the peer; -1 when none has come. */
@@ -89,9 +99,9 @@ export interface MediaPort {
   /** What goes into the SDP: `media.advertised_address` or the local address, and the even port. */
   readonly address: string;
   readonly rtpPort: number;
-  /** What the party says: mu-law, 8 kHz, mono, continuous in time (gaps are filled with silence). Read it here. */
+  /** What the party says, continuous in time: losses are made up, pauses are filled. Read it here. */
   readonly inbound: AudioRing;
-  /** What the party is to hear: mu-law, 8 kHz, mono. Write it here; an empty ring is sent as silence. */
+  /** What the party is to hear. Write it here; an empty ring is sent as silence. */
   readonly outbound: AudioRing;
   /** Applies negotiated media, at the start and after every re-INVITE. Until the first call nothing is received. */
   configure(settings: MediaSettings): void;

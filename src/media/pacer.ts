@@ -4,8 +4,6 @@
  * spread over the four. RTP timestamps are made from slot numbers too (decisions §5).
  */
 export const SLOT_MS = 5;
-/** RTP timestamp units (samples at 8 kHz) of a slot. */
-export const SLOT_SAMPLES = 40;
 /** After a stall, packets that are due for longer than this are never sent: late audio is worse than a gap. */
 const CATCH_UP_MS = 100;
 

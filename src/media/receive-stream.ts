@@ -1,126 +1,161 @@
-import { MULAW_SILENCE, mulawOfAlaw, translate } from '../audio/g711.ts';
+import { ComfortNoise } from '../audio/comfort-noise.ts';
+import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
-import type { G711Codec } from './media-port.ts';
+import type { CodecName } from './codec.ts';
+import { codecs } from './codecs.ts';
+import { InboundAudio } from './inbound-audio.ts';
+import { JitterBuffer, type PacketKind } from './jitter-buffer.ts';
+import { JitterTarget } from './jitter-target.ts';
+import { createReceiveChain, type ReceiveChain } from './receive-chain.ts';
 import { ReceptionStatistics } from './reception-statistics.ts';
-import { MAX_PAYLOAD_BYTES, ReorderWindow } from './reorder-window.ts';
 import type { RtpHeader } from './rtp-header.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
 import { StreamClock } from './stream-clock.ts';
 
 /**
- * Turns the RTP packets of a leg into mu-law that is continuous in time, in the inbound ring. A pure core: packets and
- * a clock in, bytes out. RTP timestamps decide where speech stands; the clock only steps in while nothing comes.
- * Speech is never cut: what comes after silence was put in its place is kept, and silence is left out later instead.
+ * Turns the RTP packets of a leg into audio that is continuous in time, in the inbound ring. A pure core: packets and a
+ * clock in, audio out. RTP timestamps decide where speech stands; the clock only steps in while nothing comes. What is
+ * in order is there at once, and what is lost is made up when it has been waited for long enough. Speech is never cut:
+ * what comes after something was put in its place is kept, and silence is left out later instead.
  *
- * Lengths are samples = bytes of mu-law at 8 kHz; times are monotonic ms.
+ * Lengths are samples of the ring's rate; times are monotonic ms.
  */
 
-/** The stream may be behind the clock by this (200 ms) before silence keeps time in the peer's stead. */
-const MAX_BEHIND = 1600;
-/** Silence by the clock comes in steps of 20 ms, and two at a time at most: after a stall of ours, packets that the
- * kernel kept for us come first. */
-const CLOCK_STEP = 160;
-const MAX_CLOCK_FILL = 320;
-/** With more than this surplus (200 ms) silence is left out, until less than 40 ms are left. */
-const DRAIN_ABOVE = 1600;
-const DRAIN_BELOW = 320;
+/** The stream may be behind the clock by this before something else keeps time in the peer's stead. */
+const MAX_BEHIND_MS = 200;
+/** That comes in steps of 20 ms, and two at a time at most: after a stall of ours, packets that the kernel kept for us
+ * come first. */
+const CLOCK_STEP_MS = 20;
+const MAX_CLOCK_FILL_MS = 40;
+/** The clock carries speech on for so long; then it was the end, and not a loss. */
+const MAX_CLOCK_SPEECH_MS = 60;
+/** With more than this surplus silence is left out, until less than 40 ms are left. */
+const DRAIN_ABOVE_MS = 200;
+const DRAIN_BELOW_MS = 40;
 /** Pauses between words keep this many packets. */
 const PAUSE_PACKETS = 3;
-
-const silence = new Uint8Array(CLOCK_STEP).fill(MULAW_SILENCE);
+/** Of a loss at most this is made up; the rest is a pause. */
+const MAX_CONCEALED_MS = 240;
 
 export class ReceiveStream {
-  readonly #ring: AudioRing;
   readonly #stats: StatsBlock;
   readonly #statistics: ReceptionStatistics;
-  readonly #window: ReorderWindow;
-  readonly #clock = new StreamClock();
-  #isAlaw = false;
+  readonly #inbound: InboundAudio;
+  readonly #buffer: JitterBuffer;
+  readonly #target = new JitterTarget();
+  readonly #clock: StreamClock;
+  readonly #noise = new ComfortNoise();
+  /** Samples of the ring per ms. */
+  readonly #perMs: number;
+  #codec: CodecName = 'PCMU';
+  #chain: ReceiveChain;
+  /** RTP timestamp units per sample of the ring. */
+  #unitsPerSample = 1;
+  #unitsPerMs = 8;
+  #maxPayloadBytes = 0;
   #running = false;
   #ssrc = -1;
   #now = 0;
-  /** Samples of stream time so far, what the ring could not take included. */
-  #position = 0;
   /** The timestamp that comes next; meaningless until `#synced`. */
   #nextTimestamp = 0;
   #synced = false;
-  /** Samples of silence by the clock since the last speech: a gap in timestamps there is filled already. */
+  /** Samples that the clock has put in since the last speech: a gap in timestamps there is filled already. */
   #invented = 0;
+  /** Packets lost since the last speech. */
+  #lost = 0;
+  /** The last packet was comfort noise. */
+  #isNoise = false;
   #draining = false;
   #quietPackets = 0;
 
-  constructor(ring: AudioRing, stats: StatsBlock) {
-    this.#ring = ring;
+  constructor(ring: AudioRing, format: AudioFormat, stats: StatsBlock) {
     this.#stats = stats;
     this.#statistics = new ReceptionStatistics(stats);
-    this.#window = new ReorderWindow((timestamp, bytes, offset, length, isSpeech) => {
-      if (isSpeech && this.#running && length > 0) this.#place(timestamp, bytes, offset, length);
-    });
+    this.#inbound = new InboundAudio(ring, format, stats);
+    this.#perMs = format.sampleRateHz / 1000;
+    this.#clock = new StreamClock(this.#perMs);
+    this.#buffer = new JitterBuffer((header, bytes, kind, lost) => this.#deliver(header, bytes, kind, lost));
+    this.#chain = this.#build('PCMU');
   }
 
   /** @param held nothing is written, and time stands still until it is over */
-  configure(codec: G711Codec, held: boolean, now: number): void {
+  configure(codec: CodecName, held: boolean, now: number): void {
     this.#now = now;
-    this.#isAlaw = codec === 'PCMA';
+    if (codec !== this.#codec) this.#change(codec);
     if (held === !this.#running) return;
-    this.#window.restart();
+    this.#buffer.restart();
     this.#running = !held;
     this.#resync();
     this.#invented = 0;
-    this.#clock.start(now, this.#position);
+    this.#clock.start(now, this.#inbound.position);
   }
 
-  /**
-   * Takes an accepted packet; an A-law payload is rewritten in place.
-   * @param isSpeech false for telephone-event and comfort noise, which only count
-   */
-  packet(header: RtpHeader, bytes: Uint8Array, isSpeech: boolean, now: number): void {
+  /** Takes an accepted packet; its payload may be rewritten in place. */
+  packet(header: RtpHeader, bytes: Uint8Array, kind: PacketKind, now: number): void {
     this.#now = now;
-    if (header.payloadLength > MAX_PAYLOAD_BYTES) {
+    if (header.payloadLength > this.#maxPayloadBytes) {
       this.#stats.add(counter.packetsDroppedInvalid, 1);
       return;
     }
     this.#stats.add(counter.packetsReceived, 1);
     this.#stats.add(counter.bytesReceived, header.payloadLength);
     if (header.ssrc !== this.#ssrc) this.#follow(header.ssrc);
-    if (isSpeech && this.#isAlaw) translate(bytes, mulawOfAlaw, header.payloadOffset, header.payloadLength);
-    this.#push(header, bytes, isSpeech);
+    this.#push(header, bytes, kind);
   }
 
   /** Keeps time while nothing comes; call every 20 ms or so. */
   poll(now: number): void {
     this.#now = now;
-    this.#window.poll(now);
+    this.#buffer.poll(now, this.#target.ms);
+    this.#stats.set(counter.jitterTargetMs, this.#target.ms);
     if (!this.#running) return;
-    const missing = -this.#clock.ahead(now, this.#position) - MAX_BEHIND;
-    if (missing < CLOCK_STEP) return;
-    const fill = Math.min(MAX_CLOCK_FILL, missing - (missing % CLOCK_STEP));
-    this.#writeSilence(fill);
-    this.#invented += fill;
+    const perMs = this.#perMs;
+    const missing = -this.#clock.ahead(now, this.#inbound.position) - MAX_BEHIND_MS * perMs;
+    const step = CLOCK_STEP_MS * perMs;
+    if (missing < step) return;
+    const fill = Math.min(MAX_CLOCK_FILL_MS * perMs, missing - (missing % step));
+    for (let left = fill; left > 0; left -= step) this.#invent(step);
   }
 
-  #push(header: RtpHeader, bytes: Uint8Array, isSpeech: boolean): void {
-    const arrival = this.#window.push(
-      header.sequence,
-      header.timestamp,
-      bytes,
-      header.payloadOffset,
-      header.payloadLength,
-      isSpeech,
-      this.#now,
-    );
+  /** Frees what the codec holds, idempotent. */
+  close(): void {
+    this.#chain.close();
+  }
+
+  #build(codec: CodecName): ReceiveChain {
+    const { clockRateHz, maxPayloadBytes } = codecs[codec];
+    this.#codec = codec;
+    this.#unitsPerMs = clockRateHz / 1000;
+    this.#unitsPerSample = this.#unitsPerMs / this.#perMs;
+    this.#maxPayloadBytes = maxPayloadBytes;
+    return createReceiveChain(codec, this.#inbound);
+  }
+
+  /** What is held is of the codec before. */
+  #change(codec: CodecName): void {
+    this.#buffer.restart();
+    this.#chain.close();
+    this.#chain = this.#build(codec);
+    this.#statistics.restart();
+    this.#resync();
+  }
+
+  #push(header: RtpHeader, bytes: Uint8Array, kind: PacketKind): void {
+    const arrival = this.#buffer.push(header, bytes, kind, this.#now);
     if (arrival === 'duplicate') this.#stats.add(counter.packetsDuplicated, 1);
     else if (arrival === 'late' || arrival === 'stray') this.#stats.add(counter.packetsLate, 1);
     else if (arrival === 'restarted') this.#statistics.restart();
     if (arrival === 'stray') return;
     this.#statistics.count(header.sequence);
-    if (isSpeech) this.#statistics.arrived(this.#now, header.timestamp);
+    if (kind !== 'speech' || arrival === 'duplicate') return;
+    this.#target.observe(this.#now, this.#statistics.arrived(this.#now, header.timestamp, this.#unitsPerMs));
+    this.#buffer.poll(this.#now, this.#target.ms);
   }
 
   #follow(ssrc: number): void {
     this.#ssrc = ssrc;
-    this.#window.restart();
+    this.#buffer.restart();
     this.#statistics.restart();
     this.#resync();
   }
@@ -128,55 +163,77 @@ export class ReceiveStream {
   /** The next timestamp follows the last one, whatever it is. */
   #resync(): void {
     this.#synced = false;
+    this.#lost = 0;
   }
 
-  /** Puts speech at its place in time: after the silence that its timestamp asks for. */
-  #place(timestamp: number, bytes: Uint8Array, offset: number, length: number): void {
-    const gap = this.#synced ? (timestamp - this.#nextTimestamp) | 0 : 0;
-    this.#synced = true;
-    this.#nextTimestamp = (timestamp + length) | 0;
-    const ahead = this.#clock.ahead(this.#now, this.#position);
-    this.#draining = ahead > (this.#draining ? DRAIN_BELOW : DRAIN_ABOVE);
-    if (!this.#draining) this.#quietPackets = 0;
-    const unfilled = gap - this.#invented;
-    this.#invented = 0;
-    if (unfilled > 0) this.#fillGap(unfilled, ahead);
-    if (!this.#draining || !this.#isSpareSilence(bytes, offset, length)) {
-      this.#write(bytes, offset, length);
+  #deliver(header: RtpHeader, bytes: Uint8Array, kind: PacketKind, lost: number): void {
+    if (!this.#running) return;
+    const { payloadOffset, payloadLength } = header;
+    this.#lost += lost;
+    if (kind === 'noise') {
+      this.#noise.update(bytes, payloadOffset, payloadLength);
+      this.#isNoise = true;
+    } else if (kind === 'speech' && payloadLength > 0) {
+      const length = this.#chain.take(bytes, payloadOffset, payloadLength);
+      if (length > 0) this.#place(header.timestamp, length);
+      else this.#stats.add(counter.packetsDroppedInvalid, 1);
     }
-    this.#clock.follow(this.#now, this.#position, length);
+  }
+
+  /** Puts the speech that the chain has taken at its place in time: after what its timestamp asks for. */
+  #place(timestamp: number, length: number): void {
+    const units = this.#unitsPerSample;
+    const gap = this.#synced ? Math.round(((timestamp - this.#nextTimestamp) | 0) / units) : 0;
+    this.#synced = true;
+    this.#nextTimestamp = (timestamp + length * units) | 0;
+    const ahead = this.#clock.ahead(this.#now, this.#inbound.position);
+    const drainFrom = (this.#draining ? DRAIN_BELOW_MS : DRAIN_ABOVE_MS) * this.#perMs;
+    this.#draining = ahead > drainFrom;
+    if (!this.#draining) this.#quietPackets = 0;
+    if (gap > 0) this.#fillGap(gap, length, ahead);
+    this.#invented = 0;
+    this.#lost = 0;
+    this.#isNoise = false;
+    if (this.#draining && this.#isSpareSilence()) this.#chain.drop();
+    else this.#chain.write();
+    this.#clock.follow(this.#now, this.#inbound.position, length);
   }
 
   /**
    * A gap in timestamps is time that has passed, as far as the clock agrees. Beyond that it is a jump, or there is a
-   * surplus to work off. (Timestamps that go back are a new timeline of the peer's: speech just goes on.)
+   * surplus to work off. (Timestamps that go back are a new timeline of the peer's: speech just goes on.) What packets
+   * are missing for is made up, the rest is a pause.
    */
-  #fillGap(gap: number, ahead: number): void {
-    this.#writeSilence(ahead + gap > DRAIN_ABOVE ? Math.max(0, -ahead) : gap);
+  #fillGap(gap: number, packet: number, ahead: number): void {
+    const lost = this.#isNoise ? 0 : Math.min(gap, this.#lost * packet, MAX_CONCEALED_MS * this.#perMs);
+    if (lost > 0) this.#stats.add(counter.concealedMs, lost / this.#perMs);
+    const unfilled = gap - this.#invented;
+    if (unfilled <= 0) return;
+    const surplus = ahead + unfilled > DRAIN_ABOVE_MS * this.#perMs;
+    const due = surplus ? Math.max(0, Math.floor(-ahead)) : unfilled;
+    const concealed = Math.min(due, lost);
+    if (due > concealed) this.#pause(due - concealed);
+    if (concealed > 0) this.#chain.conceal(concealed);
   }
 
-  /** Whether a packet is silence that nobody will miss: quiet all through, after a pause that is long enough. */
-  #isSpareSilence(bytes: Uint8Array, offset: number, length: number): boolean {
-    for (let i = offset; i < offset + length; i++) {
-      // The lowest of mu-law's eight segments: below -48 dB of full scale.
-      if (((bytes[i] as number) & 0x70) !== 0x70) {
-        this.#quietPackets = 0;
-        return false;
-      }
+  /** Nothing has come for too long. */
+  #invent(length: number): void {
+    const isSpeech = !this.#isNoise && this.#invented < MAX_CLOCK_SPEECH_MS * this.#perMs;
+    if (isSpeech) this.#chain.conceal(length);
+    else this.#pause(length);
+    this.#invented += length;
+  }
+
+  #pause(length: number): void {
+    this.#chain.pause(length, this.#isNoise ? this.#noise : undefined);
+  }
+
+  /** Whether what was taken is silence that nobody will miss: quiet all through, after a pause that is long enough. */
+  #isSpareSilence(): boolean {
+    if (!this.#chain.isQuiet()) {
+      this.#quietPackets = 0;
+      return false;
     }
     return ++this.#quietPackets > PAUSE_PACKETS;
-  }
-
-  #write(bytes: Uint8Array, offset: number, length: number): void {
-    this.#position += length;
-    if (this.#ring.write(bytes, offset, length) < length) this.#stats.add(counter.packetsDroppedOverrun, 1);
-  }
-
-  #writeSilence(samples: number): void {
-    this.#position += samples;
-    for (let left = samples; left > 0; left -= CLOCK_STEP) {
-      // Silence that finds the ring full is no loss.
-      this.#ring.write(silence, 0, Math.min(left, CLOCK_STEP));
-    }
   }
 }

@@ -12,8 +12,10 @@ export class ReceptionStatistics {
   #base = -1;
   #highest = 0;
   #received = 0;
-  #transit = Number.NaN;
-  #jitter = 0;
+  /** Arrival and timestamp of the last speech packet. */
+  #at = Number.NaN;
+  #timestamp = 0;
+  #jitterMs = 0;
 
   constructor(stats: StatsBlock) {
     this.#stats = stats;
@@ -24,7 +26,7 @@ export class ReceptionStatistics {
     this.#lostBefore += this.#lost();
     this.#base = -1;
     this.#received = 0;
-    this.#transit = Number.NaN;
+    this.#at = Number.NaN;
   }
 
   /** @param sequence of any accepted RTP packet, late ones and duplicates included (A.3 counts them as received) */
@@ -41,17 +43,18 @@ export class ReceptionStatistics {
 
   /**
    * @param now monotonic ms of arrival
-   * @param timestamp of a speech packet, 8 kHz
+   * @param timestamp of a speech packet, in units of which `unitsPerMs` make a ms; restart when they change
+   * @returns ms by which it took longer than the one before, NaN for the first
    */
-  arrived(now: number, timestamp: number): void {
-    const transit = now * 8 - timestamp;
-    const difference = transit - this.#transit;
-    this.#transit = transit;
-    if (Number.isNaN(difference)) return;
+  arrived(now: number, timestamp: number, unitsPerMs: number): number {
     // The timestamp wraps; the clock does not.
-    const wrapped = Math.abs(difference - Math.round(difference / 2 ** 32) * 2 ** 32);
-    this.#jitter += (wrapped - this.#jitter) / 16;
-    this.#stats.set(counter.jitterMs, this.#jitter / 8);
+    const later = now - this.#at - ((timestamp - this.#timestamp) | 0) / unitsPerMs;
+    this.#at = now;
+    this.#timestamp = timestamp;
+    if (Number.isNaN(later)) return later;
+    this.#jitterMs += (Math.abs(later) - this.#jitterMs) / 16;
+    this.#stats.set(counter.jitterMs, this.#jitterMs);
+    return later;
   }
 
   #lost(): number {

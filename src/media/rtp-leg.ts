@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { RemoteInfo } from 'node:dgram';
 import { AudioRing } from '../audio/ring.ts';
 import { isUnspecified, sendable } from './ip-address.ts';
+import type { PacketKind } from './jitter-buffer.ts';
 import type { MediaSettings } from './media-port.ts';
 import { MediaTimeout } from './media-timeout.ts';
 import { SLOT_MS } from './pacer.ts';
@@ -22,6 +23,13 @@ import type { FromWorker, LegSetup } from './worker-protocol.ts';
 function slotsPerPacket(ptimeMs: number): number {
   if (ptimeMs >= 20) return 20 / SLOT_MS;
   return ptimeMs >= 10 ? 10 / SLOT_MS : 1;
+}
+
+/** @returns undefined for a payload type that was not negotiated */
+function kindOf(payloadType: number, settings: MediaSettings): PacketKind | undefined {
+  if (payloadType === settings.payloadType) return 'speech';
+  if (payloadType === settings.comfortNoisePayloadType) return 'noise';
+  return settings.otherPayloadTypes.includes(payloadType) ? 'other' : undefined;
 }
 
 export class RtpLeg {
@@ -50,12 +58,12 @@ export class RtpLeg {
     this.#emit = emit;
     this.#stats = new StatsBlock(setup.stats);
     this.#lock = new SourceLock(setup.callerAddress);
-    this.#receiver = new ReceiveStream(new AudioRing(setup.inbound), this.#stats);
-    const random = randomBytes(10);
-    this.#sender = new SendStream(new AudioRing(setup.outbound), this.#stats, {
-      ssrc: random.readUInt32BE(0),
-      timestamp: random.readUInt32BE(4),
-      sequence: random.readUInt16BE(8),
+    this.#receiver = new ReceiveStream(new AudioRing(setup.inbound), setup.inboundFormat, this.#stats);
+    const random = randomBytes(6);
+    this.#sender = new SendStream(new AudioRing(setup.outbound), setup.outboundFormat, this.#stats, {
+      timestamp: random.readUInt32BE(0),
+      sequence: random.readUInt16BE(4),
+      newSsrc: () => randomBytes(4).readUInt32BE(0),
     });
     this.#timeout = new MediaTimeout(setup.timeoutSeconds * 1000);
     this.#sockets = new UdpPair(setup.address, setup.rtpPort, {
@@ -114,6 +122,8 @@ export class RtpLeg {
 
   /** @param done called when both sockets are closed */
   close(done: () => void): void {
+    this.#receiver.close();
+    this.#sender.close();
     this.#sockets.close(done);
   }
 
@@ -123,8 +133,12 @@ export class RtpLeg {
   }
 
   #send(slot: number): void {
-    if (this.#targetPort === 0) this.#sender.skip(slot);
-    else this.#sockets.send(this.#sender.next(slot), this.#targetPort, this.#targetAddress);
+    if (this.#targetPort === 0) {
+      this.#sender.skip(slot);
+      return;
+    }
+    const packet = this.#sender.next(slot);
+    if (packet) this.#sockets.send(packet, this.#targetPort, this.#targetAddress);
   }
 
   #onRtp(datagram: Buffer, from: RemoteInfo): void {
@@ -135,9 +149,8 @@ export class RtpLeg {
       return;
     }
     const header = this.#header;
-    const isRtp = readRtpHeader(datagram, header);
-    const isSpeech = header.payloadType === settings.payloadType;
-    if (!isRtp || !(isSpeech || settings.otherPayloadTypes.includes(header.payloadType))) {
+    const kind = readRtpHeader(datagram, header) ? kindOf(header.payloadType, settings) : undefined;
+    if (!kind) {
       this.#stats.add(counter.packetsDroppedInvalid, 1);
       return;
     }
@@ -150,7 +163,7 @@ export class RtpLeg {
     if (verdict === 'locked') this.#onLocked(from);
     this.#lastPacketAt = now;
     this.#timeout.alive(now);
-    this.#receiver.packet(header, datagram, isSpeech, now);
+    this.#receiver.packet(header, datagram, kind, now);
   }
 
   #onRtcp(datagram: Buffer, from: RemoteInfo): void {

@@ -1,39 +1,55 @@
-import { ALAW_SILENCE, alawOfMulaw, MULAW_SILENCE, translate } from '../audio/g711.ts';
+import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
-import type { G711Codec } from './media-port.ts';
-import { SLOT_MS, SLOT_SAMPLES } from './pacer.ts';
+import type { CodecName } from './codec.ts';
+import { codecs } from './codecs.ts';
+import { OutboundAudio } from './outbound-audio.ts';
+import { SLOT_MS } from './pacer.ts';
 import { RTP_HEADER_BYTES } from './rtp-header.ts';
+import { createSendChain, type SendChain } from './send-chain.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
 
 /**
  * Makes the RTP packets of a leg from the outbound ring, a pure core. Timestamps are made from the pacer's slot
- * numbers: they go on over silence, hold, a change of codec and a stall, and never jump back (decisions §5).
+ * numbers: they go on over silence, hold, a change of codec and a stall, and never jump back (decisions §5). Where
+ * another codec counts them by another clock, they go on from where they are under a new SSRC (RFC 7160 §4.1); the
+ * sequence is one for the whole leg.
  */
 
 /** Enough audio to start with at once: a chunk of the pipeline (100 ms) and the cushion that waiting would give. */
-const START_SAMPLES = 1280;
+const START_MS = 160;
 /** Otherwise playing starts this long (60 ms) after the first byte: chunks may come late by as much. */
 const START_SLOTS = 60 / SLOT_MS;
 /** A packet's buffer is used again after so many packets: the kernel may take a moment to copy it. */
 const BUFFERS = 4;
-const PCMU_PAYLOAD_TYPE = 0;
 
+/** Random numbers (RFC 3550 §5.1). */
 export interface SendStart {
-  ssrc: number;
   sequence: number;
   timestamp: number;
+  /** Called at first, and again whenever a new one is needed. */
+  newSsrc: () => number;
 }
 
 export class SendStream {
-  readonly #ring: AudioRing;
+  readonly #outbound: OutboundAudio;
   readonly #stats: StatsBlock;
   readonly #start: SendStart;
+  /** Samples of the ring per ms. */
+  readonly #perMs: number;
   #buffers: Buffer[] = [];
-  #samples = 0;
-  #payloadType = PCMU_PAYLOAD_TYPE;
-  #isAlaw = false;
+  #chain: SendChain | undefined;
+  #codec: CodecName | undefined;
+  #packetMs = 0;
+  #payloadType = 0;
+  #ssrc: number;
   #sequence: number;
+  /** Timestamp units per slot, and a slot whose timestamp is known. */
+  #slotUnits = 0;
+  #originSlot = 0;
+  #originTimestamp: number;
+  /** What `#slotUnits` becomes with the next packet. */
+  #nextSlotUnits = 0;
   /** The slot of the last packet that was sent; a talkspurt begins after any pause. */
   #lastSlot = -1;
   #playing = false;
@@ -41,85 +57,103 @@ export class SendStream {
   /** The slot at which audio was first seen in the ring after it had been empty. */
   #firstByteSlot = -1;
 
-  /** @param start random numbers (RFC 3550 §5.1) */
-  constructor(ring: AudioRing, stats: StatsBlock, start: SendStart) {
-    this.#ring = ring;
+  constructor(ring: AudioRing, format: AudioFormat, stats: StatsBlock, start: SendStart) {
+    this.#outbound = new OutboundAudio(ring, format);
     this.#stats = stats;
     this.#start = start;
+    this.#perMs = format.sampleRateHz / 1000;
+    this.#ssrc = start.newSsrc();
     this.#sequence = start.sequence;
+    this.#originTimestamp = start.timestamp;
   }
 
   /** @param packetMs ms of audio per packet */
-  configure(codec: G711Codec, payloadType: number, packetMs: number): void {
-    this.#isAlaw = codec === 'PCMA';
+  configure(codec: CodecName, payloadType: number, packetMs: number): void {
     this.#payloadType = payloadType;
-    const samples = packetMs * 8;
-    if (samples === this.#samples) return;
-    this.#samples = samples;
-    this.#buffers = Array.from({ length: BUFFERS }, () => this.#newPacket());
+    if (codec === this.#codec && packetMs === this.#packetMs) return;
+    this.#codec = codec;
+    this.#packetMs = packetMs;
+    this.#nextSlotUnits = (codecs[codec].clockRateHz * SLOT_MS) / 1000;
+    if (this.#slotUnits === 0) this.#slotUnits = this.#nextSlotUnits;
+    this.#chain?.close();
+    this.#chain = createSendChain(codec, packetMs, this.#outbound);
+    const bytes = RTP_HEADER_BYTES + this.#chain.maxPayloadBytes;
+    this.#buffers = Array.from({ length: BUFFERS }, () => Buffer.alloc(bytes));
   }
 
   /**
    * @param slot the pacer's
-   * @returns the packet of this slot; its bytes are good for four packets
+   * @returns the packet of this slot, whose bytes are good for four packets; undefined when there is none (DTX)
    */
-  next(slot: number): Buffer {
-    const packet = this.#buffers[this.#sequence & (BUFFERS - 1)] as Buffer;
-    const isSpeech = this.#fill(packet, slot);
-    const paused = (slot - this.#lastSlot) * SLOT_SAMPLES !== this.#samples;
-    this.#writeHeader(packet, slot, isSpeech && (paused || !this.#wasSpeech));
+  next(slot: number): Buffer | undefined {
+    const chain = this.#chain as SendChain;
+    const buffer = this.#buffers[this.#sequence & (BUFFERS - 1)] as Buffer;
+    const length = chain.next(buffer, RTP_HEADER_BYTES, this.#isPlaying(slot));
+    const isSpeech = this.#played(chain);
+    if (this.#nextSlotUnits !== this.#slotUnits) this.#changeClock(slot);
+    if (length === 0) return undefined;
+    const paused = (slot - this.#lastSlot) * SLOT_MS !== this.#packetMs;
+    this.#writeHeader(buffer, slot, isSpeech && (paused || !this.#wasSpeech));
     this.#wasSpeech = isSpeech;
     this.#lastSlot = slot;
     this.#sequence = (this.#sequence + 1) & 0xffff;
     this.#stats.add(counter.packetsSent, 1);
-    this.#stats.add(counter.bytesSent, this.#samples);
+    this.#stats.add(counter.bytesSent, length);
     if (!isSpeech) this.#stats.add(counter.silencePacketsSent, 1);
-    return packet;
+    const size = RTP_HEADER_BYTES + length;
+    return size === buffer.length ? buffer : buffer.subarray(0, size);
   }
 
   /** Nobody is to hear this slot (hold, `recvonly`): its audio passes unheard. */
   skip(slot: number): void {
-    this.#fill(this.#buffers[0] as Buffer, slot);
+    const chain = this.#chain as SendChain;
     this.#wasSpeech = false;
+    if (!this.#isPlaying(slot)) return;
+    chain.skip();
+    this.#played(chain);
   }
 
-  /** @returns whether there was something to play */
-  #fill(packet: Buffer, slot: number): boolean {
-    this.#ring.applyFlush();
-    const taken = this.#isPlaying(slot) ? this.#ring.read(packet, RTP_HEADER_BYTES, this.#samples) : 0;
-    if (taken < this.#samples) {
-      this.#playing = false;
-      packet.fill(MULAW_SILENCE, RTP_HEADER_BYTES + taken);
-    }
-    if (this.#isAlaw) {
-      if (taken === 0) packet.fill(ALAW_SILENCE, RTP_HEADER_BYTES);
-      else translate(packet, alawOfMulaw, RTP_HEADER_BYTES, this.#samples);
-    }
-    return taken > 0;
+  /** Frees what the codec holds, idempotent. */
+  close(): void {
+    this.#chain?.close();
+  }
+
+  /** @returns whether there was something to play; a packet that the ring could not fill is the last for now */
+  #played(chain: SendChain): boolean {
+    const { played } = chain;
+    if (played < this.#packetMs * this.#perMs) this.#playing = false;
+    return played > 0;
   }
 
   #isPlaying(slot: number): boolean {
+    this.#outbound.applyFlush();
     if (this.#playing) return true;
-    const readable = this.#ring.readable;
+    const readable = this.#outbound.readable;
     if (readable === 0) {
       this.#firstByteSlot = -1;
       return false;
     }
     if (this.#firstByteSlot < 0) this.#firstByteSlot = slot;
-    this.#playing = readable >= START_SAMPLES || slot - this.#firstByteSlot >= START_SLOTS;
+    this.#playing = readable >= START_MS * this.#perMs || slot - this.#firstByteSlot >= START_SLOTS;
     if (this.#playing) this.#firstByteSlot = -1;
     return this.#playing;
   }
 
-  #newPacket(): Buffer {
-    const packet = Buffer.alloc(RTP_HEADER_BYTES + this.#samples);
-    packet[0] = 0x80;
-    packet.writeUInt32BE(this.#start.ssrc, 8);
-    return packet;
+  #changeClock(slot: number): void {
+    this.#originTimestamp = this.#timestampOf(slot);
+    this.#originSlot = slot;
+    this.#slotUnits = this.#nextSlotUnits;
+    this.#ssrc = this.#start.newSsrc();
+  }
+
+  #timestampOf(slot: number): number {
+    return (this.#originTimestamp + (slot - this.#originSlot) * this.#slotUnits) >>> 0;
   }
 
   #writeHeader(packet: Buffer, slot: number, marker: boolean): void {
-    const timestamp = (this.#start.timestamp + slot * SLOT_SAMPLES) >>> 0;
+    const timestamp = this.#timestampOf(slot);
+    const ssrc = this.#ssrc;
+    packet[0] = 0x80;
     packet[1] = this.#payloadType | (marker ? 0x80 : 0);
     packet[2] = this.#sequence >>> 8;
     packet[3] = this.#sequence;
@@ -127,5 +161,9 @@ export class SendStream {
     packet[5] = timestamp >>> 16;
     packet[6] = timestamp >>> 8;
     packet[7] = timestamp;
+    packet[8] = ssrc >>> 24;
+    packet[9] = ssrc >>> 16;
+    packet[10] = ssrc >>> 8;
+    packet[11] = ssrc;
   }
 }

@@ -17,6 +17,8 @@ const names = [
   'bytesReceived',
   'bytesSent',
   'jitterMs',
+  'jitterTargetMs',
+  'concealedMs',
   'silencePacketsSent',
   'silentForMs',
   'socketErrors',

@@ -2,17 +2,21 @@
  * Where a received stream should be by our clock, a pure core. Two crystals differ by up to a few hundred ppm and
  * networks delay by whim, so the clock follows the stream: slowly when the stream runs ahead (at most 0.1 %, so that a
  * burst after a stall shows as what it is), quickly when it falls behind (a longer way, which is the new normal).
- * Units: samples at 8 kHz; monotonic ms.
+ * Units: samples; monotonic ms.
  */
-const SAMPLES_PER_MS = 8;
 const FOLLOW_AHEAD = 0.001;
 const FOLLOW_BEHIND = 0.125;
-/** A stream further ahead than this (5 s) is taken as the new time: nobody waits for so much to be worked off. */
-const MAX_AHEAD = 40_000;
+/** A stream further ahead than this is taken as the new time: nobody waits for so much to be worked off. */
+const MAX_AHEAD_MS = 5000;
 
 export class StreamClock {
+  readonly #samplesPerMs: number;
   #position = 0;
   #at = 0;
+
+  constructor(samplesPerMs: number) {
+    this.#samplesPerMs = samplesPerMs;
+  }
 
   /** The stream is at `position` now, by definition. */
   start(now: number, position: number): void {
@@ -22,13 +26,14 @@ export class StreamClock {
 
   /** Samples by which the stream, being at `position`, is before (positive) or behind (negative) the clock. */
   ahead(now: number, position: number): number {
-    return position - this.#position - (now - this.#at) * SAMPLES_PER_MS;
+    return position - this.#position - (now - this.#at) * this.#samplesPerMs;
   }
 
   /** The stream has reached `position` with a packet of `samples`. */
   follow(now: number, position: number, samples: number): void {
     const ahead = this.ahead(now, position);
-    if (ahead > MAX_AHEAD) this.#position += ahead - MAX_AHEAD;
+    const maxAhead = MAX_AHEAD_MS * this.#samplesPerMs;
+    if (ahead > maxAhead) this.#position += ahead - maxAhead;
     else if (ahead > 0) this.#position += Math.min(ahead, samples * FOLLOW_AHEAD);
     else this.#position += Math.max(ahead, -samples * FOLLOW_BEHIND);
   }

@@ -1,3 +1,4 @@
+import type { AudioFormat } from '../audio/format.ts';
 import type { MediaSettings } from './media-port.ts';
 
 /**
@@ -14,7 +15,9 @@ export interface LegSetup {
   callerAddress: string;
   timeoutSeconds: number;
   inbound: SharedArrayBuffer;
+  inboundFormat: AudioFormat;
   outbound: SharedArrayBuffer;
+  outboundFormat: AudioFormat;
   stats: SharedArrayBuffer;
 }
 

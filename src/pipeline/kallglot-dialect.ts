@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type Encoding, encodings, type SampleRate, sampleRates } from '../audio/format.ts';
 import type { Role } from '../roles.ts';
 import type { SpeechChunk } from './speech.ts';
 
@@ -10,18 +11,13 @@ import type { SpeechChunk } from './speech.ts';
 /** Anything but audio is short; a longer message is not of this dialect. */
 const MAX_CONTROL_BYTES = 64 * 1024;
 
-const encodings = ['mulaw', 'alaw', 'pcm_16'] as const;
-const sampleRates = [8000, 16000, 24000, 48000] as const;
-export type OutputEncoding = (typeof encodings)[number];
-export type OutputRate = (typeof sampleRates)[number];
-
 export type PipelineMessage =
   | {
       type: 'audio';
       /** Whose speech it translates; the earlier form of the message does not say. */
       speaker: string | undefined;
-      encoding: OutputEncoding;
-      sampleRateHz: OutputRate;
+      encoding: Encoding;
+      sampleRateHz: SampleRate;
       /** Base64. */
       payload: string;
     }

@@ -1,6 +1,6 @@
+import type { Encoding, SampleRate } from '../audio/format.ts';
 import { alawToLinear, linearToMulaw, mulawOfAlaw, mulawToLinear, translate } from '../audio/g711.ts';
 import { Resampler } from '../audio/resampler.ts';
-import type { OutputEncoding, OutputRate } from './kallglot-dialect.ts';
 
 /**
  * Turns the audio of the pipeline's messages into what a leg plays: mu-law, 8 kHz, mono. One per listener: a stream
@@ -13,14 +13,14 @@ const MAX_DECODED_BYTES = 768 * 1024;
 const decoded = Buffer.allocUnsafeSlow(MAX_DECODED_BYTES);
 
 export interface EncodedAudio {
-  encoding: OutputEncoding;
-  sampleRateHz: OutputRate;
+  encoding: Encoding;
+  sampleRateHz: SampleRate;
   /** Base64; `pcm_16` is little-endian. */
   payload: string;
 }
 
 export class OutputDecoder {
-  readonly #resamplers = new Map<OutputRate, Resampler>();
+  readonly #resamplers = new Map<SampleRate, Resampler>();
 
   /** @returns mu-law, 8 kHz, valid until the next call of any decoder; undefined when the payload is not what it says */
   decode({ encoding, sampleRateHz, payload }: EncodedAudio): Uint8Array | undefined {
@@ -34,7 +34,7 @@ export class OutputDecoder {
     return bytes;
   }
 
-  #resampler(fromHz: OutputRate): Resampler {
+  #resampler(fromHz: SampleRate): Resampler {
     const known = this.#resamplers.get(fromHz);
     if (known !== undefined) return known;
     const resampler = new Resampler(fromHz, LEG_RATE_HZ);
@@ -43,7 +43,7 @@ export class OutputDecoder {
   }
 }
 
-function toLinear(bytes: Buffer, encoding: OutputEncoding): Int16Array {
+function toLinear(bytes: Buffer, encoding: Encoding): Int16Array {
   if (encoding === 'mulaw') return mulawToLinear(bytes);
   if (encoding === 'alaw') return alawToLinear(bytes);
   // Node runs on little-endian machines only, and `decoded` begins on an even address.

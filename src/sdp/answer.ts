@@ -19,7 +19,9 @@ export interface MediaPolicy {
 export interface NegotiatedMedia {
   codec: G711;
   payloadType: number;
-  /** Payload types that may come but carry no speech: telephone-event, comfort noise. */
+  /** Comfort noise, which may come though we do not ask for it. */
+  comfortNoisePayloadType: number | null;
+  /** Payload types that may come and are not heard: telephone-event. */
   otherPayloadTypes: number[];
   telephoneEvent: { payloadType: number; clockRate: number } | null;
   remoteAddress: string;
@@ -44,7 +46,7 @@ export interface AudioChoice {
   codec: G711;
   payload: Payload;
   telephoneEvent: Payload | null;
-  comfortNoise: Payload[];
+  comfortNoise: Payload | null;
 }
 
 type Security = 'plain' | 'srtp';
@@ -117,7 +119,8 @@ export function negotiate(choice: AudioChoice, localFamily: Family | null): Nego
   return {
     codec: choice.codec,
     payloadType: payload.type,
-    otherPayloadTypes: [telephoneEvent, ...comfortNoise].flatMap((each) => (each ? [each.type] : [])),
+    comfortNoisePayloadType: comfortNoise?.type ?? null,
+    otherPayloadTypes: telephoneEvent ? [telephoneEvent.type] : [],
     telephoneEvent: telephoneEvent && {
       payloadType: telephoneEvent.type,
       clockRate: telephoneEvent.clockRate,
@@ -164,7 +167,8 @@ function chosen(index: number, line: MediaLine, payload: Payload): AudioChoice {
     codec: payload.name as G711,
     payload,
     telephoneEvent: line.payloads.find(isTelephoneEvent) ?? null,
-    comfortNoise: line.payloads.filter((each) => each.name === 'CN' && each.clockRate === payload.clockRate),
+    comfortNoise:
+      line.payloads.find((each) => each.name === 'CN' && each.clockRate === payload.clockRate) ?? null,
   };
 }
 

@@ -26,6 +26,11 @@ const table = {
   rtp_packets_total: { kind: 'counter', help: 'RTP packets of ended and live legs', labels: ['direction'] },
   rtp_lost_total: { kind: 'counter', help: 'RTP packets that never came', labels: [] },
   rtp_late_total: { kind: 'counter', help: 'RTP packets that came too late to be used', labels: [] },
+  rtp_concealed_ms_total: {
+    kind: 'counter',
+    help: 'Speech made up for RTP packets that did not come in time, ms',
+    labels: [],
+  },
   rtp_dropped_total: { kind: 'counter', help: 'Packets refused, by reason', labels: ['reason'] },
   pipeline_links: { kind: 'gauge', help: 'Open links to the pipeline', labels: [] },
   pipeline_failures_total: {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AudioRing } from '../../src/audio/ring.ts';
 
 const bytes = (from: number, length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => from + i);
@@ -84,4 +84,27 @@ test('a flush is over once it was applied, also when the positions have wrapped 
 
 test('the capacity is a power of two', () => {
   expect(() => AudioRing.create(100)).toThrow(/power of two/);
+});
+
+describe('what was written last', () => {
+  test('can be read back, whether it has been read or not, over the end of the buffer', () => {
+    const ring = AudioRing.create(16);
+    const last = new Uint8Array(5);
+    expect(ring.recent(last)).toBe(0);
+    ring.write(Uint8Array.of(1, 2, 3));
+    expect(ring.recent(last)).toBe(3);
+    expect([...last]).toEqual([0, 0, 1, 2, 3]);
+    ring.read(new Uint8Array(3));
+    ring.write(Uint8Array.from({ length: 15 }, (_, i) => 10 + i));
+    expect(ring.recent(last)).toBe(5);
+    expect([...last]).toEqual([20, 21, 22, 23, 24]);
+  });
+
+  test('is at most what the ring holds', () => {
+    const ring = AudioRing.create(4);
+    ring.write(Uint8Array.of(1, 2, 3, 4));
+    const last = new Uint8Array(6).fill(9);
+    expect(ring.recent(last)).toBe(4);
+    expect([...last]).toEqual([9, 9, 1, 2, 3, 4]);
+  });
 });

@@ -61,6 +61,7 @@ const open = (options: Partial<MediaPortOptions> = {}): Promise<MediaPort> =>
 const settings = (changes: Partial<MediaSettings> = {}): MediaSettings => ({
   codec: 'PCMU',
   payloadType: 0,
+  comfortNoisePayloadType: null,
   otherPayloadTypes: [],
   remoteAddress: '127.0.0.1',
   remotePort: peer.address().port,

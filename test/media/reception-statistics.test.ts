@@ -34,11 +34,11 @@ test('losses of earlier streams stay counted', () => {
 });
 
 test('a steady stream has no jitter, whatever its timestamps begin with and over their wrap', () => {
-  for (let n = 0; n < 100; n++) statistics.arrived(1000 + n * 20, (0xffff_ffff - 4000 + n * 160) >>> 0);
+  for (let n = 0; n < 100; n++) statistics.arrived(1000 + n * 20, (0xffff_ffff - 4000 + n * 160) >>> 0, 8);
   expect(stats.read().jitterMs).toBeLessThan(0.01);
 });
 
 test('packets that come alternately 10 ms early and late tend to 20 ms of jitter (A.8)', () => {
-  for (let n = 0; n < 500; n++) statistics.arrived(n * 20 + (n % 2 ? 10 : -10), n * 160);
+  for (let n = 0; n < 500; n++) statistics.arrived(n * 20 + (n % 2 ? 10 : -10), n * 160, 8);
   expect(stats.read().jitterMs).toBeCloseTo(20, 1);
 });

@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { MULAW_8K } from '../../src/audio/format.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
 import type { MediaSettings } from '../../src/media/media-port.ts';
 import { RtpLeg } from '../../src/media/rtp-leg.ts';
@@ -33,7 +34,9 @@ function openLeg(): void {
     callerAddress: '127.0.0.1',
     timeoutSeconds: 1,
     inbound: inbound.buffer,
+    inboundFormat: MULAW_8K,
     outbound: outbound.buffer,
+    outboundFormat: MULAW_8K,
     stats: stats.buffer,
   };
   for (let tries = 0; ; tries++) {
@@ -66,6 +69,7 @@ function configure(changes: Partial<MediaSettings> = {}): void {
   const settings: MediaSettings = {
     codec: 'PCMU',
     payloadType: 0,
+    comfortNoisePayloadType: 13,
     otherPayloadTypes: [101],
     remoteAddress: '127.0.0.1',
     remotePort: peer.address().port,
@@ -222,7 +226,9 @@ test('a port that is taken is an error, and nothing of the pair stays open', asy
     callerAddress: '127.0.0.1',
     timeoutSeconds: 0,
     inbound: inbound.buffer,
+    inboundFormat: MULAW_8K,
     outbound: outbound.buffer,
+    outboundFormat: MULAW_8K,
     stats: stats.buffer,
   };
   expect(() => new RtpLeg(setup, () => undefined)).toThrow(/EADDRINUSE/);

@@ -1,10 +1,12 @@
 import { beforeEach, expect, test } from 'vitest';
+import { MULAW_8K } from '../../src/audio/format.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
 import { emptyRtpHeader, readRtpHeader } from '../../src/media/rtp-header.ts';
 import { SendStream } from '../../src/media/send-stream.ts';
 import { StatsBlock } from '../../src/media/stats-block.ts';
 
-const START = { ssrc: 0xfeed_f00d, sequence: 65_530, timestamp: 0xffff_ff00 };
+const SSRC = 0xfeed_f00d;
+const START = { sequence: 65_530, timestamp: 0xffff_ff00 };
 let ring: AudioRing;
 let stats: StatsBlock;
 let stream: SendStream;
@@ -12,12 +14,13 @@ let stream: SendStream;
 beforeEach(() => {
   ring = AudioRing.create(8192);
   stats = StatsBlock.create();
-  stream = new SendStream(ring, stats, START);
+  let ssrc = SSRC;
+  stream = new SendStream(ring, MULAW_8K, stats, { ...START, newSsrc: () => ssrc++ });
   stream.configure('PCMU', 0, 20);
 });
 
 function sent(slot: number) {
-  const packet = stream.next(slot);
+  const packet = stream.next(slot) as Buffer;
   const header = emptyRtpHeader();
   expect(readRtpHeader(packet, header)).toBe(true);
   return { ...header, payload: Uint8Array.from(packet.subarray(header.payloadOffset)) };
@@ -32,7 +35,7 @@ test('an empty ring is sent as silence, without a marker, with continuous number
   for (let i = 0; i < 20; i++) {
     const packet = sent(i * 4);
     expect(packet).toMatchObject({
-      ssrc: START.ssrc,
+      ssrc: SSRC,
       sequence: (START.sequence + i) & 0xffff,
       timestamp: (START.timestamp + i * 160) >>> 0,
       payloadType: 0,

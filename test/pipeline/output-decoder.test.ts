@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import type { Encoding, SampleRate } from '../../src/audio/format.ts';
 import { linearToAlaw, linearToMulaw, mulawToLinear } from '../../src/audio/g711.ts';
-import type { OutputEncoding, OutputRate } from '../../src/pipeline/kallglot-dialect.ts';
 import { OutputDecoder } from '../../src/pipeline/output-decoder.ts';
 import { speech } from './link-fixture.ts';
 
-const rates: readonly OutputRate[] = [8000, 16_000, 24_000, 48_000];
+const rates: readonly SampleRate[] = [8000, 16_000, 24_000, 48_000];
 
 /** A tone of 440 Hz at half scale. */
 function tone(sampleRateHz: number, seconds: number): Int16Array {
@@ -13,7 +13,7 @@ function tone(sampleRateHz: number, seconds: number): Int16Array {
   );
 }
 
-function encode(samples: Int16Array, encoding: OutputEncoding): Buffer {
+function encode(samples: Int16Array, encoding: Encoding): Buffer {
   if (encoding === 'mulaw') return Buffer.from(linearToMulaw(samples));
   if (encoding === 'alaw') return Buffer.from(linearToAlaw(samples));
   const bytes = Buffer.alloc(samples.length * 2);
@@ -21,12 +21,7 @@ function encode(samples: Int16Array, encoding: OutputEncoding): Buffer {
   return bytes;
 }
 
-function decode(
-  decoder: OutputDecoder,
-  encoding: OutputEncoding,
-  sampleRateHz: OutputRate,
-  bytes: Buffer,
-): Buffer {
+function decode(decoder: OutputDecoder, encoding: Encoding, sampleRateHz: SampleRate, bytes: Buffer): Buffer {
   const audio = decoder.decode({ encoding, sampleRateHz, payload: bytes.toString('base64') });
   expect(audio).toBeDefined();
   return Buffer.from(audio!);
@@ -73,7 +68,7 @@ test('mulaw at 8000 Hz is passed on byte by byte', () => {
 
 test('a payload that is not what it says gives nothing', () => {
   const decoder = new OutputDecoder();
-  const give = (payload: string, encoding: OutputEncoding = 'mulaw') =>
+  const give = (payload: string, encoding: Encoding = 'mulaw') =>
     decoder.decode({ encoding, sampleRateHz: 8000, payload });
   for (const payload of ['*', 'A', 'AAAAA', 'AA*A', 'AA AA', 'AA=A', 'AAA=AAAA', 'AAAA\n', 'äöüß', '====']) {
     expect(give(payload), payload).toBeUndefined();

@@ -5,7 +5,16 @@ import type { PipelineLink, PipelineLinks } from '../../src/pipeline/pipeline-li
 const noStats: MediaStats = {
   ...{ packetsReceived: 0, packetsSent: 0, packetsLost: 0, packetsLate: 0, packetsDuplicated: 0 },
   ...{ packetsDroppedInvalid: 0, packetsDroppedBySource: 0, packetsDroppedOverrun: 0, rtcpReceived: 0 },
-  ...{ bytesReceived: 0, bytesSent: 0, jitterMs: 0, silencePacketsSent: 0, silentForMs: 0, socketErrors: 0 },
+  ...{
+    bytesReceived: 0,
+    bytesSent: 0,
+    jitterMs: 0,
+    jitterTargetMs: 60,
+    concealedMs: 0,
+    silencePacketsSent: 0,
+    silentForMs: 0,
+    socketErrors: 0,
+  },
   source: '',
 };
 

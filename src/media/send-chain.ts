@@ -1,0 +1,34 @@
+import { alaw, mulaw } from '../audio/g711.ts';
+import type { CodecName } from './codec.ts';
+import { codecs } from './codecs.ts';
+import { CopySender } from './copy-sender.ts';
+import { EncodingSender } from './encoding-sender.ts';
+import type { OutboundAudio } from './outbound-audio.ts';
+
+/** From the format of a leg's outbound ring to a codec's payloads; built once per change of codec or packet length. */
+export interface SendChain {
+  /** Room that a payload needs. */
+  readonly maxPayloadBytes: number;
+  /** Samples of the last packet that came from the ring; the rest of it is silence. */
+  readonly played: number;
+  /**
+   * Writes the next payload.
+   * @param playing whether the ring is read; else it is silence
+   * @returns its bytes; 0 = nothing needs to be sent
+   */
+  next(packet: Uint8Array, offset: number, playing: boolean): number;
+  /** Lets the audio of a packet pass unheard. */
+  skip(): void;
+  /** Idempotent. */
+  close(): void;
+}
+
+/** G.711 from G.711 stays in its bytes; everything else is encoded. */
+export function createSendChain(codec: CodecName, packetMs: number, outbound: OutboundAudio): SendChain {
+  const { sampleRateHz } = outbound.format;
+  const isLaw = codec === 'PCMU' || codec === 'PCMA';
+  if (isLaw && outbound.law && sampleRateHz === 8000) {
+    return new CopySender(outbound.law, codec === 'PCMU' ? mulaw : alaw, packetMs * 8, outbound);
+  }
+  return new EncodingSender(codecs[codec].encoder(sampleRateHz), packetMs, outbound);
+}
