@@ -39,6 +39,12 @@ export function refuse(
   writeDown(book, request, code, status, detail);
 }
 
+/** Before the answer, ours or to our own offer, nothing is agreed that an offer could change (RFC 3311 §5.2); without one it refreshes the dialog. */
+export function answerEarlyUpdate(update: SipRequest, response: SipResponse): void {
+  if (update.body) response.send(500, { headers: { 'Retry-After': '2' } });
+  else response.send(200, { headers: { Allow: ALLOW } });
+}
+
 /** What a failure is answered with. @returns undefined for an error that is ours, which costs a 500 */
 export function asRefusal(error: unknown): Refusal | undefined {
   if (error instanceof StoreUnavailable) return new Refusal('store_unavailable', error.message);

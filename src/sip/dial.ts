@@ -3,7 +3,7 @@ import { Ended } from '../bridge/ended.ts';
 import type { Leg } from '../bridge/leg.ts';
 import { type EndReason, Refusal } from '../errors.ts';
 import { type LocalMedia, SdpSession } from '../sdp/sdp-session.ts';
-import { ACCEPT, ALLOW, SUPPORTED } from './answers.ts';
+import { ACCEPT, ALLOW, answerEarlyUpdate, SUPPORTED } from './answers.ts';
 import { DialogLeg } from './dialog-leg.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipAnswer, SipDialog } from './srf-port.ts';
@@ -74,6 +74,7 @@ class Dialing {
     context.log.info({ session: session.id, leg: id, call_id: facts.callId, to: uri }, 'a call is placed');
     const placed = context.srf().dial(invite, {
       provisional: (answer) => this.#onProvisional(answer),
+      update: answerEarlyUpdate,
       answered: (dialog, answer) => {
         this.#onAnswered(dialog, answer);
         answered.resolve();

@@ -75,6 +75,7 @@ export class EngineLink implements SrfConnection {
     const { log } = this.#options;
     return new OutgoingInvite(createUac, request, {
       provisional: guard(log, (answer) => events.provisional(answer)),
+      update: guard(log, (update, response) => events.update(update, response)),
       answered: guard(log, (dialog: DrachtioDialog) => events.answered(this.#guarded(dialog), dialog.res)),
       failed: guard(log, (status, detail, contact) => events.failed(status, detail, contact)),
     });

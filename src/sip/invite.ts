@@ -4,7 +4,7 @@ import type { Leg } from '../bridge/leg.ts';
 import { Refusal } from '../errors.ts';
 import { SdpSession } from '../sdp/sdp-session.ts';
 import type { AdmittedCall } from './admission.ts';
-import { ALLOW, asRefusal, refuse, SUPPORTED } from './answers.ts';
+import { ALLOW, answerEarlyUpdate, asRefusal, refuse, SUPPORTED } from './answers.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
 import { guard } from './engine-link.ts';
 import { addressParameter, extensionHeaders, headerList, uriOf } from './header-values.ts';
@@ -150,12 +150,6 @@ function ring(leg: Leg, request: SipRequest, response: SipResponse): void {
 export function answerPrack(context: SipContext, request: SipRequest, response: SipResponse): void {
   if (isInDialog(request)) response.send(200);
   else refuse(context, request, response, new Refusal('no_dialog'));
-}
-
-/** Before our answer nothing is agreed that an offer could change (RFC 3311 §5.2); without one it refreshes the dialog. */
-function answerEarlyUpdate(update: SipRequest, response: SipResponse): void {
-  if (update.body) response.send(500, { headers: { 'Retry-After': '2' } });
-  else response.send(200, { headers: { Allow: ALLOW } });
 }
 
 const familyOf = (address: string): 4 | 6 => (isIPv6(address) && !address.startsWith('::ffff:') ? 6 : 4);

@@ -1,6 +1,6 @@
 import type { PlacedCall } from '../bridge/dialer.ts';
 import type { DrachtioDialog } from './engine-link.ts';
-import type { DialRequest, SipAnswer } from './srf-port.ts';
+import type { DialRequest, SipAnswer, SipRequest, SipResponse } from './srf-port.ts';
 
 /** drachtio-srf's `createUAC` with callbacks, as far as it is used here. */
 export type CreateUac = (
@@ -26,6 +26,10 @@ type Authenticate = (
 /** The INVITE as the engine has sent it; after a challenge it stands for the second one. */
 interface SentInvite {
   cancel(callback: (error: unknown) => void): void;
+  /** The second INVITE, with credentials, takes the place of this one. */
+  on(event: 'authenticate', listener: (next: SentInvite) => void): void;
+  on(event: 'update', listener: OutgoingEvents['update']): void;
+  removeAllListeners(event: 'update'): void;
 }
 
 /** drachtio-srf's error, which holds the answer; one without a status says why the engine sent nothing. */
@@ -38,6 +42,7 @@ interface SipFailure {
 
 interface OutgoingEvents {
   provisional(answer: SipAnswer): void;
+  update(request: SipRequest, response: SipResponse): void;
   answered(dialog: DrachtioDialog): void;
   failed(status: number, detail: string, contact?: string): void;
 }
@@ -82,7 +87,17 @@ export class OutgoingInvite implements PlacedCall {
 
   #onSent(sent: SentInvite | undefined): void {
     this.#request = sent;
+    if (sent !== undefined) this.#takeUpdates(sent);
+    sent?.on('authenticate', (next) => this.#takeUpdates(next));
     if (this.#canceled) this.#sendCancel();
+  }
+
+  /** By itself drachtio-srf answers every UPDATE with our first offer, and after a challenge none at all. */
+  #takeUpdates(sent: SentInvite): void {
+    queueMicrotask(() => {
+      sent.removeAllListeners('update');
+      sent.on('update', (request, response) => this.#events.update(request, response));
+    });
   }
 
   #sendCancel(): void {

@@ -81,6 +81,8 @@ export interface DialRequest {
 /** What becomes of it: provisional answers, then one of the others, once; or nothing more, when the engine is lost. */
 export interface DialEvents {
   provisional(answer: SipAnswer): void;
+  /** An UPDATE that came before the final answer; it must be answered with the response beside it. */
+  update(request: SipRequest, response: SipResponse): void;
   /** It was answered 200, and that was acknowledged. Runs in the same tick, like `onDialog` of `answer`. */
   answered(dialog: SipDialog, answer: SipAnswer): void;
   /**

@@ -308,6 +308,25 @@ describe.each(['udp', 'tcp'] as const)('a call out, over %s', (transport) => {
     expect(await ended(id)).toMatchObject({ reason: 'canceled' });
   });
 
+  test('that is hung up after it was challenged is taken back by its second INVITE', async () => {
+    const speaking = Promise.withResolvers<void>();
+    onInvite = async (incoming) => {
+      if (incoming.invite.headers.get('proxy-authorization') === undefined) {
+        incoming.reject(407, 'Challenge', { 'Proxy-Authenticate': 'Digest realm="carrier", nonce="n"' });
+        return;
+      }
+      await speaking.promise;
+      incoming.ring();
+    };
+    const id = await gateway.session();
+    await dial(id, { to: '+49301234567' });
+    await eventually('the second INVITE has come', () => invites.length === 2);
+    await gateway.rest('POST', `/v1/sessions/${id}/hangup`, {});
+    speaking.resolve();
+    await invites[1]!.canceled;
+    expect(await ended(id)).toMatchObject({ reason: 'canceled' });
+  });
+
   test('whose answer crosses the CANCEL is hung up at once', async () => {
     onInvite = (incoming) => {
       incoming.ignoresCancel = true;
@@ -343,6 +362,27 @@ describe.each(['udp', 'tcp'] as const)('a call out, over %s', (transport) => {
     expect(body).toMatchObject({ status: 'up', codec: 'PCMU' });
     expect((await heardFrom(customer, accepted.at(-1)!)).speechMatched).toBe(1);
     await gateway.rest('POST', `/v1/sessions/${id}/end`);
+  });
+
+  test('may get its SDP answer with a reliable provisional one; an UPDATE before the 200 is answered', async () => {
+    const pcma = [
+      ...['v=0', 'o=- 9 9 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0'],
+      ...['m=audio 4002 RTP/AVP 8', ''],
+    ].join('\r\n');
+    const updates: number[] = [];
+    onInvite = async (incoming) => {
+      const prack = await incoming.ringReliably(pcma);
+      expect(prack.headers.get('rack')).toMatch(/^1 \d+ INVITE$/);
+      updates.push(
+        (await incoming.request('UPDATE')).status,
+        (await incoming.request('UPDATE', pcma)).status,
+      );
+      accepted.push(await incoming.accept({ sdp: '' }));
+    };
+    const id = await gateway.session();
+    const { status, body } = await dial(id, { to: agent(), wait: true });
+    expect([status, body.status, body.codec, updates]).toEqual([200, 'up', 'PCMA', [200, 500]]);
+    await accepted.at(-1)!.bye();
   });
 
   test('whose answer has no codec of ours is hung up, and fails with 488', async () => {

@@ -1,15 +1,16 @@
+import { EventEmitter } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
 import { type CreateUac, OutgoingInvite } from '../../src/sip/outgoing-invite.ts';
 import type { SipAnswer } from '../../src/sip/srf-port.ts';
 
 /** drachtio-srf's `createUAC` in the hands of a test. */
-class FakeUac {
+class FakeUac extends EventEmitter {
   uri = '';
   options!: Parameters<CreateUac>[1];
   progress!: Parameters<CreateUac>[2];
   final!: Parameters<CreateUac>[3];
   readonly cancel = vi.fn();
-  readonly events = { provisional: vi.fn(), answered: vi.fn(), failed: vi.fn() };
+  readonly events = { provisional: vi.fn(), update: vi.fn(), answered: vi.fn(), failed: vi.fn() };
   readonly headers = { 'X-Queue': '7' };
 
   invite(credentials: { username: string; password: string } | null = null): OutgoingInvite {
@@ -82,6 +83,24 @@ describe('an INVITE by createUAC', () => {
     const answer = { status: 180 } as SipAnswer;
     uac.progress.cbProvisional(answer);
     expect(uac.events.provisional).toHaveBeenCalledWith(answer);
+  });
+
+  test('has its UPDATEs answered by us, those of the second INVITE after a challenge too', async () => {
+    const uac = new FakeUac();
+    uac.invite();
+    uac.progress.cbRequest(null, uac);
+    const answeredByItself = vi.fn();
+    uac.on('update', answeredByItself);
+    const second = new EventEmitter();
+    uac.emit('authenticate', second);
+    await Promise.resolve();
+    uac.emit('update', 'first', 'response');
+    second.emit('update', 'second', 'response');
+    expect(uac.events.update.mock.calls).toEqual([
+      ['first', 'response'],
+      ['second', 'response'],
+    ]);
+    expect(answeredByItself).not.toHaveBeenCalled();
   });
 
   test('that the engine could not send is a 503 (RFC 3261 §8.1.3.1)', () => {

@@ -1,8 +1,8 @@
-import { responseHeaders } from './dialog.ts';
+import { newRequest, responseHeaders } from './dialog.ts';
 import { type CallContext, PhoneCall } from './phone-call.ts';
 import { RtpEndpoint } from './rtp-endpoint.ts';
 import { newToken } from './sip-client.ts';
-import { type SipHeaders, type SipRequest, uriOf } from './sip-message.ts';
+import { type SipHeaders, type SipRequest, type SipResponse, uriOf } from './sip-message.ts';
 import type { Peer } from './sip-transport.ts';
 
 /** An INVITE that a test phone received and has not answered yet. */
@@ -19,6 +19,7 @@ export class IncomingCall {
   readonly #onAccepted: (call: PhoneCall) => void;
   #answered = false;
   #setCanceled: () => void = () => {};
+  #setPracked: (prack: SipRequest) => void = () => {};
 
   constructor(context: CallContext, invite: SipRequest, from: Peer, onAccepted: (call: PhoneCall) => void) {
     this.#context = context;
@@ -35,10 +36,34 @@ export class IncomingCall {
     return responseHeaders(this.invite, this.tag).add('Contact', this.#context.contact);
   }
 
-  /** @param sdp early media: an answer that is none yet */
-  ring(status = 180, reason = 'Ringing', sdp = ''): void {
+  /** @param sdp early media: an answer that is none yet, unless it is sent reliably */
+  ring(status = 180, reason = 'Ringing', sdp = '', extra: Readonly<Record<string, string>> = {}): void {
     const type: Record<string, string> = sdp === '' ? {} : { 'Content-Type': 'application/sdp' };
-    if (!this.#answered) this.#respond(status, reason, type, sdp);
+    if (!this.#answered) this.#respond(status, reason, { ...type, ...extra }, sdp);
+  }
+
+  /** Rings until the caller's PRACK comes (RFC 3262); the phone answers that. */
+  async ringReliably(sdp = ''): Promise<SipRequest> {
+    const pracked = new Promise<SipRequest>((resolve) => {
+      this.#setPracked = resolve;
+    });
+    this.ring(183, 'Session Progress', sdp, { Require: '100rel', RSeq: '1' });
+    return pracked;
+  }
+
+  /** Sends a request in the early dialog, before the call is answered. */
+  async request(method: string, body = ''): Promise<SipResponse> {
+    const headers = this.headers();
+    const dialog = {
+      callId: headers.get('call-id')!,
+      local: headers.get('to')!,
+      remote: headers.get('from')!,
+      target: uriOf(this.invite.headers.get('contact')!),
+      routes: this.invite.headers.all('record-route'),
+      cseq: 100,
+    };
+    const type: Record<string, string> = body === '' ? {} : { 'Content-Type': 'application/sdp' };
+    return this.#context.client.send(newRequest(dialog, this.#context, method, type, body), this.#from);
   }
 
   reject(status: number, reason: string, extra: Readonly<Record<string, string>> = {}): void {
@@ -73,8 +98,16 @@ export class IncomingCall {
     call.onAccepted(this.invite, options.echo ?? false);
     this.#onAccepted(call);
     const body = options.sdp ?? call.localSdp();
-    this.#respond(200, 'OK', { 'Content-Type': 'application/sdp', ...options.headers }, body);
+    const type: Record<string, string> = body === '' ? {} : { 'Content-Type': 'application/sdp' };
+    this.#respond(200, 'OK', { ...type, ...options.headers }, body);
     return call;
+  }
+
+  /** The phone's: the caller acknowledges a provisional answer. */
+  onPrack(prack: SipRequest, from: Peer): void {
+    const headers = responseHeaders(prack, this.tag);
+    this.#context.client.respond(prack, from, { status: 200, reason: 'OK', headers, body: '' });
+    this.#setPracked(prack);
   }
 
   /** The phone's: the caller gave up. */

@@ -211,7 +211,9 @@ export class TestPhone {
 
   #onRequest(request: SipRequest, from: Peer): void {
     const call = this.#callOf(request.headers);
+    const incoming = this.#incoming.get(request.headers.get('call-id') ?? '');
     if (request.method === 'CANCEL') this.#onCancel(request, from);
+    else if (request.method === 'PRACK' && incoming) incoming.onPrack(request, from);
     else if (call && parameter(request.headers.get('to'), 'tag')) call.onDialogRequest(request, from);
     else if (request.method === 'INVITE' && this.#handler) this.#onInvite(request, from, this.#handler);
     else if (request.method !== 'ACK') this.#answerStranger(request, from);
