@@ -276,6 +276,7 @@ const apiErrorTable = {
     type: 'invalid_request_error',
     message: 'The session has no such leg that is up.',
   },
+  ban_not_found: { status: 404, type: 'invalid_request_error', message: 'This address is not banned.' },
   call_not_found: {
     status: 404,
     type: 'invalid_request_error',

@@ -33,6 +33,7 @@ import { IdempotencyKeys } from './sessions/idempotency-keys.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Admission } from './sip/admission.ts';
 import { prepareSession } from './sip/inbound-first.ts';
+import type { ScannerDefence } from './sip/scanner-defence.ts';
 import { SipApplication } from './sip/sip-application.ts';
 import { type Engine, startEngine } from './sip-engine/engine.ts';
 import { sharedSecret } from './store/secrets.ts';
@@ -85,6 +86,7 @@ type Calls = Awaited<ReturnType<typeof openCalls>>;
 
 interface Sip {
   sip: SipApplication;
+  defence: ScannerDefence;
   /** The embedded engine, while it is up. */
   engine: () => Engine | undefined;
 }
@@ -98,8 +100,9 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     const store = parts.add(await openStore(config.store.url, clock.now(), storeListener(log)));
     const base = { config, log, parts, metrics, store, refusals: new RecentRefusals(), state };
     const calls = await openCalls(base);
-    const { sip, engine } = await openSip(base, calls);
-    const apiUrl = await openApi(base, calls, { sip, engine });
+    const opened = await openSip(base, calls);
+    const { sip } = opened;
+    const apiUrl = await openApi(base, calls, opened);
     log.info({ api: apiUrl, sip: sip.hostports }, 'the gateway takes calls');
     const stop = async () => {
       state.draining = true;
@@ -177,7 +180,7 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
     bridgeLive: (id) => bridges.isLive(id),
     unavailable: () => unavailable(base, bridges),
     hostports: () => sip.hostports,
-    ban: (address, forMs) => engine?.control.ban(address, forMs),
+    silencer: () => engine?.control,
     clock,
     metrics,
     log,
@@ -191,6 +194,7 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
       if (config.sip.engine === 'drachtio') return remoteEngine(config.sip.drachtio);
       engine = await startEngine(engineOptions(config));
       engine.onFault((stack) => log.error({ stack }, 'the SIP engine met an error of ours'));
+      admission.defence.repeat();
       return engine;
     },
   });
@@ -198,11 +202,11 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
   await sip.start();
   const meter = new EngineMeter(metrics);
   metrics.beforeScrape(async () => engine && meter.add(engine, await engine.control.stats()));
-  return { sip, engine: () => engine };
+  return { sip, defence: admission.defence, engine: () => engine };
 }
 
 /** The REST API. @returns where it listens */
-async function openApi(base: Base, calls: Calls, { sip, engine }: Sip): Promise<string> {
+async function openApi(base: Base, calls: Calls, { sip, defence, engine }: Sip): Promise<string> {
   const { trunks, sessions, idempotencyKeys, bridges, webhooks } = calls;
   const { config, log, parts, metrics, store, refusals, state } = base;
   const telephony = openTelephony(base, trunks, sip);
@@ -211,6 +215,8 @@ async function openApi(base: Base, calls: Calls, { sip, engine }: Sip): Promise<
     rateLimits: new RateLimits(config.api.rate_limit, clock),
     legsOf: (id) => bridges.legsOf(id),
     unrecordedLegsOf: (id) => bridges.unrecordedLegsOf(id),
+    bans: defence,
+    banSeconds: config.sip.ban.for_seconds,
     sipTrace: (id) => sipTrace(base, calls, engine(), id),
     adminKey: config.api.admin_key,
     findCaller: (key) => findApiCaller(store, key),

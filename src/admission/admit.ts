@@ -103,7 +103,7 @@ function identify(caller: CallerFacts): Refused | OrganizationFacts[] {
   );
   if (identified.length > 0) return identified;
   if (!gaveCredentials(caller)) return challenged(credentials);
-  return refused('credentials_invalid', wrongCredentials(caller));
+  return refused('credentials_invalid', { detail: caller.credentials.detail ?? undefined });
 }
 
 /** Row 4: the domain is ours, and the user part names a session, or anything where a trunk has inbound-first on. */
@@ -170,8 +170,4 @@ export function gaveCredentials({ credentials }: CallerFacts): boolean {
 
 export function hasValidCredentials({ credentials }: CallerFacts, organizationId: string): boolean {
   return credentials.verdict === 'valid' && credentials.organizationId === organizationId;
-}
-
-export function wrongCredentials({ credentials }: CallerFacts): Pick<Refused, 'countsForBan' | 'detail'> {
-  return { countsForBan: credentials.countsForBan, detail: credentials.detail ?? undefined };
 }

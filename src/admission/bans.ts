@@ -26,12 +26,15 @@ export function isScanner(userAgent: string | undefined): boolean {
   return SCANNERS.some((scanner) => name.startsWith(scanner));
 }
 
-export type BanCause = 'wrong_credentials' | 'scanner';
+export type BanCause = 'wrong_credentials' | 'scanner' | 'operator';
 
 export interface Ban {
   source: string;
   cause: BanCause;
+  /** Strikes that brought it about; 0 by hand. */
+  count: number;
   /** Wall clock, ms. */
+  since: number;
   until: number;
 }
 
@@ -43,15 +46,15 @@ export interface BanSettings {
 }
 
 /**
- * Counts strikes per source address and bans. A strike is wrong credentials that `countsForBan` says so of, or a
- * scanner's request; nothing else. `allowlisted` = the source stands on an allowlist through an entry that identifies.
- * Every table is bounded: the entry untouched for longest goes, and is counted.
+ * Counts strikes per source address and bans; remembers who called from where. Whose strikes count and what a ban means
+ * for whom is said in `sip/scanner-defence.ts`. Every table is bounded: the entry untouched for longest goes, and is counted.
  */
 export class Bans {
   readonly #settings: BanSettings;
   readonly #clock: Clock;
   readonly #strikes: BoundedTable<number[]>;
   readonly #bans: BoundedTable<Ban>;
+  /** When somebody called from a source last, and when an organization did. */
   readonly #trusted: BoundedTable<number>;
 
   constructor(settings: BanSettings, clock: Clock, maxSources: number = MAX_SOURCES) {
@@ -59,38 +62,43 @@ export class Bans {
     this.#clock = clock;
     this.#strikes = new BoundedTable(maxSources);
     this.#bans = new BoundedTable(maxSources);
-    this.#trusted = new BoundedTable(maxSources);
+    this.#trusted = new BoundedTable(2 * maxSources);
   }
 
   /** @returns the ban when this strike has brought it about */
-  strike(source: string, cause: BanCause, allowlisted: boolean): Ban | null {
+  strike(source: string, cause: BanCause): Ban | null {
     const now = this.#clock.now();
-    if (allowlisted || this.#isTrusted(source)) return null;
     const since = now - this.#settings.within_seconds * 1000;
     const strikes = [...(this.#strikes.get(source) ?? []).filter((at) => at > since), now];
     if (strikes.length < this.#settings.after) {
       this.#strikes.set(source, strikes);
       return null;
     }
-    const ban = { source, cause, until: now + this.#settings.for_seconds * 1000 };
     this.#strikes.delete(source);
+    return this.ban(source, cause, this.#settings.for_seconds * 1000, strikes.length);
+  }
+
+  /** Bans without more ado; a ban that is in force already is replaced. */
+  ban(source: string, cause: BanCause, forMs: number, count = 0): Ban {
+    const since = this.#clock.now();
+    const ban = { source, cause, count, since, until: since + forMs };
     this.#bans.set(source, ban);
     return ban;
   }
 
-  /** A call or REGISTER of this address succeeded: for 24 h it is not banned. */
-  succeeded(source: string): void {
-    this.#trusted.set(source, this.#clock.now());
-    this.#strikes.delete(source);
+  /** Forgets ban and strikes. @returns whether there was a ban */
+  lift(source: string): boolean {
+    const banned = this.inForce(source) !== undefined;
     this.#bans.delete(source);
+    this.#strikes.delete(source);
+    return banned;
   }
 
-  isBanned(source: string, allowlisted: boolean): boolean {
+  inForce(source: string): Ban | undefined {
     const ban = this.#bans.get(source);
-    if (ban === undefined) return false;
-    if (ban.until > this.#clock.now()) return !allowlisted;
+    if (ban === undefined || ban.until > this.#clock.now()) return ban;
     this.#bans.delete(source);
-    return false;
+    return undefined;
   }
 
   /** Those in force, for the operator and for the engine. */
@@ -98,14 +106,21 @@ export class Bans {
     return [...this.#bans.values()].filter((ban) => ban.until > this.#clock.now());
   }
 
+  /** A call or REGISTER of this organization succeeded from there; that counts for 24 h. */
+  succeeded(source: string, organizationId: string): void {
+    this.#trusted.set(source, this.#clock.now());
+    this.#trusted.set(`${source} ${organizationId}`, this.#clock.now());
+  }
+
+  /** Whether a call or REGISTER succeeded from there in the last 24 h: of anybody, or of one organization. */
+  isTrusted(source: string, organizationId?: string): boolean {
+    const at = this.#trusted.get(organizationId === undefined ? source : `${source} ${organizationId}`);
+    return at !== undefined && this.#clock.now() - at < TRUST_MS;
+  }
+
   /** Entries that full tables have dropped. */
   get dropped(): number {
     return this.#strikes.dropped + this.#bans.dropped + this.#trusted.dropped;
-  }
-
-  #isTrusted(source: string): boolean {
-    const at = this.#trusted.get(source);
-    return at !== undefined && this.#clock.now() - at < TRUST_MS;
   }
 }
 

@@ -15,6 +15,8 @@ export interface CredentialsFacts {
   verdict: 'none' | 'valid' | 'invalid' | 'stale';
   /** Whose they are, when valid. */
   organizationId: string | null;
+  /** The one that has the username that was given, right or wrong. */
+  claimedOrganization: string | null;
   /** A wrong password for a nonce that was issued to this very address: the only kind that bans count. */
   countsForBan: boolean;
   /** For the log: what was wrong. */
@@ -70,9 +72,14 @@ function checkPassword(
   const owner = context.lookup(answer.username);
   const matches = responseMatches(answer, request.method, algorithm, owner?.ha1[algorithm] ?? NOBODY);
   if (matches && owner !== undefined) {
-    return { verdict: 'valid', organizationId: owner.organizationId, countsForBan: false, detail: null };
+    const { organizationId } = owner;
+    return { ...facts('valid'), organizationId, claimedOrganization: organizationId };
   }
-  return { ...facts('invalid', 'wrong username or password'), countsForBan: nonce.issuedToSource };
+  return {
+    ...facts('invalid', 'wrong username or password'),
+    claimedOrganization: owner?.organizationId ?? null,
+    countsForBan: nonce.issuedToSource,
+  };
 }
 
 /** What cannot be right whatever the password is: no guess, so it never counts for a ban. */
@@ -102,5 +109,5 @@ function namesSameUser(given: string, called: string): boolean {
 }
 
 function facts(verdict: CredentialsFacts['verdict'], detail: string | null = null): CredentialsFacts {
-  return { verdict, organizationId: null, countsForBan: false, detail };
+  return { verdict, organizationId: null, claimedOrganization: null, countsForBan: false, detail };
 }

@@ -70,8 +70,6 @@ export interface Refused {
   refused: RefusalCode;
   /** With a 401: `stale` as it has to stand in the challenge. */
   challenge?: { stale: boolean };
-  /** Wrong credentials that count for a ban. */
-  countsForBan?: boolean;
   /** Option tags for `Unsupported`, with a 420. */
   unsupported?: readonly string[];
   detail?: string;

@@ -1,12 +1,5 @@
 import type { RefusalCode } from '../errors.ts';
-import {
-  checkGateway,
-  checkRequest,
-  checkTrunk,
-  gaveCredentials,
-  hasValidCredentials,
-  wrongCredentials,
-} from './admit.ts';
+import { checkGateway, checkRequest, checkTrunk, gaveCredentials, hasValidCredentials } from './admit.ts';
 import {
   type CallerFacts,
   challenged,
@@ -48,7 +41,8 @@ export function admitRegister(
   if (refusal !== null) return refusal;
   if (!gaveCredentials(caller)) return challenged(caller.credentials);
   const organization = caller.organizations.find((each) => hasValidCredentials(caller, each.id));
-  if (organization === undefined) return refused('credentials_invalid', wrongCredentials(caller));
+  if (organization === undefined)
+    return refused('credentials_invalid', { detail: caller.credentials.detail ?? undefined });
   return checkTrunk(organization, caller) ?? { admitted: true, organization };
 }
 

@@ -11,6 +11,7 @@ import type { Claim, IdempotencyKeys } from '../sessions/idempotency-keys.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { ApiCaller, Scope } from '../telephony/api-keys.ts';
+import { type BanRoutes, banRoutes } from './ban-routes.ts';
 import { type CallRoutes, callRoutes } from './call-routes.ts';
 import { type DialRoutes, dialRoutes } from './dial-routes.ts';
 import { errorHandler, sendError } from './envelope.ts';
@@ -53,6 +54,7 @@ export interface ApiOptions
     GuardOptions,
     OrganizationRoutes,
     SipTraceRoutes,
+    BanRoutes,
     Omit<OperatorRoutes, 'guard'> {
   log: Log;
   metrics: Metrics;
@@ -93,6 +95,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   describeApi(app);
   app.register(within((scope) => operatorRoutes(scope, { ...options, guard })));
   app.register(within((scope) => organizationAdminRoutes(scope, guard, options)));
+  app.register(within((scope) => banRoutes(scope, guard, options)));
   app.register(within((scope) => sipTraceRoutes(scope, guard, options)));
   app.register(within((scope) => organizationRoutes(scope, guard, options)));
   app.register(

@@ -141,6 +141,12 @@ class Core implements EngineCore {
     this.#uas.unreadable(error, flow);
   }
 
+  hears(address: string): boolean {
+    if (this.admits(address) || this.#context.transactions.hasPeer(address)) return true;
+    this.stats.dropsBanned += 1;
+    return false;
+  }
+
   admits(address: string): boolean {
     return !this.bans.has(address) || this.#context.dialogs.hasSource(address);
   }

@@ -70,14 +70,13 @@ export async function runEngine(
   const hep = settings.hep && openHepSender(settings.hep, stats);
   const events: TransportEvents = {
     onWire: faults.guard((direction, bytes, flow) => {
-      // A flood of a banned source is not to push the calls of others out of the trace.
-      if (direction === 'in' && !core.admits(flow.remote.address)) return;
       const message = wireMessage(direction, bytes, flow, clock.now());
       trace.add(message);
       hep?.send(message);
     }),
     message: faults.guard((message, flow) => core.message(message, flow)),
     unreadable: faults.guard((error, flow) => core.unreadable(error, flow)),
+    hears: (address) => core.hears(address),
     admits: (address) => core.admits(address),
     inUse: (flow) => core.inUse(flow),
   };

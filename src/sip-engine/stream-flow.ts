@@ -124,6 +124,10 @@ export class StreamFlow implements Flow {
   }
 
   #read(bytes: Buffer): void {
+    if (!this.#context.events.hears(this.remote.address)) {
+      this.cut();
+      return;
+    }
     const events = this.#framer.feed(bytes);
     const complete = events.length > 0;
     if (complete && !this.#context.arrived()) {

@@ -55,6 +55,8 @@ export class Transactions {
   readonly #servers = new Map<string, ServerTransaction & { abandon(): void }>();
   readonly #clients = new Map<string, ClientTransaction>();
   readonly #bySource = new Map<string, number>();
+  /** How many requests of ours are on their way to an address. */
+  readonly #byPeer = new Map<string, number>();
 
   constructor(clock: EngineClock, stats: EngineStats, limits: TransactionLimits) {
     this.#clock = clock;
@@ -68,6 +70,11 @@ export class Transactions {
 
   findClient(envelope: Envelope): ClientTransaction | undefined {
     return this.#clients.get(clientKey(envelope.branch, envelope.method));
+  }
+
+  /** Is anything open with this address? */
+  hasPeer(address: string): boolean {
+    return this.#bySource.has(address) || this.#byPeer.has(address);
   }
 
   /** Is there room for one more request of this source? */
@@ -126,7 +133,7 @@ export class Transactions {
       abandon: () => machine.abandon(),
     };
     this.#servers.set(key, transaction);
-    this.#bySource.set(source, (this.#bySource.get(source) ?? 0) + 1);
+    count(this.#bySource, source, 1);
     this.#stats.serverTransactions = this.#servers.size;
     return transaction;
   }
@@ -134,6 +141,7 @@ export class Transactions {
   /** Sends a request, whose topmost Via carries `branch`, and tells `user` what comes back. */
   createClient(request: SipRequest, branch: string, flow: Flow, user: ClientUser): ClientTransaction {
     const key = clientKey(branch, request.method);
+    const peer = flow.remote.address;
     const bytes = serializeMessage(request);
     const invite = request.method === 'INVITE';
     const eventOf = invite ? inviteEvent : responseEvent;
@@ -147,7 +155,7 @@ export class Transactions {
         response === undefined ? user.failed(503) : user.response(response),
       timeout: () => user.failed(408),
       ended: () => {
-        this.#clients.delete(key);
+        if (this.#clients.delete(key)) count(this.#byPeer, peer, -1);
         this.#stats.clientTransactions = this.#clients.size;
       },
     };
@@ -162,6 +170,7 @@ export class Transactions {
       },
     };
     this.#clients.set(key, transaction);
+    count(this.#byPeer, peer, 1);
     this.#stats.clientTransactions = this.#clients.size;
     machine.begin(invite ? inviteClientStart : clientStart);
     return transaction;
@@ -174,15 +183,20 @@ export class Transactions {
     this.#servers.clear();
     this.#clients.clear();
     this.#bySource.clear();
+    this.#byPeer.clear();
   }
 
   #forgetServer(key: string, source: string): void {
     this.#servers.delete(key);
-    const left = (this.#bySource.get(source) ?? 1) - 1;
-    if (left === 0) this.#bySource.delete(source);
-    else this.#bySource.set(source, left);
+    count(this.#bySource, source, -1);
     this.#stats.serverTransactions = this.#servers.size;
   }
+}
+
+function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
+  const now = (counts.get(key) ?? 0) + by;
+  if (now <= 0) counts.delete(key);
+  else counts.set(key, now);
 }
 
 /** The tables share no event type; each ignores what it does not know. */

@@ -41,7 +41,7 @@ export async function listenUdp(
   const flowTo = (remote: Endpoint): Flow => new UdpFlow(outgoing, reach(remote.address), remote, events);
   socket.on('message', (bytes, { address, port }) => {
     stats.datagramsReceived += 1;
-    if (!isKeepAlive(bytes)) receive(bytes, flowTo({ address, port }), events);
+    if (!isKeepAlive(bytes) && events.hears(address)) receive(bytes, flowTo({ address, port }), events);
   });
   return {
     transport: 'udp',

@@ -57,6 +57,8 @@ export interface TransportEvents {
   message(message: SipMessage, flow: Flow): void;
   /** What came is not a message that can be used; `error.partial` may be answered. */
   unreadable(error: SipParseError, flow: Flow): void;
+  /** Is what comes from there looked at? Not from a banned source, but for its calls and what is open with it. */
+  hears(address: string): boolean;
   /** May this source open a connection? False for a banned one without a call. */
   admits(address: string): boolean;
   /** Does a call depend on this connection? Then it is not closed for being idle. */

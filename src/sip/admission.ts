@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { admitInvite, checkRequire, identifyCaller } from '../admission/admit.ts';
 import { Allowlist } from '../admission/allowlist.ts';
-import { Bans, isScanner } from '../admission/bans.ts';
 import { type CalledUri, type OwnHosts, parseCalledUri } from '../admission/called-uri.ts';
 import { challenges } from '../admission/challenge.ts';
 import { checkCredentials } from '../admission/credentials.ts';
@@ -28,6 +27,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { SUPPORTED } from './answers.ts';
 import { headerList } from './header-values.ts';
 import type { InboundFirstCall, NewSession, SessionDefaults } from './inbound-first.ts';
+import { ScannerDefence, type Silencer } from './scanner-defence.ts';
 import type { SipRequest } from './srf-port.ts';
 
 /** A trunk as admission reads it; `telephony/` keeps them. */
@@ -66,8 +66,8 @@ export interface AdmissionParts {
   unavailable: () => 'draining' | 'overloaded' | undefined;
   /** Where the engine listens: `udp/192.0.2.1:5060`. */
   hostports: () => readonly string[];
-  /** Silences a source in the engine; absent where the engine cannot. */
-  ban: ((address: string, forMs: number) => void) | undefined;
+  /** The engine, where it can silence a source. */
+  silencer: () => Silencer | undefined;
   clock: Clock;
   metrics: Metrics;
   log: Log;
@@ -94,7 +94,8 @@ export interface RefusedRequest {
 export class Admission {
   readonly #parts: AdmissionParts;
   readonly #nonces: Nonces;
-  readonly #bans: Bans;
+  /** For the operator too. */
+  readonly defence: ScannerDefence;
   readonly #trustedProxies: Allowlist;
   #ownHosts: OwnHosts | undefined;
   #organizations: { version: number; facts: OrganizationFacts[] } = { version: -1, facts: [] };
@@ -106,15 +107,24 @@ export class Admission {
       node: randomBytes(6).toString('base64url'),
       clock: parts.clock,
     });
-    this.#bans = new Bans(parts.config.ban, parts.clock);
     this.#trustedProxies = new Allowlist(parts.config.trusted_proxies);
+    this.defence = new ScannerDefence({
+      ...parts,
+      settings: parts.config.ban,
+      isListed: (source, organizationId) =>
+        this.#organizationFacts().some(
+          ({ id, allowlist }) =>
+            (organizationId === null || id === organizationId) && allowlist.standing(source) === 'identifies',
+        ),
+      isProxy: (source) => this.#trustedProxies.includes(source),
+    });
   }
 
   /** An OPTIONS: nobody has to be known for it, but scanners count, and the banned hear nothing of us. */
   admitOptions(request: SipRequest): RefusedRequest | undefined {
     const unavailable = this.#parts.unavailable();
     const caller = this.#caller(request);
-    if (this.#banned(request, caller)) return { refusal: new Refusal('banned'), headers: {} };
+    if (this.#isBanned(request, caller)) return { refusal: new Refusal('banned'), headers: {} };
     if (unavailable) return { refusal: new Refusal(unavailable), headers: {} };
     const fault = checkRequire(requestFacts(request));
     return fault === null ? undefined : this.#refused(fault, caller);
@@ -122,9 +132,17 @@ export class Admission {
 
   /** Rows 1 to 10. A stranger is sent away before any session is looked up. */
   async admitInvite(request: SipRequest): Promise<AdmittedCall | RefusedRequest> {
-    const uri = parseCalledUri(request.uri, this.#hosts());
     const caller = this.#caller(request);
-    if (this.#banned(request, caller)) return { refusal: new Refusal('banned'), headers: {} };
+    if (this.#isBanned(request, caller)) return { refusal: new Refusal('banned'), headers: {} };
+    try {
+      return await this.#judgeInvite(request, caller);
+    } finally {
+      this.defence.judge(caller);
+    }
+  }
+
+  async #judgeInvite(request: SipRequest, caller: CallerFacts): Promise<AdmittedCall | RefusedRequest> {
+    const uri = parseCalledUri(request.uri, this.#hosts());
     const facts = { gateway: this.#gateway(), request: requestFacts(request), caller };
     const identified = identifyCaller({ ...facts, uri });
     if ('refused' in identified) return this.#refused(identified, caller);
@@ -157,15 +175,16 @@ export class Admission {
   /** The rows of a REGISTER. */
   admitRegister(request: SipRequest): { organizationId: string; sourceAddress: string } | RefusedRequest {
     const caller = this.#caller(request);
-    if (this.#banned(request, caller)) return { refusal: new Refusal('banned'), headers: {} };
+    if (this.#isBanned(request, caller)) return { refusal: new Refusal('banned'), headers: {} };
     const decision = admitRegister(this.#gateway(), requestFacts(request), caller);
+    this.defence.judge(caller);
     if (!decision.admitted) return this.#refused(decision, caller);
     return { organizationId: decision.organization.id, sourceAddress: caller.source };
   }
 
-  /** A call or REGISTER of this address succeeded: it is not banned for a day. */
-  succeeded(source: string): void {
-    this.#bans.succeeded(source);
+  /** A call or REGISTER of this organization succeeded from this address. */
+  succeeded(source: string, organizationId: string): void {
+    this.defence.succeeded(source, organizationId);
   }
 
   #gateway(): GatewayState {
@@ -189,7 +208,7 @@ export class Admission {
         nonces: this.#nonces,
         lookup: (username) => {
           const trunk = trunks.ofUsername(username);
-          return trunk?.credentials
+          return trunk?.credentials && this.defence.mayClaim(trunk.organizationId, source)
             ? { organizationId: trunk.organizationId, ha1: trunk.credentials.ha1 }
             : undefined;
         },
@@ -206,26 +225,13 @@ export class Admission {
     );
   }
 
-  /** Counts a scanner, and tells whether the source is banned: behind a drachtio-server it hears a 403 from us. */
-  #banned(request: SipRequest, caller: CallerFacts): boolean {
-    const { source } = caller;
-    const allowlisted = isAllowlisted(caller);
-    if (isScanner(request.get('User-Agent'))) this.#strike(source, 'scanner', allowlisted);
-    return this.#bans.isBanned(source, allowlisted);
-  }
-
-  #strike(source: string, cause: 'scanner' | 'wrong_credentials', allowlisted: boolean): void {
-    const { log, metrics, ban, clock } = this.#parts;
-    const banned = this.#bans.strike(source, cause, allowlisted);
-    if (!banned) return;
-    log.warn({ source, cause, until: new Date(banned.until).toISOString() }, 'source banned');
-    metrics.bans_total.inc();
-    ban?.(source, banned.until - clock.now());
+  /** Behind a drachtio-server, a banned source hears a 403 from us. */
+  #isBanned(request: SipRequest, caller: CallerFacts): boolean {
+    return this.defence.turnsAway(caller, request.get('User-Agent'));
   }
 
   #refused(decision: Refused, caller: CallerFacts): RefusedRequest {
     const { source } = caller;
-    if (decision.countsForBan) this.#strike(source, 'wrong_credentials', isAllowlisted(caller));
     const headers: Record<string, string> = {};
     if (decision.challenge) headers['WWW-Authenticate'] = this.#challenge(source, decision.challenge.stale);
     if (decision.unsupported) headers.Unsupported = decision.unsupported.join(', ');
@@ -246,6 +252,7 @@ export class Admission {
     const { trunks } = this.#parts;
     if (this.#organizations.version !== trunks.version) {
       this.#organizations = { version: trunks.version, facts: [...trunks.all()].map(organizationFacts) };
+      this.defence.review();
     }
     return this.#organizations.facts;
   }
@@ -265,10 +272,6 @@ export class Admission {
     return own;
   }
 }
-
-/** Some organization's list identifies the source, which protects it from bans. */
-const isAllowlisted = ({ organizations, source }: CallerFacts): boolean =>
-  organizations.some(({ allowlist }) => allowlist.standing(source) === 'identifies');
 
 function organizationFacts(trunk: TrunkView): OrganizationFacts {
   return {

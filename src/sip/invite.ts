@@ -128,7 +128,7 @@ async function setUp(
   return new Promise((resolve) => {
     context.srf().answer(request, response, { localSdp, headers }, (error, dialog) => {
       if (dialog) {
-        context.admission.succeeded(leg.facts.sourceAddress);
+        context.admission.succeeded(leg.facts.sourceAddress, leg.session.organizationId);
         leg.answered(new DialogLeg(context, { ...answered, dialog }));
         return resolve('answered');
       }

@@ -67,7 +67,7 @@ async function takeRegistration(
       refusal.code === 'interval_too_brief' ? { 'Min-Expires': String(MIN_EXPIRES_SECONDS) } : {};
     return refuse(context, request, response, refusal, headers);
   }
-  context.admission.succeeded(admitted.sourceAddress);
+  context.admission.succeeded(admitted.sourceAddress, admitted.organizationId);
   const bound = contacts.map(({ uri, expires }) => `<${uri}>;expires=${expires}`).join(', ');
   response.send(200, {
     headers: { Date: new Date(context.now()).toUTCString(), ...(bound && { Contact: bound }) },

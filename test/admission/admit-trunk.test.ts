@@ -53,10 +53,8 @@ describe('row 8: the trunk asks for a password as well', () => {
     expect(refusalOf({ organizations, credentials: stale }).challenge).toEqual({ stale: true });
   });
 
-  test('wrong ones: 403, not counted for a ban', () => {
-    const refusal = refusalOf({ organizations, credentials: wrong });
-    expect(refusal.refused).toBe('credentials_invalid');
-    expect(refusal.countsForBan).toBeUndefined();
+  test('wrong ones: 403', () => {
+    expect(codeOf({ organizations, credentials: wrong })).toBe('credentials_invalid');
   });
 
   test('those of another organization are wrong ones', () => {

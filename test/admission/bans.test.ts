@@ -6,75 +6,84 @@ const made = (maxSources?: number) => {
   const clock = new TestClock();
   const bans = new Bans({ after: 3, within_seconds: 60, for_seconds: 300 }, clock, maxSources);
   const strike = (source = STRANGER, times = 1) => {
-    for (let i = 0; i < times; i++) bans.strike(source, 'wrong_credentials', false);
+    for (let i = 0; i < times; i++) bans.strike(source, 'wrong_credentials');
   };
-  return { clock, bans, strike };
+  const isBanned = (source = STRANGER) => bans.inForce(source) !== undefined;
+  return { clock, bans, strike, isBanned };
 };
 
 describe('a ban', () => {
   test('comes with the strike that reaches the limit, and is told once', () => {
-    const { clock, bans } = made();
-    const told = [1, 2, 3].map(() => bans.strike(STRANGER, 'scanner', false));
-    expect(told).toEqual([null, null, { source: STRANGER, cause: 'scanner', until: clock.now() + 300_000 }]);
-    expect(bans.isBanned(STRANGER, false)).toBe(true);
-    expect(bans.list()).toEqual([told[2]]);
+    const { clock, bans, isBanned } = made();
+    const told = [1, 2, 3].map(() => bans.strike(STRANGER, 'scanner'));
+    const since = clock.now();
+    const ban = { source: STRANGER, cause: 'scanner', count: 3, since, until: since + 300_000 };
+    expect(told).toEqual([null, null, ban]);
+    expect(isBanned()).toBe(true);
+    expect(bans.list()).toEqual([ban]);
   });
 
   test('counts only the strikes of the last minute, wherever it begins', () => {
-    const { clock, bans, strike } = made();
+    const { clock, strike, isBanned } = made();
     strike(STRANGER, 1);
     clock.advance(40_000);
     strike(STRANGER, 1);
     clock.advance(20_000);
     strike(STRANGER, 1);
-    expect(bans.isBanned(STRANGER, false)).toBe(false);
+    expect(isBanned()).toBe(false);
     clock.advance(19_999);
     strike(STRANGER, 1);
-    expect(bans.isBanned(STRANGER, false)).toBe(true);
+    expect(isBanned()).toBe(true);
   });
 
   test('ends after its time, and strikes count from the beginning', () => {
-    const { clock, bans, strike } = made();
+    const { clock, bans, strike, isBanned } = made();
     strike(STRANGER, 3);
     clock.advance(299_999);
-    expect(bans.isBanned(STRANGER, false)).toBe(true);
+    expect(isBanned()).toBe(true);
     clock.advance(1);
-    expect(bans.isBanned(STRANGER, false)).toBe(false);
+    expect(isBanned()).toBe(false);
     expect(bans.list()).toEqual([]);
     strike(STRANGER, 2);
-    expect(bans.isBanned(STRANGER, false)).toBe(false);
+    expect(isBanned()).toBe(false);
   });
 
   test('is for one address', () => {
-    const { bans, strike } = made();
+    const { strike, isBanned } = made();
     strike(STRANGER, 3);
-    expect(bans.isBanned(PBX, false)).toBe(false);
+    expect(isBanned(PBX)).toBe(false);
+  });
+
+  test('by hand comes at once, for as long as is said, in place of what was there', () => {
+    const { clock, bans, strike } = made();
+    strike(STRANGER, 3);
+    bans.ban(STRANGER, 'operator', 1_000);
+    expect(bans.list()).toMatchObject([{ cause: 'operator', count: 0, until: clock.now() + 1_000 }]);
+  });
+
+  test('that is lifted is gone with its strikes', () => {
+    const { bans, strike, isBanned } = made();
+    expect(bans.lift(STRANGER)).toBe(false);
+    strike(STRANGER, 3);
+    strike(STRANGER, 2);
+    expect(bans.lift(STRANGER)).toBe(true);
+    expect(isBanned()).toBe(false);
+    strike(STRANGER, 2);
+    expect(isBanned()).toBe(false);
   });
 });
 
-describe('exempt', () => {
-  test('are allowlisted addresses', () => {
-    const { bans } = made();
-    for (let i = 0; i < 10; i++) expect(bans.strike(PBX, 'scanner', true)).toBeNull();
-    expect(bans.isBanned(PBX, false)).toBe(false);
-  });
-
-  test('is an address that comes onto an allowlist while it is banned', () => {
-    const { bans, strike } = made();
-    strike(PBX, 3);
-    expect(bans.isBanned(PBX, true)).toBe(false);
-  });
-
-  test('is an address from which a call or REGISTER succeeded in the last 24 h', () => {
-    const { clock, bans, strike } = made();
-    bans.succeeded(PBX);
-    clock.advance(24 * 3600 * 1000 - 1);
-    strike(PBX, 10);
-    expect(bans.isBanned(PBX, false)).toBe(false);
-    clock.advance(1);
-    strike(PBX, 3);
-    expect(bans.isBanned(PBX, false)).toBe(true);
-  });
+test('it is remembered for a day who called from where', () => {
+  const { clock, bans } = made();
+  bans.succeeded(PBX, 'acme');
+  clock.advance(24 * 3600 * 1000 - 1);
+  expect(bans.isTrusted(PBX)).toBe(true);
+  expect(bans.isTrusted(PBX, 'acme')).toBe(true);
+  expect(bans.isTrusted(PBX, 'other')).toBe(false);
+  expect(bans.isTrusted(STRANGER)).toBe(false);
+  clock.advance(1);
+  expect(bans.isTrusted(PBX)).toBe(false);
+  expect(bans.isTrusted(PBX, 'acme')).toBe(false);
 });
 
 test('the tables are bounded, and what is dropped is counted', () => {
@@ -85,13 +94,13 @@ test('the tables are bounded, and what is dropped is counted', () => {
 });
 
 test('the entry that was untouched for longest is the one that is dropped', () => {
-  const { bans, strike } = made(2);
+  const { strike, isBanned } = made(2);
   strike('192.0.2.1', 1);
   strike('192.0.2.2', 1);
   strike('192.0.2.1', 1);
   strike('192.0.2.3', 1);
   strike('192.0.2.1', 1);
-  expect(bans.isBanned('192.0.2.1', false)).toBe(true);
+  expect(isBanned('192.0.2.1')).toBe(true);
 });
 
 test.each(['friendly-scanner', 'sipcli/v1.8', 'SIPVicious', ' pplsip ', 'sip-scan 0.1', 'sundayddr'])(

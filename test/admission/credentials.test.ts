@@ -90,6 +90,7 @@ describe('credentials', () => {
       expect(check(authorization({ nonce: issue(), algorithm }))).toEqual({
         verdict: 'valid',
         organizationId: 'org_a',
+        claimedOrganization: 'org_a',
         countsForBan: false,
         detail: null,
       });
@@ -108,13 +109,14 @@ describe('credentials', () => {
   });
 
   test.each([
-    ['a wrong password', { password: 'guess' }],
-    ['a username that nobody has', { username: 'nobody' }],
-  ])('with %s are invalid, and count for a ban at the address that was challenged', (_, change) => {
+    ['a wrong password', { password: 'guess' }, 'org_a'],
+    ['a username that nobody has', { username: 'nobody' }, null],
+  ])('with %s are invalid, and count for a ban at the address that was challenged', (_, change, claimed) => {
     const { check, issue } = gateway();
     expect(check(authorization({ nonce: issue(), ...change }))).toMatchObject({
       verdict: 'invalid',
       organizationId: null,
+      claimedOrganization: claimed,
       countsForBan: true,
     });
   });
@@ -210,6 +212,7 @@ describe('what cannot be right whatever the password is invalid, says why, and c
     expect(check(authorization({ nonce: issue(), ...change }))).toEqual({
       verdict: 'invalid',
       organizationId: null,
+      claimedOrganization: null,
       countsForBan: false,
       detail,
     });

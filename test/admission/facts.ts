@@ -42,6 +42,7 @@ export const sessionOf = (organizationId: string, facts: Partial<SessionFacts> =
 export const none: CredentialsFacts = {
   verdict: 'none',
   organizationId: null,
+  claimedOrganization: null,
   countsForBan: false,
   detail: null,
 };
@@ -56,6 +57,7 @@ export const validOf = (organizationId: string): CredentialsFacts => ({
   ...none,
   verdict: 'valid',
   organizationId,
+  claimedOrganization: organizationId,
 });
 
 export interface Call {

@@ -1,3 +1,4 @@
+import { Bans } from '../../src/admission/bans.ts';
 import type { CallRoutes } from '../../src/api/call-routes.ts';
 import type { DialRoutes } from '../../src/api/dial-routes.ts';
 import { type RateLimitSettings, RateLimits } from '../../src/api/rate-limits.ts';
@@ -60,6 +61,7 @@ export async function openApi({
   await importOrganizations(store, organizations, 'sip.kallglot.com');
   const sessions = new Sessions(store, clock, 'sip.kallglot.com');
   const idempotencyKeys = new IdempotencyKeys(store, clock);
+  const bans = new Bans({ after: 10, within_seconds: 60, for_seconds: 300 }, clock);
   /** SIP messages by the id of their call, or why there are none. */
   const traces = new Map<string, string | Error>();
   const api = createApi({
@@ -69,6 +71,12 @@ export async function openApi({
     refusals: new RecentRefusals(),
     rateLimits: new RateLimits(rateLimit, clock),
     adminKey: 'an-admin-key-of-length',
+    bans: {
+      list: () => bans.list(),
+      ban: (address, forMs) => bans.ban(address, 'operator', forMs),
+      lift: (address) => bans.lift(address),
+    },
+    banSeconds: 300,
     sipTrace: async (id) => {
       const trace = traces.get(id);
       if (trace instanceof Error) throw trace;
@@ -101,7 +109,7 @@ export async function openApi({
     ...parts?.({ store, sessions, clock }),
   });
   const request = (
-    method: 'GET' | 'POST',
+    method: 'GET' | 'POST' | 'DELETE',
     url: string,
     { headers = acme, body }: { headers?: Record<string, string>; body?: unknown } = {},
   ) => api.inject({ method, url, headers, ...(body !== undefined && { payload: body as object }) });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import * as banSchemas from '../../src/api/ban-routes.ts';
 import * as dialSchemas from '../../src/api/dial-schemas.ts';
 import * as sessionAnswers from '../../src/api/session-answers.ts';
 import * as sessionSchemas from '../../src/api/session-schemas.ts';
@@ -8,6 +9,7 @@ import * as telephonySchemas from '../../src/api/telephony-schemas.ts';
 import * as webhookSchemas from '../../src/api/webhook-schemas.ts';
 
 const all = {
+  ...banSchemas,
   ...sessionAnswers,
   ...sessionSchemas,
   ...telephonySchemas,

@@ -246,22 +246,3 @@ describe('digest with more than one algorithm', () => {
     await gateway.stop();
   });
 });
-
-describe('bans', () => {
-  test('an address that guesses passwords is met with silence, but its calls go on', async () => {
-    const settings = { sip: { ban: { after: 3, within_seconds: 60, for_seconds: 60 } } };
-    const gateway = await TestGateway.start({ settings, organizations: [open] });
-    const uri = gateway.uri(await gateway.session({}, open.api_keys[0]));
-    // From another loopback address, so that nobody here is known to have called from it.
-    const guesser = await gateway.phone({ host: '127.0.0.2', username: 'open', password: 'guess', t1Ms: 20 });
-    for (let i = 0; i < 3; i++) expect((await guesser.call(uri)).status).toBe(403);
-    await expect(guesser.call(uri)).rejects.toThrow();
-    expect(await gateway.metric('kallglot_bans_total')).toBe(1);
-    const honest = await gateway.phone({ username: 'open', password: 'open-password' });
-    const call = await honest.call(uri);
-    expect(call.status).toBe(200);
-    await call.bye();
-    await Promise.all([guesser.stop(), honest.stop()]);
-    await gateway.stop();
-  });
-});

@@ -37,6 +37,45 @@ describe('a banned source', () => {
     expect(harness.core.admits(peer.remote.address)).toBe(false);
   });
 
+  it('is not even read, unless something is open with it', () => {
+    const harness = new EngineHarness();
+    const app = harness.app('invite');
+    const peer = harness.peer();
+    const { address } = peer.remote;
+    expect(harness.core.hears(address)).toBe(true);
+    harness.core.bans.add(address, 600_000);
+    expect(harness.core.hears(address)).toBe(false);
+    expect(harness.core.stats.dropsBanned).toBe(1);
+    harness.core.bans.remove(address);
+    harness.receive(request(), peer);
+    harness.core.bans.add(address, 600_000);
+    expect(harness.core.hears(address)).toBe(true);
+    app.respond(app.transactionId, '486 Busy Here');
+    harness.clock.advance(64_000);
+    expect(harness.core.hears(address)).toBe(false);
+    expect(harness.core.hears('198.51.100.8')).toBe(true);
+  });
+
+  it('is heard while a call with it is up', () => {
+    const harness = new EngineHarness();
+    const peer = harness.peer();
+    establish(harness, peer);
+    harness.core.bans.add(peer.remote.address, 600_000);
+    harness.clock.advance(64_000);
+    expect(harness.core.hears(peer.remote.address)).toBe(true);
+  });
+
+  it('is heard when it answers what we sent', () => {
+    const harness = new EngineHarness();
+    const app = harness.app('invite');
+    harness.core.bans.add('198.51.100.9', 600_000);
+    expect(harness.core.hears('198.51.100.9')).toBe(false);
+    app.ask('sip||\r\nOPTIONS sip:peer@198.51.100.9 SIP/2.0\r\n\r\n');
+    expect(harness.core.hears('198.51.100.9')).toBe(true);
+    harness.clock.advance(64_000);
+    expect(harness.core.hears('198.51.100.9')).toBe(false);
+  });
+
   it('is served again when the ban has run out or is lifted', () => {
     const harness = new EngineHarness();
     harness.app('invite');

@@ -24,6 +24,7 @@ async function transports(listen = tls, limits: Partial<typeof defaultStreamLimi
     message: (_: unknown, flow: Flow) => void flows.push(flow),
     onWire: () => {},
     unreadable: () => {},
+    hears: () => true,
     admits: () => true,
     inUse: () => false,
   };

@@ -36,6 +36,16 @@ describe('UDP', () => {
     expect(bytes.toString()).toContain(`;rport=${socket.address().port}`);
   });
 
+  it('does not read what a banned source sends', async () => {
+    const running = await sockets.engine([{ transport: 'udp', host: '127.0.0.1', port: 0 }]);
+    const socket = await udp('udp4', '127.0.0.1');
+    running.core.bans.add('127.0.0.1', 60_000);
+    for (const text of ['hello', options('UDP', '127.0.0.1:9')])
+      socket.send(text, portOf(running), '127.0.0.1');
+    await expect.poll(() => running.core.stats.dropsBanned).toBe(2);
+    expect(running.core.stats).toMatchObject({ messagesReceived: 0, malformed: 0 });
+  });
+
   it('ignores keep-alives and survives what is not SIP', async () => {
     const running = await sockets.engine([{ transport: 'udp', host: '127.0.0.1', port: 0 }]);
     const socket = await udp('udp4', '127.0.0.1');
@@ -131,6 +141,15 @@ describe('TCP', () => {
     running.core.bans.add('127.0.0.1', 60_000);
     await closed(await sockets.dial(portOf(running)));
     expect(running.core.stats.connectionsRefused).toBe(1);
+  });
+
+  it('cuts a connection whose source has been banned since, without reading it', async () => {
+    const running = await sockets.engine(listen);
+    const socket = await sockets.dial(portOf(running));
+    running.core.bans.add('127.0.0.1', 60_000);
+    socket.write(options('TCP', '127.0.0.1'));
+    expect(await read(socket, /never/)).toBe('');
+    expect(running.core.stats).toMatchObject({ messagesReceived: 0, dropsBanned: 1 });
   });
 
   it('cuts a connection that never completes its first message, even while bytes trickle in', async () => {
