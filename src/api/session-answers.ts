@@ -35,8 +35,10 @@ const callExample = {
     packets_late: 0,
     packets_dropped: 0,
     jitter_ms: 1.7,
-    round_trip_ms: null,
-    mos: null,
+    round_trip_ms: 24.6,
+    peer_packets_lost: 2,
+    peer_jitter_ms: 3.1,
+    mos: 4.4,
   },
 };
 
@@ -140,8 +142,10 @@ const call = z.object({
     packets_late: z.number(),
     packets_dropped: z.number(),
     jitter_ms: z.number(),
-    round_trip_ms: z.number().nullable(),
-    mos: z.number().nullable(),
+    round_trip_ms: z.number().nullable().describe('By RTCP; null until the peer has reported'),
+    peer_packets_lost: z.number(),
+    peer_jitter_ms: z.number(),
+    mos: z.number().nullable().describe('E-model (ITU-T G.107), 1 to 4.5; null before the first packet'),
   }),
 });
 

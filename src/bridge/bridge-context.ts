@@ -59,6 +59,9 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
     keepRecord: async (leg, record, stats) => {
       if (stats) meter.addLeg(leg, stats);
       metrics.ends_total.inc({ reason: record.reason });
+      if (record.mos !== null) metrics.call_mos.observe(record.mos);
+      if (record.mos !== null) metrics.call_jitter_seconds.observe(record.jitter_ms / 1000);
+      if (record.round_trip_ms !== null) metrics.call_round_trip_seconds.observe(record.round_trip_ms / 1000);
       log.info(
         { session: record.session_id, leg: record.leg_id, call_id: record.sip_call_id, record },
         'call record',

@@ -1,4 +1,5 @@
 import type { EndReason } from '../errors.ts';
+import { conversationQuality } from '../media/conversation-quality.ts';
 import type { MediaStats } from '../media/media-port.ts';
 import type { LegFacts } from '../sessions/leg-view.ts';
 import type { OpenCallRecord } from '../telemetry/call-record.ts';
@@ -46,5 +47,6 @@ export function legRecord(
       ? stats.packetsDroppedInvalid + stats.packetsDroppedBySource + stats.packetsDroppedOverrun
       : 0,
     jitter_ms: stats?.jitterMs ?? 0,
+    ...conversationQuality(leg.codec, stats),
   };
 }

@@ -23,6 +23,8 @@ export interface MediaSettings {
   remoteAddress: string;
   remotePort: number;
   remoteRtcpPort: number;
+  /** Differs from `remoteAddress` only where `a=rtcp` names an address of its own. */
+  remoteRtcpAddress: string;
   rtcpMux: boolean;
   /** Our side of it: on `recvonly` and `inactive` nothing is sent. */
   direction: Direction;
@@ -76,6 +78,12 @@ export interface MediaStats {
   /** Speech that found the inbound ring full: the main thread did not read for a second. */
   packetsDroppedOverrun: number;
   rtcpReceived: number;
+  rtcpSent: number;
+  /** From the peer's reports (RFC 3550 §6.4), ms; -1 while none was measured. */
+  roundTripMs: number;
+  /** What the peer has told that it lost of ours, and the jitter that it sees, in ms. */
+  peerPacketsLost: number;
+  peerJitterMs: number;
   /** Octets of RTP payload, as RTCP counts them. */
   bytesReceived: number;
   bytesSent: number;

@@ -118,6 +118,12 @@ export class ReceiveStream {
     for (let left = fill; left > 0; left -= step) this.#invent(step);
   }
 
+  /** What RTCP tells the peer of its stream; undefined before the first packet. */
+  report() {
+    const report = this.#statistics.report(this.#unitsPerMs);
+    return report && { ssrc: this.#ssrc, ...report };
+  }
+
   /** Frees what the codec holds, idempotent. */
   close(): void {
     this.#chain.close();

@@ -16,6 +16,8 @@ export class ReceptionStatistics {
   #at = Number.NaN;
   #timestamp = 0;
   #jitterMs = 0;
+  /** Expected and received packets of this stream at the last report. */
+  #reported = { expected: 0, received: 0 };
 
   constructor(stats: StatsBlock) {
     this.#stats = stats;
@@ -27,6 +29,27 @@ export class ReceptionStatistics {
     this.#base = -1;
     this.#received = 0;
     this.#at = Number.NaN;
+    this.#reported = { expected: 0, received: 0 };
+  }
+
+  /**
+   * The reception report of the present stream (RFC 3550 §6.4.1, A.3): loss is counted since the report before.
+   * @returns undefined while nothing has come of it
+   */
+  report(
+    unitsPerMs: number,
+  ): { fractionLost: number; totalLost: number; highestSequence: number; jitter: number } | undefined {
+    if (this.#base < 0) return undefined;
+    const expected = this.#highest - this.#base + 1;
+    const now = expected - this.#reported.expected;
+    const lost = now - (this.#received - this.#reported.received);
+    this.#reported = { expected, received: this.#received };
+    return {
+      fractionLost: now <= 0 || lost <= 0 ? 0 : Math.min(255, Math.floor((lost * 256) / now)),
+      totalLost: Math.min(0x7fffff, this.#lost()),
+      highestSequence: this.#highest >>> 0,
+      jitter: Math.round(this.#jitterMs * unitsPerMs),
+    };
   }
 
   /** @param sequence of any accepted RTP packet, late ones and duplicates included (A.3 counts them as received) */

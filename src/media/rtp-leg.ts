@@ -3,6 +3,7 @@ import type { RemoteInfo } from 'node:dgram';
 import { AudioRing } from '../audio/ring.ts';
 import { isUnspecified, sendable } from './ip-address.ts';
 import type { PacketKind } from './jitter-buffer.ts';
+import { LegRtcp } from './leg-rtcp.ts';
 import type { MediaSettings } from './media-port.ts';
 import { MediaTimeout } from './media-timeout.ts';
 import { SLOT_MS } from './pacer.ts';
@@ -41,6 +42,7 @@ export class RtpLeg {
   readonly #sender: SendStream;
   readonly #timeout: MediaTimeout;
   readonly #sockets: UdpPair;
+  readonly #rtcp: LegRtcp;
   readonly #header = emptyRtpHeader();
   #settings: MediaSettings | undefined;
   #period = slotsPerPacket(20);
@@ -77,6 +79,13 @@ export class RtpLeg {
       onRtcp: (datagram, from) => this.#onRtcp(datagram, from),
       onError: () => this.#stats.add(counter.socketErrors, 1),
     });
+    this.#rtcp = new LegRtcp({
+      stats: this.#stats,
+      sent: () => this.#sender.sentSoFar(),
+      received: () => this.#receiver.report(),
+      send: (packet, port, address, muxed) => this.#sockets.sendRtcp(packet, port, address, muxed),
+      family: this.#sockets.family,
+    });
   }
 
   /** Slots between two of its packets. */
@@ -93,11 +102,13 @@ export class RtpLeg {
     this.#receiver.configure(settings.codec, settings.held, now);
     this.#sender.configure(settings.codec, settings.payloadType, this.#period * SLOT_MS);
     this.#timeout.restart(now, this.#expectsMedia());
+    this.#rtcp.configure(settings);
     this.#aim();
   }
 
   startSending(now: number): void {
     this.#started = true;
+    this.#rtcp.start(now);
     this.#timeout.restart(now, this.#expectsMedia());
   }
 
@@ -108,6 +119,7 @@ export class RtpLeg {
     if (now === this.#polledAt) return;
     this.#polledAt = now;
     this.#receiver.poll(now);
+    this.#rtcp.poll(now);
     if (this.#lastPacketAt >= 0) this.#stats.set(counter.silentForMs, now - this.#lastPacketAt);
     if (this.#timeout.expired(now)) this.#emit({ type: 'media_timeout', leg: this.id });
   }
@@ -122,6 +134,7 @@ export class RtpLeg {
 
   /** @param done called when both sockets are closed */
   close(done: () => void): void {
+    if (!this.#failed) this.#rtcp.bye(performance.now());
     this.#receiver.close();
     this.#sender.close();
     this.#sockets.close(done);
@@ -173,8 +186,9 @@ export class RtpLeg {
     } else if (!this.#lock.recognizes(from.address)) {
       this.#stats.add(counter.packetsDroppedBySource, 1);
     } else {
-      this.#stats.add(counter.rtcpReceived, 1);
-      this.#timeout.alive(performance.now());
+      const now = performance.now();
+      this.#timeout.alive(now);
+      if (!this.#rtcp.hear(datagram, from, now)) this.#stats.add(counter.packetsDroppedInvalid, 1);
     }
   }
 

@@ -2,6 +2,7 @@ import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
 import type { CodecName } from './codec.ts';
 import { codecs } from './codecs.ts';
+import type { SentSoFar } from './leg-rtcp.ts';
 import { OutboundAudio } from './outbound-audio.ts';
 import { SLOT_MS } from './pacer.ts';
 import { RTP_HEADER_BYTES } from './rtp-header.ts';
@@ -54,6 +55,9 @@ export class SendStream {
   #lastSlot = -1;
   #playing = false;
   #wasSpeech = false;
+  /** Sent as this SSRC. */
+  #packets = 0;
+  #bytes = 0;
   /** The slot at which audio was first seen in the ring after it had been empty. */
   #firstByteSlot = -1;
 
@@ -97,11 +101,24 @@ export class SendStream {
     this.#wasSpeech = isSpeech;
     this.#lastSlot = slot;
     this.#sequence = (this.#sequence + 1) & 0xffff;
+    this.#packets += 1;
+    this.#bytes += length;
     this.#stats.add(counter.packetsSent, 1);
     this.#stats.add(counter.bytesSent, length);
     if (!isSpeech) this.#stats.add(counter.silencePacketsSent, 1);
     const size = RTP_HEADER_BYTES + length;
     return size === buffer.length ? buffer : buffer.subarray(0, size);
+  }
+
+  /** For RTCP: as whom, how much, and where the timestamps are; those of the last packet. */
+  sentSoFar(): SentSoFar {
+    return {
+      ssrc: this.#ssrc,
+      clockRate: (this.#slotUnits * 1000) / SLOT_MS,
+      rtpTimestamp: this.#timestampOf(this.#lastSlot),
+      packets: this.#packets,
+      bytes: this.#bytes,
+    };
   }
 
   /** Nobody is to hear this slot (hold, `recvonly`): its audio passes unheard. */
@@ -144,6 +161,8 @@ export class SendStream {
     this.#originSlot = slot;
     this.#slotUnits = this.#nextSlotUnits;
     this.#ssrc = this.#start.newSsrc();
+    this.#packets = 0;
+    this.#bytes = 0;
   }
 
   #timestampOf(slot: number): number {

@@ -22,6 +22,10 @@ const names = [
   'silencePacketsSent',
   'silentForMs',
   'socketErrors',
+  'roundTripMs',
+  'peerPacketsLost',
+  'peerJitterMs',
+  'rtcpSent',
 ] as const satisfies readonly (keyof MediaStats)[];
 
 type Name = (typeof names)[number];
@@ -49,6 +53,7 @@ export class StatsBlock {
   static create(): StatsBlock {
     const block = new StatsBlock(new SharedArrayBuffer(NUMBER_BYTES + SOURCE_BYTES));
     block.set(counter.silentForMs, -1);
+    block.set(counter.roundTripMs, -1);
     return block;
   }
 

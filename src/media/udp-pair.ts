@@ -52,11 +52,17 @@ export class UdpPair {
     if (!this.#closed) this.#rtp.send(packet, port, address, this.#onSent);
   }
 
+  /** Sends from the RTCP port, or from the RTP port where the two are one (RFC 5761). */
+  sendRtcp(packet: Buffer, port: number, address: string, muxed: boolean): void {
+    if (!this.#closed) (muxed ? this.#rtp : this.#rtcp).send(packet, port, address, this.#onSent);
+  }
+
   /** @param done called when both sockets are closed; once, however often this is called */
   close(done: () => void): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#rtp.close(() => this.#rtcp.close(done));
+    // Node sends a little later than asked, and what a socket still has when it is closed is lost: the last BYE.
+    setImmediate(() => this.#rtp.close(() => this.#rtcp.close(done)));
   }
 
   #bind(address: string, port: number, onMessage: OnDatagram, onError: () => void): Socket {

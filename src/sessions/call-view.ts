@@ -31,8 +31,10 @@ export function callView(call: OpenCallRecord) {
       packets_late: call.packets_late,
       packets_dropped: call.packets_dropped,
       jitter_ms: call.jitter_ms,
-      round_trip_ms: null,
-      mos: null,
+      round_trip_ms: call.round_trip_ms,
+      peer_packets_lost: call.peer_packets_lost,
+      peer_jitter_ms: call.peer_jitter_ms,
+      mos: call.mos,
     },
   };
 }

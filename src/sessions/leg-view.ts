@@ -49,8 +49,8 @@ export function disconnectedData(call: CallRecord, leg: LegFacts) {
       packets_received: call.packets_received,
       packets_lost: call.packets_lost,
       jitter_ms: call.jitter_ms,
-      round_trip_ms: null,
-      mos: null,
+      round_trip_ms: call.round_trip_ms,
+      mos: call.mos,
     },
   };
 }

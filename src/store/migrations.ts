@@ -10,6 +10,7 @@ const migrations: readonly Migration[] = [
   createTelephonyAndWebhooks,
   createOutboundTrunks,
   addOutboundCalls,
+  addConversationQuality,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -305,4 +306,16 @@ async function addOutboundCalls(db: Kysely<Schema>): Promise<void> {
     .execute();
   await db.schema.alterTable('call_records').addColumn('sip_status', 'integer').execute();
   await db.schema.alterTable('idempotency_keys').addColumn('lease_until', 'bigint').execute();
+}
+
+async function addConversationQuality(db: Kysely<Schema>): Promise<void> {
+  const records = () => db.schema.alterTable('call_records');
+  await records().addColumn('round_trip_ms', 'double precision').execute();
+  await records()
+    .addColumn('peer_packets_lost', 'bigint', (c) => c.notNull().defaultTo(0))
+    .execute();
+  await records()
+    .addColumn('peer_jitter_ms', 'double precision', (c) => c.notNull().defaultTo(0))
+    .execute();
+  await records().addColumn('mos', 'double precision').execute();
 }

@@ -34,6 +34,13 @@ export interface CallRecord {
   packets_late: number;
   packets_dropped: number;
   jitter_ms: number;
+  /** By RTCP; null where nothing has measured it. */
+  round_trip_ms: number | null;
+  /** What the peer says that it lost of our packets, and the jitter that it sees. */
+  peer_packets_lost: number;
+  peer_jitter_ms: number;
+  /** How the party sounded to us, 1 to 4.5 (E-model, ITU-T G.107); null before its first packet. */
+  mos: number | null;
 }
 
 /** The same of a leg that may still be up: then it has no end yet, and its numbers are those of now. */

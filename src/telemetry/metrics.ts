@@ -38,6 +38,9 @@ const table = {
     help: 'Links that were not ready or were lost',
     labels: ['kind'],
   },
+  call_mos: { kind: 'histogram', help: 'MOS of ended calls (E-model), as heard here', labels: [] },
+  call_round_trip_seconds: { kind: 'histogram', help: 'Round trip of ended calls, by RTCP', labels: [] },
+  call_jitter_seconds: { kind: 'histogram', help: 'Interarrival jitter of ended calls', labels: [] },
   pipeline_chunks_total: {
     kind: 'counter',
     help: 'Audio messages to and from the pipeline',
@@ -81,6 +84,12 @@ export type Metrics = { readonly [K in keyof Table]: Kinds[Table[K]['kind']] } &
 };
 
 const setupBuckets = [0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
+/** Of the histograms that do not measure set-up times. */
+const buckets: Readonly<Record<string, number[]>> = {
+  call_mos: [1.5, 2, 2.5, 3, 3.5, 3.8, 4, 4.2, 4.3, 4.4],
+  call_round_trip_seconds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1],
+  call_jitter_seconds: [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2],
+};
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
@@ -89,7 +98,7 @@ export function createMetrics(): Metrics {
     const options = { name: `kallglot_${key}`, help, labelNames: [...labels], registers: [registry] };
     if (kind === 'counter') return [key, new Counter(options)] as const;
     if (kind === 'gauge') return [key, new Gauge(options)] as const;
-    return [key, new Histogram({ ...options, buckets: setupBuckets })] as const;
+    return [key, new Histogram({ ...options, buckets: buckets[key] ?? setupBuckets })] as const;
   });
   const collectors: (() => void | Promise<void>)[] = [];
   const delay = monitorEventLoopDelay({ resolution: 10 });

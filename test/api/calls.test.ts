@@ -52,6 +52,10 @@ class FakeLeg {
       packets_late: 0,
       packets_dropped: 0,
       jitter_ms: 0.5,
+      round_trip_ms: 30.5,
+      peer_packets_lost: 3,
+      peer_jitter_ms: 1.5,
+      mos: 4.2,
     };
   }
 }
@@ -159,8 +163,10 @@ describe('the calls of a session', () => {
         packets_late: 0,
         packets_dropped: 0,
         jitter_ms: 0.5,
-        round_trip_ms: null,
-        mos: null,
+        round_trip_ms: 30.5,
+        peer_packets_lost: 3,
+        peer_jitter_ms: 1.5,
+        mos: 4.2,
       },
     });
     expect(up).toMatchObject({ id: agent.id, status: 'up', ended_at: null, reason: null });

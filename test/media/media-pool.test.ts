@@ -66,6 +66,7 @@ const settings = (changes: Partial<MediaSettings> = {}): MediaSettings => ({
   remoteAddress: '127.0.0.1',
   remotePort: peer.address().port,
   remoteRtcpPort: 0,
+  remoteRtcpAddress: '127.0.0.1',
   rtcpMux: false,
   direction: 'sendrecv',
   held: false,

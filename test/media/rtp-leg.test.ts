@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { MULAW_8K } from '../../src/audio/format.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
 import type { MediaSettings } from '../../src/media/media-port.ts';
+import { readRtcp, writeRtcp } from '../../src/media/rtcp.ts';
 import { RtpLeg } from '../../src/media/rtp-leg.ts';
 import { StatsBlock } from '../../src/media/stats-block.ts';
 import type { FromWorker } from '../../src/media/worker-protocol.ts';
@@ -74,6 +75,7 @@ function configure(changes: Partial<MediaSettings> = {}): void {
     remoteAddress: '127.0.0.1',
     remotePort: peer.address().port,
     remoteRtcpPort: 0,
+    remoteRtcpAddress: '127.0.0.1',
     rtcpMux: false,
     direction: 'sendrecv',
     held: false,
@@ -198,6 +200,49 @@ test('RTCP is taken on its own port and on the RTP port, from the peer only', as
   await vi.waitFor(() => expect(stats.read().rtcpReceived).toBe(2));
   peer.send(Buffer.from('rubbish'), rtpPort + 1, '127.0.0.1');
   await vi.waitFor(() => expect(stats.read().packetsDroppedInvalid).toBe(1));
+});
+
+test('reports to the RTCP port of the SDP, then to where the peer reports from, and says BYE at the end', async () => {
+  const [theirRtcp, behindNat] = [await bound(), await bound()];
+  const packetAt = async (socket: Socket) => readRtcp((await once(socket, 'message'))[0] as Buffer);
+  configure({ remoteRtcpPort: theirRtcp.address().port });
+  const start = performance.now();
+  leg.startSending(start);
+  await send(peer, rtp(1), 'packetsReceived');
+  await send(peer, rtp(3), 'packetsReceived');
+  const first = packetAt(theirRtcp);
+  tick(start + 3_100);
+  expect(await first).toMatchObject({
+    senderReports: [{ ssrc: expect.any(Number) }],
+    blocks: [{ ssrc: 7, totalLost: 1, fractionLost: 85, highestSequence: 3 }],
+  });
+  const ssrc = (await first)?.senderReports[0]?.ssrc ?? 0;
+  const block = { ssrc, fractionLost: 0, totalLost: 4, highestSequence: 9, jitter: 80 };
+  const theirs = { ssrc: 7, cname: 'peer', sender: undefined, bye: false };
+  behindNat.send(
+    writeRtcp({ ...theirs, blocks: [{ ...block, lastSr: 0, delaySinceLastSr: 0 }] }),
+    rtpPort + 1,
+    '127.0.0.1',
+  );
+  await vi.waitFor(() => expect(stats.read().peerPacketsLost).toBe(4));
+  expect(stats.read()).toMatchObject({ peerJitterMs: 10, rtcpSent: 1, rtcpReceived: 1, roundTripMs: -1 });
+  const last = packetAt(behindNat);
+  await new Promise<void>((resolve) => leg.close(resolve));
+  expect(await last).toMatchObject({ bye: true });
+  theirRtcp.close();
+  behindNat.close();
+  openLeg();
+});
+
+test('with rtcp-mux reports share the RTP port', async () => {
+  const { port } = peer.address();
+  configure({ rtcpMux: true, remoteRtcpPort: port });
+  const start = performance.now();
+  leg.startSending(start);
+  const kinds: number[] = [];
+  peer.on('message', (packet) => kinds.push(packet[1] as number));
+  tick(start + 3_100);
+  await vi.waitFor(() => expect(kinds.some((kind) => kind === 200)).toBe(true));
 });
 
 test('a peer that is gone is reported once, and only when it should send', () => {

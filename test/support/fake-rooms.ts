@@ -15,6 +15,7 @@ const noStats: MediaStats = {
     silentForMs: 0,
     socketErrors: 0,
   },
+  ...{ rtcpSent: 0, roundTripMs: -1, peerPacketsLost: 0, peerJitterMs: 0 },
   source: '',
 };
 
