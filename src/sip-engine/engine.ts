@@ -131,8 +131,10 @@ class EngineThread implements Engine {
 
   /** The engine gives what it kept; it is this thread that spends the time on making it readable. */
   async #trace(callId: string): Promise<string | undefined> {
-    const trace = await this.#ask<CallTrace | undefined>((id) => ({ type: 'trace', id, callId }));
-    return trace && formatTrace(callId, trace);
+    // Text of the wire has a byte a character.
+    const onWire = Buffer.from(callId).toString('latin1');
+    const trace = await this.#ask<CallTrace | undefined>((id) => ({ type: 'trace', id, callId: onWire }));
+    return trace && formatTrace(onWire, trace);
   }
 
   #ask<Answer>(question: (id: number) => ToEngine): Promise<Answer> {

@@ -61,6 +61,17 @@ describe('startEngine', () => {
     await statsUntil(engine, { bans: 0, dropsBanned: 1, unrouted: 1 });
   });
 
+  it('gives the messages of a call as text, also of one that is malformed, whatever its Call-ID is made of', async () => {
+    const engine = await start();
+    const callId = 'grüße/%41@peer';
+    await send(engine, request({ callId }));
+    await statsUntil(engine, { malformed: 1 });
+    const text = await engine.control.trace(callId);
+    expect(text).toContain(`Call-ID: ${callId}\n`);
+    expect(text).toMatch(/ --> .* {2}udp {2}INVITE sip:us@192\.0\.2\.1\n.* <-- .* {2}udp {2}400 /);
+    expect(await engine.control.trace('nobody')).toBeUndefined();
+  });
+
   it('closes within a second with an application connected, twice without harm, and frees its port', async () => {
     const engine = await start();
     const socket = connect({ host: engine.host, port: engine.port, allowHalfOpen: true });
