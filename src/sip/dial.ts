@@ -4,7 +4,8 @@ import type { Leg } from '../bridge/leg.ts';
 import { type EndReason, Refusal } from '../errors.ts';
 import { type LocalMedia, SdpSession } from '../sdp/sdp-session.ts';
 import { ACCEPT, ALLOW, answerEarlyUpdate, SUPPORTED } from './answers.ts';
-import { DialogLeg } from './dialog-leg.ts';
+import { DialogLeg, sdpOf } from './dialog-leg.ts';
+import { addressParameter } from './header-values.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipAnswer, SipDialog } from './srf-port.ts';
 
@@ -51,8 +52,8 @@ class Dialing {
   readonly #sdp: SdpSession;
   readonly #local: LocalMedia;
   readonly #family: 4 | 6;
-  /** SDP of provisional answers by their To: a reliable one may hold the answer, and the 200 none (RFC 3262 §5). */
-  readonly #early = new Map<string, string>();
+  /** Provisional answers with SDP by their To tag: a reliable one may answer our offer, and the 200 not (RFC 3262 §5). */
+  readonly #early = new Map<string, SipAnswer>();
 
   /** @throws Error, Refusal when it cannot be sent */
   constructor(context: SipContext, leg: Leg, call: OutboundCall, sdp: SdpSession, local: LocalMedia) {
@@ -89,9 +90,9 @@ class Dialing {
   #onProvisional(answer: SipAnswer): void {
     if (answer.status === 100) return;
     this.#reached(answer);
-    const to = answer.get('To') ?? '';
-    if (answer.body && (this.#early.has(to) || this.#early.size < FORKS_MOST))
-      this.#early.set(to, answer.body);
+    const fork = toTag(answer);
+    if (answer.body && (this.#early.has(fork) || this.#early.size < FORKS_MOST))
+      this.#early.set(fork, answer);
   }
 
   /** A call that has ended meanwhile gets its BYE from the leg; one whose answer we cannot use, too. */
@@ -108,8 +109,8 @@ class Dialing {
   #agree(answer: SipAnswer): void {
     this.#reached(answer);
     try {
-      const body = answer.body || this.#early.get(answer.get('To') ?? '') || '';
-      const { media } = this.#sdp.accept(body, this.#local);
+      const sdp = sdpOf(answer) ?? sdpOf(this.#early.get(toTag(answer)) ?? answer) ?? '';
+      const { media } = this.#sdp.accept(sdp, this.#local);
       this.#leg.configure({ ...media, moved: false, calleeAddress: answer.source_address });
     } catch (error) {
       this.#context.log.info({ leg: this.#leg.id, err: error }, 'the answer to our call cannot be used');
@@ -129,6 +130,8 @@ class Dialing {
     this.#leg.reached({ sourceAddress: source_address, transport: protocol }, status);
   }
 }
+
+const toTag = (answer: SipAnswer): string => addressParameter(answer.get('To') ?? '', 'tag') ?? '';
 
 /** What the engine does not write itself; a challenged INVITE goes out once more with the same. */
 function headersOf(leg: Leg, { from, to, assertsCaller, headers }: OutboundCall): Record<string, string> {

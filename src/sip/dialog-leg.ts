@@ -135,12 +135,12 @@ export class DialogLeg implements SipLeg {
 }
 
 /**
- * The SDP of a request, or undefined when it has no body.
+ * The SDP of a message, or undefined when it has no body.
  * @throws Refusal `content_type_unsupported`
  */
-export function sdpOf(request: SipRequest): string | undefined {
-  if (!request.body) return undefined;
-  return extractSdp(request.get('Content-Type') ?? '', request.body);
+export function sdpOf(message: Pick<SipRequest, 'body' | 'get'>): string | undefined {
+  if (!message.body) return undefined;
+  return extractSdp(message.get('Content-Type') ?? '', message.body);
 }
 
 const cseqOf = (request: SipRequest): string => (request.get('CSeq') ?? '').split(' ')[0] as string;

@@ -111,6 +111,8 @@ export class OutgoingInvite implements PlacedCall {
 
   #onFinal(error: unknown, dialog: DrachtioDialog | undefined): void {
     this.#final.resolve();
+    // There is nothing left to cancel.
+    this.#canceled = true;
     if (dialog !== undefined) {
       this.#events.answered(dialog);
       return;

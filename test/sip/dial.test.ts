@@ -119,7 +119,7 @@ class Dialed {
   }
 
   #said(status: number, body: string | undefined, to: string): SipAnswer {
-    const get = (name: string) => (name === 'To' ? to : undefined);
+    const get = (name: string) => ({ To: to, 'Content-Type': 'application/sdp' })[name];
     return { status, reason: '', body, source_address: '192.0.2.9', protocol: 'tcp', get };
   }
 

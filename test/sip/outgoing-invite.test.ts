@@ -74,6 +74,15 @@ describe('an INVITE by createUAC', () => {
     await invite.cancel();
   });
 
+  test('that has its answer is not canceled any more', async () => {
+    const uac = new FakeUac();
+    const invite = uac.invite();
+    uac.progress.cbRequest(null, uac);
+    uac.final({ status: 486, reason: 'Busy Here' });
+    await invite.cancel();
+    expect(uac.cancel).not.toHaveBeenCalled();
+  });
+
   test('tells the answer of the peer, and where a redirection leads without following it', () => {
     const uac = new FakeUac();
     uac.invite();
