@@ -3,8 +3,9 @@ import { defineConfig } from 'vitest/config';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Tests of single rooms that wait in real time, or start a PostgreSQL of their own. */
+/** Tests of single rooms that wait in real time, open sockets by the hundred, or start a PostgreSQL of their own. */
 const realTime = [
+  'test/fuzz/live.test.ts',
   'test/support/**/*.test.ts',
   'test/store/{store,postgres,rooms}.test.ts',
   'test/webhooks/{delivery,crash}.test.ts',

@@ -1,61 +1,18 @@
-import { once } from 'node:events';
-import Srf from 'drachtio-srf';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { type Engine, startEngine } from '../../src/sip-engine/engine.ts';
 import type { EngineStats } from '../../src/sip-engine/stats.ts';
 import { type Outcome, rfc4475, rfc5118, type TortureRow } from '../sip-engine/torture-table.ts';
 import { fixture } from '../sip-engine/verdict.ts';
 import { type BytePeer, messagesOf, openTcpPeer, openUdpPeer } from '../support/byte-peer.ts';
+import { EverythingApp, type TakenRequest } from '../support/everything-app.ts';
 import { bodyOf, headerIn } from '../support/sip-caller.ts';
-
-/** An application that takes everything and answers INVITE with 486, the rest with 200. */
-class TakesEverything {
-  readonly taken: SrfRequest[] = [];
-  readonly #srf = new Srf() as unknown as SrfApi;
-
-  async connect({ host, port, secret }: Engine): Promise<void> {
-    const take = (req: SrfRequest, res: SrfResponse): void => {
-      this.taken.push(req);
-      res.send(req.method === 'INVITE' ? 486 : 200);
-    };
-    for (const method of ['invite', 'register', 'options', 'message', 'bye'] as const) {
-      this.#srf[method](take);
-    }
-    const connected = once(this.#srf, 'connect');
-    this.#srf.connect({ host, port, secret });
-    await connected;
-  }
-
-  disconnect(): void {
-    this.#srf.disconnect();
-  }
-}
-
-interface SrfRequest {
-  readonly method: string;
-  readonly uri: string;
-  readonly body: string | undefined;
-  get(name: string): string;
-}
-
-interface SrfResponse {
-  send(status: number): void;
-}
-
-type Register = (handler: (req: SrfRequest, res: SrfResponse) => void) => void;
-
-/** The part of drachtio-srf that is used here; its own types are thinner. */
-interface SrfApi
-  extends NodeJS.EventEmitter,
-    Record<'invite' | 'register' | 'options' | 'message' | 'bye', Register> {
-  connect(options: object): void;
-  disconnect(): void;
-}
 
 /** A running engine with its application, and what tells its transactions apart so far. */
 interface Scene {
   engine: Engine;
-  app: TakesEverything;
+  app: EverythingApp;
+  /** What the application got since it was last emptied. */
+  taken: TakenRequest[];
   used: Set<string>;
 }
 
@@ -85,9 +42,11 @@ describe.each(['udp', 'tcp'] as const)('torture messages over %s', (transport) =
 
   async function newScene(host: string): Promise<Scene> {
     const engine = await startEngine({ listen: [{ transport, host, port: 0 }] });
-    const scene = { engine, app: new TakesEverything(), used: new Set<string>() };
+    const taken: TakenRequest[] = [];
+    const app = new EverythingApp((request) => taken.push(request));
+    const scene = { engine, app, taken, used: new Set<string>() };
     scenes[host]!.push(scene);
-    await scene.app.connect(engine);
+    await app.connect(engine);
     return scene;
   }
 
@@ -108,7 +67,7 @@ describe.each(['udp', 'tcp'] as const)('torture messages over %s', (transport) =
     const scene = await sceneFor(hostFor(row), bytes.toString('latin1'));
     const peer = await openPeer(hostFor(row), scene.engine);
     const before = await scene.engine.control.stats();
-    scene.app.taken.length = 0;
+    scene.taken.length = 0;
     peer.send(bytes);
     const outcome = transport === 'udp' ? row.outcome : row.overTcp;
     // Whoever waits for the rest takes the whole when it comes.
@@ -120,11 +79,11 @@ describe.each(['udp', 'tcp'] as const)('torture messages over %s', (transport) =
   if (transport === 'udp') return;
 
   test('3.1.1.8 dblreq: in a stream the octets behind the first request are one too (without Contact: 400)', async () => {
-    const { engine, app } = await newScene('127.0.0.1');
+    const { engine, taken } = await newScene('127.0.0.1');
     const peer = await openPeer('127.0.0.1', engine);
     peer.send(fixture('dblreq'));
     await expect.poll(() => statuses(peer)).toContain('400');
-    await expect.poll(() => app.taken.map(({ method }) => method)).toEqual(['REGISTER']);
+    await expect.poll(() => taken.map(({ method }) => method)).toEqual(['REGISTER']);
   });
 
   test('a stream whose next message cannot be found is closed', async () => {
@@ -145,13 +104,13 @@ const statuses = (peer: BytePeer, callId = ''): string[] =>
 async function checkOutcome(
   outcome: Outcome,
   bytes: Buffer,
-  { engine, app }: Scene,
+  { engine, taken }: Scene,
   peer: BytePeer,
   before: EngineStats,
 ): Promise<void> {
   if (outcome === 'stray' || outcome === 'unreadable') {
     await expect.poll(async () => (await engine.control.stats()).dropped).toBe(before.dropped + 1);
-    expect([app.taken, peer.received]).toEqual([[], []]);
+    expect([taken, peer.received]).toEqual([[], []]);
     return;
   }
   const [text = ''] = bytes.toString('latin1').split(/(?<=\r\n\r\n)(?=\r\n)/);
@@ -160,13 +119,13 @@ async function checkOutcome(
   const [status] = statuses(peer, callId);
   if (outcome !== 'application') {
     expect(status).toBe(`${outcome}`);
-    expect(app.taken).toEqual([]);
+    expect(taken).toEqual([]);
     return;
   }
   const [method, uri] = text.split(' ');
   expect(status).toBe(method === 'INVITE' ? '486' : '200');
-  expect(app.taken[0]).toMatchObject({ method, uri });
-  expect(app.taken[0]!.get('Call-ID')).toBe(callId);
+  expect(taken[0]).toMatchObject({ method, uri });
+  expect(taken[0]!.get('Call-ID')).toBe(callId);
   const sdp = bodyOf(text).startsWith('v=0');
-  expect(app.taken[0]!.body?.startsWith('v=0') ?? false).toBe(sdp);
+  expect(taken[0]!.body?.startsWith('v=0') ?? false).toBe(sdp);
 }

@@ -57,10 +57,10 @@ export class EngineHarness {
     return new RecorderFlow({ address, port }, transport);
   }
 
-  receive(text: string, flow: Flow): void {
+  receive(text: string | Buffer, flow: Flow): void {
     let message: SipMessage;
     try {
-      message = parseMessage(Buffer.from(text));
+      message = parseMessage(typeof text === 'string' ? Buffer.from(text) : text);
     } catch (error) {
       if (!(error instanceof SipParseError)) throw error;
       this.core.unreadable(error, flow);
