@@ -6,7 +6,7 @@ import { pick, type Random } from './random.ts';
 /** SIP messages that are wrong in some way, or odd: of the torture messages, and put together from pieces. */
 
 /** The torture messages, and one request with what they lack. */
-export const sipSources: readonly Buffer[] = [
+const sipSources: readonly Buffer[] = [
   ...readdirSync(new URL('../fixtures/sip/', import.meta.url))
     .filter((file) => file.endsWith('.dat'))
     .map((file) => fixture(file.slice(0, -4))),
