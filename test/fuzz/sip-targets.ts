@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { forApplication } from '../../src/sip-engine/application-copy.ts';
 import { parseCSeq } from '../../src/sip-engine/cseq.ts';
 import { type StreamEvent, StreamFramer } from '../../src/sip-engine/framing.ts';
+import { limits } from '../../src/sip-engine/limits.ts';
 import {
   header,
   headersOf,
@@ -32,7 +33,8 @@ const message = target<Judged>({
   read: judge,
   check(judged) {
     const read = handled(judged);
-    if (read === undefined) return false;
+    // One that is full has no room for the Content-Length that writing adds.
+    if (read === undefined || read.headers.length === limits.headers) return false;
     const again = judge(serializeMessage(read));
     assert.equal(again.verdict, 'handled');
     assert.deepEqual(withoutLength(again.message!), withoutLength(read));
