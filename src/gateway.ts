@@ -38,6 +38,7 @@ import { SipApplication } from './sip/sip-application.ts';
 import { type Engine, startEngine } from './sip-engine/engine.ts';
 import { sharedSecret } from './store/secrets.ts';
 import { openStore, type Store } from './store/store.ts';
+import { tellOfCertificate } from './telemetry/certificate-report.ts';
 import { EngineMeter } from './telemetry/engine-meter.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
@@ -194,6 +195,7 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
       if (config.sip.engine === 'drachtio') return remoteEngine(config.sip.drachtio);
       engine = await startEngine(engineOptions(config));
       engine.onFault((stack) => log.error({ stack }, 'the SIP engine met an error of ours'));
+      engine.onCertificate((report) => tellOfCertificate(report, log, metrics, clock.now()));
       admission.defence.repeat();
       return engine;
     },

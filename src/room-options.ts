@@ -12,6 +12,7 @@ import type { SessionTimerSettings } from './sip/session-timer.ts';
 import type { EnginePort } from './sip/sip-application.ts';
 import type { EngineOptions } from './sip-engine/engine.ts';
 import { ownAddresses } from './sip-engine/own-address.ts';
+import type { TlsSettings } from './sip-engine/tls-settings.ts';
 import type { CarriersOptions } from './telephony/carriers.ts';
 import type { IsOwn } from './telephony/destination.ts';
 
@@ -50,6 +51,7 @@ export function engineOptions({ sip }: Config): EngineOptions {
     dnsServers: sip.dns_servers,
     hep: sip.hep && { ...sip.hep, captureId: sip.hep.capture_id },
     minSessionSeconds: sip.min_session_expires_seconds,
+    tls: tlsOptions(sip),
   };
 }
 
@@ -58,6 +60,14 @@ export const sessionTimerSettings = ({ sip }: Config): SessionTimerSettings => (
   expiresSeconds: Math.max(sip.session_expires_seconds, sip.min_session_expires_seconds),
   minSeconds: sip.min_session_expires_seconds,
 });
+
+/** @returns undefined where no TLS is listened on; the configuration sees to it that there is a certificate where it is */
+function tlsOptions({ listen, tls }: Config['sip']): TlsSettings | undefined {
+  const { certificate, key, ca, client_certificates, min_version: minVersion } = tls;
+  if (!listen.some((one) => one.startsWith('tls:')) || !certificate || !key) return undefined;
+  const clientCertificates = client_certificates ?? (ca === undefined ? 'off' : 'optional');
+  return { certificate, key, ca, clientCertificates, minVersion };
+}
 
 /** A drachtio-server, which runs and dies without us. */
 export function remoteEngine({ host, port, secret }: Config['sip']['drachtio']): EnginePort {

@@ -8,6 +8,7 @@ import { applyEnvironment } from './environment.ts';
 import { outboundProblems, outboundSchema } from './outbound.ts';
 import { configurationProblems, type Problem } from './problems.ts';
 import { scopes } from './scopes.ts';
+import { tlsProblems, tlsSchema } from './tls.ts';
 import {
   addressSchema,
   allowed,
@@ -103,6 +104,7 @@ const sip = z.strictObject({
     })
     .prefault({}),
   listen: z.array(listenSchema).min(1).max(16).default(['udp:0.0.0.0:5060', 'tcp:0.0.0.0:5060']),
+  tls: tlsSchema.prefault({}),
   advertised_address: addressSchema.optional(),
   domains: z.array(domainSchema).min(1).max(100).default(['sip.kallglot.com']),
   realm: allowed(
@@ -284,8 +286,8 @@ function withoutNulls(settings: unknown): unknown {
 }
 
 /** What no single key can tell: values that have to fit each other. */
-function crossChecks({ organizations, telephony, store }: Config): Problem[] {
-  const problems: Problem[] = [];
+function crossChecks({ organizations, telephony, store, sip }: Config): Problem[] {
+  const problems = sip.engine === 'embedded' ? tlsProblems(sip.listen, sip.tls) : [];
   const once = (seen: Set<string>, value: string, path: string, shown = value) => {
     if (seen.has(value))
       problems.push({ path, found: `${shown} a second time`, allowed: 'a value used once' });

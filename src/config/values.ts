@@ -20,17 +20,16 @@ export function parseHostPort(value: string): { host: string; port: number } | u
 }
 
 export interface Listen {
-  transport: 'udp' | 'tcp';
+  transport: 'udp' | 'tcp' | 'tls';
   host: string;
   port: number;
 }
 
-/** `udp:0.0.0.0:5060`, `tcp:[::]:5060`. @returns undefined when it is not one. */
+/** `udp:0.0.0.0:5060`, `tls:[::]:5061`. @returns undefined when it is not one. */
 export function parseListen(value: string): Listen | undefined {
-  const transport = value.slice(0, 3);
-  if ((transport !== 'udp' && transport !== 'tcp') || value[3] !== ':') return undefined;
+  const transport = (['udp', 'tcp', 'tls'] as const).find((each) => value.startsWith(`${each}:`));
   const rest = parseHostPort(value.slice(4));
-  return rest && { transport, ...rest };
+  return transport && rest && { transport, ...rest };
 }
 
 /** An address or a network, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32. */
@@ -76,7 +75,7 @@ export const cidrSchema = allowed(
 );
 export const listenSchema = allowed(
   z.string().refine((value) => parseListen(value) !== undefined),
-  'udp:ADDRESS:PORT or tcp:ADDRESS:PORT, such as udp:0.0.0.0:5060 or tcp:[::]:5060',
+  'udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT, such as udp:0.0.0.0:5060 or tls:[::]:5061',
 );
 export const e164Schema = allowed(
   z.string().regex(/^\+[1-9]\d{6,14}$/),

@@ -7,8 +7,6 @@ export interface EngineControl {
   /** Meets a source with silence, outside its calls, for `forMs`. */
   ban(address: string, forMs: number): void;
   unban(address: string): void;
-  /** Looks at the files of the TLS certificate now, rather than when they are seen to change. */
-  reloadCertificate(): void;
   /**
    * The last messages of a call, as text without secrets; undefined when nothing is known of it (any more).
    * @throws Error when the engine is closed or has died
@@ -24,7 +22,6 @@ export type ToEngine =
   | { type: 'unban'; address: string }
   | { type: 'trace'; id: number; callId: string }
   | { type: 'stats'; id: number }
-  | { type: 'reload_certificate' }
   | { type: 'close' };
 
 /** What the engine worker answers to a question. */

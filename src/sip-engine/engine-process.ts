@@ -40,8 +40,6 @@ export interface RunningEngine {
   readonly hostports: string[];
   /** Absent without TLS. */
   readonly certificate: CertificateInUse | undefined;
-  /** Looks at the files of the certificate now. */
-  reloadCertificate(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -105,7 +103,6 @@ export async function runEngine(
     secret,
     hostports: transport.hostports,
     certificate: certificate?.inUse,
-    reloadCertificate: async () => certificate?.reload(),
     async close() {
       certificate?.close();
       // Applications first: their calls get a BYE, which still has to leave by the sockets.

@@ -25,6 +25,5 @@ function obey(engine: RunningEngine, message: ToEngine): void {
   else if (message.type === 'unban') engine.core.bans.remove(message.address);
   else if (message.type === 'trace') answer(message.id, engine.trace.of(message.callId));
   else if (message.type === 'stats') answer(message.id, { ...engine.core.stats });
-  else if (message.type === 'reload_certificate') void engine.reloadCertificate();
   else void engine.close().then(() => tell({ type: 'closed' }));
 }

@@ -76,7 +76,6 @@ class EngineThread implements Engine {
     this.control = {
       ban: (address, forMs) => this.#tell({ type: 'ban', address, forMs }),
       unban: (address) => this.#tell({ type: 'unban', address }),
-      reloadCertificate: () => this.#tell({ type: 'reload_certificate' }),
       trace: (callId) => this.#trace(callId),
       stats: () => this.#ask<EngineStats>((id) => ({ type: 'stats', id })),
     };

@@ -59,6 +59,11 @@ const table = {
     help: 'What the embedded SIP engine met, by kind',
     labels: ['kind'],
   },
+  sip_tls_certificate_expires_seconds: {
+    kind: 'gauge',
+    help: 'When the TLS certificate in use expires, Unix time',
+    labels: ['file'],
+  },
   webhook_backlog: { kind: 'gauge', help: 'Webhook deliveries that are still to be made', labels: [] },
   webhook_attempts_total: {
     kind: 'counter',

@@ -67,7 +67,8 @@ describe('a wrong setting', () => {
       {
         path: 'sip.listen[1]',
         found: '"sctp:x"',
-        allowed: 'udp:ADDRESS:PORT or tcp:ADDRESS:PORT, such as udp:0.0.0.0:5060 or tcp:[::]:5060',
+        allowed:
+          'udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT, such as udp:0.0.0.0:5060 or tls:[::]:5061',
       },
     ]);
   });
@@ -135,6 +136,28 @@ describe('a wrong setting', () => {
     expect(problem?.path).toBe(['organizations[0].sip.outbound', key].filter(Boolean).join('.'));
     expect(others).toEqual([]);
     expect(JSON.stringify(problem)).not.toContain('hunter2');
+  });
+
+  test('TLS needs a certificate and its key, and client certificates a CA', () => {
+    const tls = { listen: ['udp:0.0.0.0:5060', 'tls:[::]:5061'] };
+    expect(problemsOf({ sip: tls })).toEqual([
+      {
+        path: 'sip.tls.certificate',
+        found: 'nothing',
+        allowed: 'the path of a PEM file, for tls:[::]:5061 in sip.listen',
+      },
+      {
+        path: 'sip.tls.key',
+        found: 'nothing',
+        allowed: 'the path of a PEM file, for tls:[::]:5061 in sip.listen',
+      },
+    ]);
+    const files = { certificate: 'cert.pem', key: 'key.pem' };
+    expect(problemsOf({ sip: { ...tls, tls: files } })).toEqual([]);
+    expect(problemsOf({ sip: { ...tls, tls: { ...files, client_certificates: 'off' } } })).toEqual([]);
+    const [problem] = problemsOf({ sip: { ...tls, tls: { ...files, client_certificates: 'required' } } });
+    expect(problem).toMatchObject({ path: 'sip.tls.ca', found: 'nothing' });
+    expect(problemsOf({ sip: { ...tls, engine: 'drachtio' } })).toEqual([]);
   });
 
   test('two organizations cannot share an id, a username or a key', () => {

@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import type { Problem } from './problems.ts';
+import { allowed } from './values.ts';
+
+/** TLS of the embedded engine. */
+
+const file = allowed(z.string().min(1).max(4096), 'the path of a PEM file');
+
+export const tlsSchema = z.strictObject({
+  certificate: file.optional(),
+  key: file.optional(),
+  ca: file.optional(),
+  client_certificates: allowed(
+    z.enum(['off', 'optional', 'required']),
+    'off, optional or required',
+  ).optional(),
+  min_version: allowed(z.enum(['TLSv1.2', 'TLSv1.3']), 'TLSv1.2 or TLSv1.3').default('TLSv1.2'),
+});
+
+/** What has to fit each other. The files themselves are read at the start of the engine. */
+export function tlsProblems(
+  listen: readonly string[],
+  { certificate, key, ca, client_certificates }: z.infer<typeof tlsSchema>,
+): Problem[] {
+  const problems: Problem[] = [];
+  const address = listen.find((one) => one.startsWith('tls:'));
+  const missing = (name: string, why: string) =>
+    problems.push({ path: `sip.tls.${name}`, found: 'nothing', allowed: `the path of a PEM file, ${why}` });
+  if (address !== undefined && certificate === undefined)
+    missing('certificate', `for ${address} in sip.listen`);
+  if (address !== undefined && key === undefined) missing('key', `for ${address} in sip.listen`);
+  if (ca === undefined && client_certificates !== undefined && client_certificates !== 'off')
+    missing('ca', `with the CAs that vouch for client certificates, or sip.tls.client_certificates: off`);
+  return problems;
+}
