@@ -95,15 +95,23 @@ export const carrierOptions = ({ telephony }: Config): CarriersOptions => ({
   timeoutMs: CARRIER_TIMEOUT_MS,
 });
 
-/** How PBXs reach us: at the advertised address, else by the domain's name, on the engine's UDP port. */
+/**
+ * How PBXs reach us, on the port of the engine: at the advertised address, else by the domain's name; over TLS by that name
+ * always, because it is what a certificate is for.
+ */
 export function sipAddress(config: Config, hostports: () => readonly string[]): SipAddress {
   const domain = config.sip.domains[0] as string;
   const host = config.sip.advertised_address ?? domain;
-  const port = () => /:(\d+)$/.exec(hostports().find((one) => one.startsWith('udp/')) ?? '')?.[1] ?? '5060';
+  const portOf = (transport: string) =>
+    /:(\d+)$/.exec(hostports().find((one) => one.startsWith(`${transport}/`)) ?? '')?.[1];
   return {
     domain,
     realm: realmOf(config),
-    gateway: () => `${isIPv6(host) ? `[${host}]` : host}:${port()}`,
+    gateway: (transport) => {
+      const port = portOf(transport);
+      if (transport === 'tls') return port && `${domain}:${port}`;
+      return `${isIPv6(host) ? `[${host}]` : host}:${port ?? '5060'}`;
+    },
   };
 }
 

@@ -94,12 +94,12 @@ function checkBody({ contentType, bodyBytes }: RequestFacts): Refused | null {
 
 /** Row 3. */
 function identify(caller: CallerFacts): Refused | OrganizationFacts[] {
-  const { source, organizations, credentials, certificateOrganization } = caller;
+  const { source, organizations, credentials, certificateOrganizations } = caller;
   const identified = organizations.filter(
     ({ id, allowlist }) =>
       allowlist.standing(source) === 'identifies' ||
       hasValidCredentials(caller, id) ||
-      certificateOrganization === id,
+      certificateOrganizations.includes(id),
   );
   if (identified.length > 0) return identified;
   if (!gaveCredentials(caller)) return challenged(credentials);

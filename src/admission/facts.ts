@@ -37,15 +37,15 @@ export interface OrganizationFacts {
 
 /** Row 3: who calls. */
 export interface CallerFacts {
-  /** As `sourceAddress` determined it. */
+  /** As `originOf` determined it. */
   source: string;
-  /** `udp`, `tcp`, `tls`, `ws`, `wss`. */
+  /** `udp`, `tcp`, `tls`, `ws`, `wss`: what the source spoke. */
   transport: string;
   /** At least all whose allowlist, credentials or certificate match; others do no harm. */
   organizations: readonly OrganizationFacts[];
   credentials: CredentialsFacts;
-  /** The one whose trunk the TLS client certificate is mapped to. */
-  certificateOrganization: string | null;
+  /** Those whose trunks the TLS client certificate is mapped to. */
+  certificateOrganizations: readonly string[];
 }
 
 export interface SessionFacts {

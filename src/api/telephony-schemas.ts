@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CERTIFICATES_MOST, certificateSchema } from '../config/tls.ts';
 import { sessionModes } from '../roles.ts';
 import { boundedObject, language } from './session-schemas.ts';
 
@@ -127,12 +128,14 @@ export const changeSipBody = z
       })
       .nullish(),
     tls_required: z.boolean().optional(),
+    tls_certificates: z.array(certificateSchema).max(CERTIFICATES_MOST).optional(),
     srtp: z.enum(['off', 'optional', 'required']).optional(),
   })
   .meta({
     examples: [
       { require_digest: true, concurrency_limit: 50 },
       { inbound_first: true, session_defaults: { mode: 'ai_agent', source_language: 'en' } },
+      { tls_required: true, tls_certificates: ['pbx.acme.example'] },
     ],
   });
 
@@ -168,6 +171,7 @@ const sipSettingsExample = {
   inbound_first: false,
   session_defaults: null,
   tls_required: false,
+  tls_certificates: ['pbx.acme.example'],
   srtp: 'off',
 } as const;
 
@@ -191,7 +195,8 @@ export const sipSettings = z
         metadata: z.record(z.string(), z.unknown()).nullable(),
       })
       .nullable(),
-    tls_required: z.literal(false),
+    tls_required: z.boolean(),
+    tls_certificates: z.array(z.string()),
     srtp: z.literal('off'),
   })
   .meta({ examples: [sipSettingsExample] });
@@ -204,6 +209,7 @@ export const pbxConfiguration = z
   .object({
     object: z.literal('pbx_configuration'),
     pbx: z.enum(['freeswitch', 'asterisk', 'kamailio']),
+    transport: z.enum(['udp', 'tls']),
     file: z.string(),
     text: z.string(),
   })
@@ -212,6 +218,7 @@ export const pbxConfiguration = z
       {
         object: 'pbx_configuration',
         pbx: 'asterisk',
+        transport: 'udp',
         file: '/etc/asterisk/pjsip.conf',
         text: '[kallglot]\ntype=endpoint\n',
       },

@@ -2,9 +2,14 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { ApiError } from '../errors.ts';
-import { pbxConfigurations } from '../telephony/pbx-configuration.ts';
+import { type PbxTransport, pbxConfigurations } from '../telephony/pbx-configuration.ts';
 import type { NewCredentials, OrganizationRow, SipSettings } from '../telephony/sip-settings.ts';
-import { type AllowedAddress, readAllowedIps, readSessionDefaults } from '../telephony/trunks.ts';
+import {
+  type AllowedAddress,
+  readAllowedIps,
+  readSessionDefaults,
+  readTlsCertificates,
+} from '../telephony/trunks.ts';
 import {
   allowedIp,
   allowIpBody,
@@ -22,8 +27,8 @@ export interface SipAddress {
   domain: string;
   /** Of digest authentication. */
   realm: string;
-  /** `HOST:PORT` at which PBXs reach the gateway over UDP, as it is now. */
-  gateway: () => string;
+  /** `HOST:PORT` at which PBXs reach the gateway over UDP and over TLS, as it is now; undefined where it is not. */
+  gateway: (transport: PbxTransport) => string | undefined;
 }
 
 const url = '/v1/telephony/sip';
@@ -69,9 +74,12 @@ export function telephonySipRoutes(app: FastifyInstance, settings: SipSettings, 
     response: { 200: listOf(pbxConfiguration) },
   };
   typed.get(`${url}/configuration`, { config: read, schema: configured }, async ({ caller }) => {
-    const { sip_username: username } = await settings.find(caller.organizationId);
-    const values = { ...address, username, gateway: address.gateway() };
-    const texts = pbxConfigurations(values);
+    const { sip_username: username, sip_tls_required } = await settings.find(caller.organizationId);
+    const transports = sip_tls_required === 1 ? (['tls'] as const) : (['udp', 'tls'] as const);
+    const texts = transports.flatMap((transport) => {
+      const gateway = address.gateway(transport);
+      return gateway === undefined ? [] : pbxConfigurations({ ...address, username, transport, gateway });
+    });
     return list(
       `${url}/configuration`,
       texts.map((text) => ({ object: 'pbx_configuration' as const, ...text })),
@@ -119,8 +127,7 @@ function allowlistRoutes(app: FastifyInstance, settings: SipSettings): void {
 }
 
 /** @throws ApiError `policy_not_available` */
-function assertEnforceable({ tls_required, srtp }: z.infer<typeof changeSipBody>): void {
-  if (tls_required) throw new ApiError('policy_not_available', { param: 'tls_required' });
+function assertEnforceable({ srtp }: z.infer<typeof changeSipBody>): void {
   if (srtp !== undefined && srtp !== 'off') throw new ApiError('policy_not_available', { param: 'srtp' });
 }
 
@@ -145,7 +152,8 @@ function sipView(row: OrganizationRow, domain: string) {
       target_language: defaults.target_language ?? null,
       metadata: defaults.metadata ?? null,
     },
-    tls_required: false as const,
+    tls_required: row.sip_tls_required === 1,
+    tls_certificates: readTlsCertificates(row),
     srtp: 'off' as const,
   };
 }

@@ -8,7 +8,7 @@ import { applyEnvironment } from './environment.ts';
 import { outboundProblems, outboundSchema } from './outbound.ts';
 import { configurationProblems, type Problem } from './problems.ts';
 import { scopes } from './scopes.ts';
-import { tlsProblems, tlsSchema } from './tls.ts';
+import { CERTIFICATES_MOST, certificateSchema, tlsProblems, tlsSchema } from './tls.ts';
 import {
   addressSchema,
   allowed,
@@ -75,6 +75,8 @@ const organization = z.strictObject({
       password: secret(allowed(z.string().min(8).max(128), 'a text of 8 to 128 characters')).optional(),
       allowed_ips: z.array(cidrSchema).max(1000).default([]),
       require_digest: flag(false),
+      tls_required: flag(false),
+      tls_certificates: z.array(certificateSchema).max(CERTIFICATES_MOST).default([]),
       concurrency_limit: count(1, 100_000, 100),
       media_timeout_seconds: allowed(
         z.number().int().min(0).max(86_400),

@@ -2,7 +2,21 @@ import { z } from 'zod';
 import type { Problem } from './problems.ts';
 import { allowed } from './values.ts';
 
-/** TLS of the embedded engine. */
+/** TLS: the embedded engine's, and what a trunk may say of the certificates of its PBXs. */
+
+const certificateWords = 'the SHA-256 fingerprint of a certificate (64 hex digits), or a name in it';
+/** A fingerprint as `openssl x509 -fingerprint -sha256` writes it or without colons, or a domain name. */
+export const certificateSchema = allowed(
+  z
+    .string()
+    .max(253)
+    .regex(
+      /^([0-9A-Fa-f]{64}|([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+)$/,
+      `must be ${certificateWords}`,
+    ),
+  certificateWords,
+);
+export const CERTIFICATES_MOST = 100;
 
 const file = allowed(z.string().min(1).max(4096), 'the path of a PEM file');
 

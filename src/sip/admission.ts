@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { admitInvite, checkRequire, identifyCaller } from '../admission/admit.ts';
 import { Allowlist } from '../admission/allowlist.ts';
 import { type CalledUri, type OwnHosts, parseCalledUri } from '../admission/called-uri.ts';
+import { isMapped, parsePeerCertificate } from '../admission/certificate.ts';
 import { challenges } from '../admission/challenge.ts';
 import { checkCredentials } from '../admission/credentials.ts';
 import type { DigestAlgorithm } from '../admission/digest.ts';
@@ -14,8 +15,8 @@ import type {
   RequestFacts,
 } from '../admission/facts.ts';
 import { Nonces } from '../admission/nonce.ts';
+import { originOf } from '../admission/origin.ts';
 import { admitRegister } from '../admission/registration.ts';
-import { sourceAddress } from '../admission/source-address.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { Refusal } from '../errors.ts';
@@ -25,7 +26,7 @@ import type { Session } from '../sessions/session.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { SUPPORTED } from './answers.ts';
-import { headerList } from './header-values.ts';
+import { CERTIFICATE_HEADER, headerList } from './header-values.ts';
 import type { InboundFirstCall, NewSession, SessionDefaults } from './inbound-first.ts';
 import { ScannerDefence, type Silencer } from './scanner-defence.ts';
 import type { SipRequest } from './srf-port.ts';
@@ -38,6 +39,9 @@ interface TrunkView {
   credentials: { ha1: Readonly<Record<DigestAlgorithm, string>> } | null;
   allowedIps: readonly string[];
   requireDigest: boolean;
+  tlsRequired: boolean;
+  /** Fingerprints and names of certificates. */
+  tlsCertificates: readonly string[];
   concurrencyLimit: number;
   mediaTimeoutSeconds: number | null;
   inboundFirst: boolean;
@@ -198,7 +202,8 @@ export class Admission {
 
   #caller(request: SipRequest): CallerFacts {
     const { config, realm, trunks } = this.#parts;
-    const source = sourceAddress(request.source_address, request.get('Via') ?? '', this.#trustedProxies);
+    const peer = { address: request.source_address, transport: request.protocol };
+    const { address: source, transport } = originOf(peer, request.get('Via') ?? '', this.#trustedProxies);
     const authorization = request.get('Authorization');
     const credentials = checkCredentials(
       { authorization, method: request.method, uri: request.uri, source },
@@ -214,14 +219,26 @@ export class Admission {
         },
       },
     );
-    const organizations = this.#candidates(source, credentials.organizationId);
-    return { source, transport: request.protocol, organizations, credentials, certificateOrganization: null };
+    const certificateOrganizations = this.#holdersOf(request);
+    const organizations = this.#candidates(source, [credentials.organizationId, ...certificateOrganizations]);
+    return { source, transport, organizations, credentials, certificateOrganizations };
+  }
+
+  /** Whose trunks the certificate is mapped to. A drachtio-server would pass on what the caller wrote there. */
+  #holdersOf(request: SipRequest): string[] {
+    if (this.#parts.config.engine !== 'embedded') return [];
+    const certificate = parsePeerCertificate(request.get(CERTIFICATE_HEADER));
+    if (certificate === null) return [];
+    const mapped = [...this.#parts.trunks.all()].filter((trunk) =>
+      isMapped(trunk.tlsCertificates, certificate),
+    );
+    return mapped.map(({ organizationId }) => organizationId);
   }
 
   /** The organizations that a caller can be identified as; one pass over all allowlists a request. */
-  #candidates(source: string, authenticated: string | null): OrganizationFacts[] {
+  #candidates(source: string, known: readonly (string | null)[]): OrganizationFacts[] {
     return this.#organizationFacts().filter(
-      ({ id, allowlist }) => id === authenticated || allowlist.standing(source) === 'identifies',
+      ({ id, allowlist }) => known.includes(id) || allowlist.standing(source) === 'identifies',
     );
   }
 
@@ -280,7 +297,7 @@ function organizationFacts(trunk: TrunkView): OrganizationFacts {
     sipEnabled: trunk.sipEnabled,
     allowlist: new Allowlist(trunk.allowedIps),
     requireDigest: trunk.requireDigest,
-    requireTls: false,
+    requireTls: trunk.tlsRequired,
     inboundFirst: trunk.inboundFirst,
   };
 }

@@ -56,13 +56,19 @@ export function addressParameter(value: string, name: string): string | undefine
   return undefined;
 }
 
+/** What the embedded engine says of the caller's TLS certificate. It is no header of the caller's. */
+export const CERTIFICATE_HEADER = 'X-Kallglot-Peer-Certificate';
+
 /** At most so many `X-` headers of an INVITE are kept, and so many characters of each. */
 const EXTENSIONS_MOST = 20;
 const EXTENSION_CHARACTERS = 1000;
 
-/** The `X-` headers of a request, as they came (decisions §7). */
+/** The `X-` headers of a request, as they came (decisions §7). What names a certificate is not the caller's to say. */
 export function extensionHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const own = Object.entries(headers).filter(([name]) => /^x-/i.test(name) && name.length <= 64);
+  const own = Object.entries(headers).filter(
+    ([name]) =>
+      /^x-/i.test(name) && name.length <= 64 && name.toLowerCase() !== CERTIFICATE_HEADER.toLowerCase(),
+  );
   return Object.fromEntries(
     own.slice(0, EXTENSIONS_MOST).map(([name, value]) => [name, value.slice(0, EXTENSION_CHARACTERS)]),
   );

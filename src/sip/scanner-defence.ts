@@ -56,10 +56,11 @@ export class ScannerDefence {
 
   /** Counts wrong credentials, unless they are those of an organization that knows the source. */
   judge(caller: CallerFacts): void {
-    const { source, certificateOrganization, credentials } = caller;
+    const { source, certificateOrganizations, credentials } = caller;
     const { verdict, countsForBan, claimedOrganization: claimed } = credentials;
     if (verdict !== 'invalid' || !countsForBan) return;
-    if (claimed !== null && (claimed === certificateOrganization || this.#knows(claimed, source))) return;
+    const byCertificate = claimed !== null && certificateOrganizations.includes(claimed);
+    if (byCertificate || (claimed !== null && this.#knows(claimed, source))) return;
     this.#strike(source, 'wrong_credentials', this.#isKnown(caller));
   }
 
@@ -124,8 +125,8 @@ export class ScannerDefence {
     if (ban !== undefined && ban.cause !== 'operator') this.#parts.silencer()?.unban(ban.source);
   }
 
-  #isKnown({ source, certificateOrganization }: CallerFacts): boolean {
-    return certificateOrganization !== null || this.#isKnownAddress(source);
+  #isKnown({ source, certificateOrganizations }: CallerFacts): boolean {
+    return certificateOrganizations.length > 0 || this.#isKnownAddress(source);
   }
 
   #isKnownAddress(source: string): boolean {

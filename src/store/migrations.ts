@@ -11,6 +11,7 @@ const migrations: readonly Migration[] = [
   createOutboundTrunks,
   addOutboundCalls,
   addConversationQuality,
+  addTlsSettings,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -318,4 +319,15 @@ async function addConversationQuality(db: Kysely<Schema>): Promise<void> {
     .addColumn('peer_jitter_ms', 'double precision', (c) => c.notNull().defaultTo(0))
     .execute();
   await records().addColumn('mos', 'double precision').execute();
+}
+
+async function addTlsSettings(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .alterTable('organizations')
+    .addColumn('sip_tls_required', 'integer', (c) => c.notNull().defaultTo(0))
+    .execute();
+  await db.schema
+    .alterTable('organizations')
+    .addColumn('sip_tls_certificates', 'text', (c) => c.notNull().defaultTo('[]'))
+    .execute();
 }

@@ -36,6 +36,9 @@ export interface OrganizationRow {
   /** JSON list of `AllowedAddress`. */
   sip_allowed_ips: string;
   sip_require_digest: number;
+  sip_tls_required: number;
+  /** JSON list of what identifies its TLS client certificates: SHA-256 fingerprints and names. */
+  sip_tls_certificates: string;
   sip_concurrency_limit: number;
   /** null = the gateway's `media.timeout_seconds`. */
   sip_media_timeout_seconds: number | null;

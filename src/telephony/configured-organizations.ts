@@ -8,7 +8,7 @@ import type { Store } from '../store/store.ts';
 import { environmentOf, hashApiKey } from './api-keys.ts';
 import { type Credentials, makeCredentials } from './credentials.ts';
 import { outboundRow } from './outbound-trunks.ts';
-import type { AllowedAddress } from './trunks.ts';
+import { type AllowedAddress, canonicalCertificates } from './trunks.ts';
 
 /**
  * Brings the organizations of the configuration file into the store at start (decisions §7): they are owned by the
@@ -77,6 +77,8 @@ async function upsertOrganization(
     sip_credentials: credentials && JSON.stringify(credentials),
     sip_allowed_ips: JSON.stringify(sip.allowed_ips.map((cidr): AllowedAddress => ({ cidr, note: null }))),
     sip_require_digest: sip.require_digest ? 1 : 0,
+    sip_tls_required: sip.tls_required ? 1 : 0,
+    sip_tls_certificates: canonicalCertificates(sip.tls_certificates),
     sip_concurrency_limit: sip.concurrency_limit,
     sip_media_timeout_seconds: sip.media_timeout_seconds ?? null,
     sip_inbound_first: sip.inbound_first ? 1 : 0,

@@ -40,6 +40,8 @@ export class Organizations {
       sip_credentials: null,
       sip_allowed_ips: '[]',
       sip_require_digest: 0,
+      sip_tls_required: 0,
+      sip_tls_certificates: '[]',
       sip_concurrency_limit: 100,
       sip_media_timeout_seconds: null,
       sip_inbound_first: 0,

@@ -5,22 +5,34 @@ export interface TrunkValues {
   username: string | null;
   domain: string;
   realm: string;
-  /** `HOST:PORT` of the gateway, reached over UDP. */
+  /** How the gateway is reached, and where: `HOST:PORT`; over TLS with the name that its certificate is for. */
+  transport: PbxTransport;
   gateway: string;
 }
 
+export type PbxTransport = 'udp' | 'tls';
+
 export interface PbxConfiguration {
   pbx: 'freeswitch' | 'asterisk' | 'kamailio';
+  transport: PbxTransport;
   /** Where the text belongs on the PBX. */
   file: string;
   text: string;
 }
 
-export const pbxConfigurations = (trunk: TrunkValues): PbxConfiguration[] => [
-  { pbx: 'freeswitch', file: 'conf/sip_profiles/external/kallglot.xml', text: freeswitch(trunk) },
-  { pbx: 'asterisk', file: '/etc/asterisk/pjsip.conf', text: asterisk(trunk) },
-  { pbx: 'kamailio', file: '/etc/kamailio/kamailio.cfg', text: kamailio(trunk) },
-];
+export function pbxConfigurations(trunk: TrunkValues): PbxConfiguration[] {
+  const { transport } = trunk;
+  return [
+    {
+      pbx: 'freeswitch',
+      transport,
+      file: 'conf/sip_profiles/external/kallglot.xml',
+      text: freeswitch(trunk),
+    },
+    { pbx: 'asterisk', transport, file: '/etc/asterisk/pjsip.conf', text: asterisk(trunk) },
+    { pbx: 'kamailio', transport, file: '/etc/kamailio/kamailio.cfg', text: kamailio(trunk) },
+  ];
+}
 
 /** Stands where the password goes, which was shown once and is not kept. */
 const PASSWORD = 'PASSWORD';
@@ -28,18 +40,19 @@ const PASSWORD = 'PASSWORD';
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 const xml = (text: string): string => text.replace(/[&<>"]/g, (character) => escapes[character] as string);
 
-function freeswitch({ username, domain, realm, gateway }: TrunkValues): string {
+function freeswitch({ username, domain, realm, transport, gateway }: TrunkValues): string {
+  const tls = transport === 'tls';
   return `<!-- Load with: fs_cli -x "sofia profile external rescan".${username === null ? '' : ` Replace ${PASSWORD}.`}
      Dialplan: <action application="export" data="nolocal:sip_h_X-Kallglot-Role=customer"/>
-               <action application="bridge" data="sofia/gateway/kallglot/\${kallglot_session}"/> -->
+               <action application="bridge" data="sofia/gateway/kallglot/\${kallglot_session}"/>${tls ? freeswitchTls : ''} -->
 <include>
   <gateway name="kallglot">
     <param name="username" value="${xml(username ?? 'kallglot')}"/>
     <param name="password" value="${username === null ? 'unused' : PASSWORD}"/>
     <param name="realm" value="${xml(realm)}"/>
     <param name="from-domain" value="${xml(domain)}"/>
-    <param name="proxy" value="${xml(gateway)}"/>
-    <param name="register" value="false"/>
+    <param name="proxy" value="${xml(gateway)}${tls ? ';transport=tls' : ''}"/>
+${tls ? '    <param name="contact-params" value="transport=tls"/>\n' : ''}    <param name="register" value="false"/>
     <param name="ping" value="30"/>
     <param name="caller-id-in-from" value="true"/>
   </gateway>
@@ -47,10 +60,15 @@ function freeswitch({ username, domain, realm, gateway }: TrunkValues): string {
 `;
 }
 
+const freeswitchTls = `
+     In the profile: tls=true, tls-only=false, tls-verify-policy=out; agent.pem in tls-cert-dir is the client certificate.`;
+
 /** A semicolon would begin a comment. */
 const ini = (text: string): string => text.replaceAll(';', '\\;');
 
-function asterisk({ username, domain, realm, gateway }: TrunkValues): string {
+function asterisk({ username, domain, realm, transport, gateway }: TrunkValues): string {
+  // In a dialplan too a semicolon begins a comment.
+  const parameter = transport === 'tls' ? '\\;transport=tls' : '';
   const auth = `
 [kallglot-auth]
 type=auth
@@ -60,12 +78,11 @@ password=${PASSWORD}
 realm=${ini(realm)}
 `;
   return `; Load with: asterisk -rx "pjsip reload".${username === null ? '' : ` Replace ${PASSWORD}.`}
-; Dialplan: same => n,Dial(PJSIP/kallglot/sip:\${KALLGLOT_SESSION}@${gateway},60)
-; A transport for UDP, such as [transport-udp], is taken to be there already.
-
+; Dialplan: same => n,Dial(PJSIP/kallglot/sip:\${KALLGLOT_SESSION}@${gateway}${parameter},60)
+${transport === 'tls' ? asteriskTls : '; A transport for UDP, such as [transport-udp], is taken to be there already.\n'}
 [kallglot]
 type=endpoint
-transport=transport-udp
+transport=transport-${transport}
 context=from-kallglot
 disallow=all
 allow=ulaw,alaw
@@ -78,16 +95,29 @@ dtmf_mode=rfc4733
 ${username === null ? '' : `outbound_auth=kallglot-auth\n${auth}`}
 [kallglot]
 type=aor
-contact=sip:${gateway}
+contact=sip:${gateway}${parameter}
 qualify_frequency=30
 `;
 }
 
-function kamailio({ username, domain, realm, gateway }: TrunkValues): string {
-  const send = `route[KALLGLOT] {
+const asteriskTls = `
+[transport-tls]
+type=transport
+protocol=tls
+bind=0.0.0.0:5061
+method=tlsv1_2
+ca_list_file=/etc/ssl/certs/ca-certificates.crt
+verify_server=yes
+; The client certificate, where the trunk is known by one:
+; cert_file=/etc/asterisk/keys/pbx.pem
+; priv_key_file=/etc/asterisk/keys/pbx-key.pem
+`;
+
+function kamailio({ username, domain, realm, transport, gateway }: TrunkValues): string {
+  const send = `${transport === 'tls' ? kamailioTls : ''}route[KALLGLOT] {
     # $var(session) is the id that POST /v1/sessions gave.
     $ru = "sip:" + $var(session) + "@${domain}";
-    $du = "sip:${gateway};transport=udp";
+    $du = "sip:${gateway};transport=${transport}";
 `;
   if (username === null) return `${send}    if (!t_relay()) sl_reply_error();\n    exit;\n}\n`;
   return `# Add to the modules and routes that are there, and replace ${PASSWORD}.
@@ -117,3 +147,9 @@ failure_route[KALLGLOT_AUTH] {
 }
 `;
 }
+
+/** Stands before what is sent. */
+const kamailioTls = `# Needs enable_tls=yes, a listen=tls:… line and loadmodule "tls.so"; in tls.cfg under [client:default]:
+# verify_certificate = yes, require_certificate = yes, ca_list = /etc/ssl/certs/ca-certificates.crt,
+# and certificate, private_key = the client certificate, where the trunk is known by one.
+`;

@@ -5,7 +5,13 @@ import type { Store } from '../store/store.ts';
 import { parseNetwork } from './cidr.ts';
 import { makeCredentials } from './credentials.ts';
 import { assertManagedByApi, lockOrganization } from './organization.ts';
-import { type AllowedAddress, readAllowedIps, type SessionDefaults, type Trunks } from './trunks.ts';
+import {
+  type AllowedAddress,
+  canonicalCertificates,
+  readAllowedIps,
+  type SessionDefaults,
+  type Trunks,
+} from './trunks.ts';
 
 export type { OrganizationRow } from '../store/schema.ts';
 
@@ -20,6 +26,9 @@ export interface SipSettingsOptions {
 export interface SipChange {
   enabled?: boolean | undefined;
   require_digest?: boolean | undefined;
+  tls_required?: boolean | undefined;
+  /** Replaces the list. */
+  tls_certificates?: readonly string[] | undefined;
   concurrency_limit?: number | undefined;
   /** null = the gateway's. */
   media_timeout_seconds?: number | null | undefined;
@@ -56,10 +65,12 @@ export class SipSettings {
 
   /** @throws ApiError `managed_by_config` */
   update(organizationId: string, change: SipChange): Promise<OrganizationRow> {
-    const { session_defaults: defaults } = change;
+    const { session_defaults: defaults, tls_certificates: certificates } = change;
     return this.#change(organizationId, () => ({
       ...defined('sip_enabled', flag(change.enabled)),
       ...defined('sip_require_digest', flag(change.require_digest)),
+      ...defined('sip_tls_required', flag(change.tls_required)),
+      ...defined('sip_tls_certificates', certificates && canonicalCertificates(certificates)),
       ...defined('sip_concurrency_limit', change.concurrency_limit),
       ...defined('sip_media_timeout_seconds', change.media_timeout_seconds),
       ...defined('sip_inbound_first', flag(change.inbound_first)),

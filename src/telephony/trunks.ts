@@ -28,6 +28,9 @@ export interface Trunk {
   /** Addresses and networks; empty = no allowlist. */
   allowedIps: readonly string[];
   requireDigest: boolean;
+  tlsRequired: boolean;
+  /** Of the TLS client certificates that identify it: SHA-256 in lower-case hex, or a name in lower case. */
+  tlsCertificates: readonly string[];
   concurrencyLimit: number;
   /** null = the gateway's. */
   mediaTimeoutSeconds: number | null;
@@ -113,6 +116,13 @@ export const readAllowedIps = ({ sip_allowed_ips }: OrganizationRow): AllowedAdd
     typeof entry === 'string' ? { cidr: entry, note: null } : entry,
   );
 
+export const readTlsCertificates = ({ sip_tls_certificates }: OrganizationRow): string[] =>
+  JSON.parse(sip_tls_certificates) as string[];
+
+/** As they are kept: each once, fingerprints without their colons, all in lower case. */
+export const canonicalCertificates = (entries: readonly string[]): string =>
+  JSON.stringify([...new Set(entries.map((entry) => entry.replaceAll(':', '').toLowerCase()))]);
+
 export const readSessionDefaults = ({ sip_session_defaults }: OrganizationRow): SessionDefaults | null =>
   sip_session_defaults === null ? null : (JSON.parse(sip_session_defaults) as SessionDefaults);
 
@@ -125,6 +135,8 @@ function readTrunk(row: OrganizationRow): Trunk {
     credentials: row.sip_credentials === null ? null : (JSON.parse(row.sip_credentials) as Credentials),
     allowedIps: readAllowedIps(row).map(({ cidr }) => cidr),
     requireDigest: row.sip_require_digest === 1,
+    tlsRequired: row.sip_tls_required === 1,
+    tlsCertificates: readTlsCertificates(row),
     concurrencyLimit: row.sip_concurrency_limit,
     mediaTimeoutSeconds: row.sip_media_timeout_seconds,
     inboundFirst: row.sip_inbound_first === 1,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { normalizeAddress } from '../../src/admission/address.ts';
 import { Allowlist } from '../../src/admission/allowlist.ts';
-import { sourceAddress } from '../../src/admission/source-address.ts';
+import { originOf } from '../../src/admission/origin.ts';
 
 describe('one spelling for each address', () => {
   test.each([
@@ -70,6 +70,10 @@ describe('the allowlist', () => {
   });
 });
 
+/** Of a request that came over UDP. */
+const sourceAddress = (peer: string, via: string, proxies: Allowlist): string =>
+  originOf({ address: peer, transport: 'udp' }, via, proxies).address;
+
 describe('the source address', () => {
   const proxies = new Allowlist(['10.0.0.0/24', '2001:db8:1::/64']);
   const via = (...hops: string[]) => hops.map((hop) => `SIP/2.0/UDP ${hop}`).join(', ');
@@ -125,5 +129,27 @@ describe('the source address', () => {
     ['Via is garbage', 'x,y,,;;'],
   ])('behind a trusted proxy is the peer when %s', (_, header) => {
     expect(sourceAddress('10.0.0.1', header, proxies)).toBe('10.0.0.1');
+  });
+});
+
+describe('the transport', () => {
+  const proxies = new Allowlist(['10.0.0.0/24']);
+  const of = (peer: { address: string; transport: string }, via: string) =>
+    originOf(peer, via, proxies).transport;
+
+  test("is the socket's, and a header never replaces it", () => {
+    const via = 'SIP/2.0/TLS 203.0.113.66, SIP/2.0/TLS 192.0.2.7';
+    expect(of({ address: '203.0.113.66', transport: 'udp' }, via)).toBe('udp');
+    expect(of({ address: '203.0.113.66', transport: 'tls' }, via.replaceAll('TLS', 'UDP'))).toBe('tls');
+  });
+
+  test.each([
+    ['SIP/2.0/UDP 10.0.0.1, SIP/2.0/TLS 192.0.2.7', 'tls'],
+    ['SIP/2.0/TLS 10.0.0.1, SIP/2.0/UDP pbx.example.com;received=192.0.2.7', 'udp'],
+    ['SIP/2.0/TCP 10.0.0.1, SIP/2.0/UDP 10.0.0.2, SIP / 2.0 / tls 192.0.2.7, SIP/2.0/UDP 192.0.2.8', 'tls'],
+    ['SIP/2.0/TCP 10.0.0.1, SIP/2.0/TLS pbx.example.com', 'tcp'],
+    ['SIP/2.0/TCP 10.0.0.1', 'tcp'],
+  ])('behind a trusted proxy is that of the topmost untrusted hop: %s', (via, expected) => {
+    expect(of({ address: '10.0.0.1', transport: 'tcp' }, via)).toBe(expected);
   });
 });

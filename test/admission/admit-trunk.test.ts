@@ -24,7 +24,7 @@ describe('row 7: the allowlist', () => {
   });
 
   test('a certificate does not replace the address either', () => {
-    expect(codeOf({ source: STRANGER, organizations, certificateOrganization: 'org_a' })).toBe(
+    expect(codeOf({ source: STRANGER, organizations, certificateOrganizations: ['org_a'] })).toBe(
       'ip_not_allowed',
     );
   });
@@ -70,7 +70,7 @@ describe('row 8: the trunk asks for a password as well', () => {
 
   test('the address is looked at first', () => {
     const [strict] = organizations;
-    const call = { source: STRANGER, organizations: [strict!], certificateOrganization: 'org_a' };
+    const call = { source: STRANGER, organizations: [strict!], certificateOrganizations: ['org_a'] };
     expect(codeOf(call)).toBe('ip_not_allowed');
   });
 });

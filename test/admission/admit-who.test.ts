@@ -115,8 +115,16 @@ describe('row 3: who calls', () => {
 
   test('the certificate identifies the organization whose trunk it is mapped to', () => {
     const call = { source: STRANGER, transport: 'tls', organizations: [organization()] };
-    expect(codeOf({ ...call, certificateOrganization: 'org_a' })).toBe('admitted');
-    expect(codeOf({ ...call, certificateOrganization: 'org_b' })).toBe('credentials_required');
+    expect(codeOf({ ...call, certificateOrganizations: ['org_a'] })).toBe('admitted');
+    expect(codeOf({ ...call, certificateOrganizations: ['org_b'] })).toBe('credentials_required');
+  });
+
+  test('a certificate that several trunks are mapped to identifies them all, and the session decides', () => {
+    const organizations = [organization(), organization({ id: 'org_b' })];
+    const call = { source: STRANGER, organizations, certificateOrganizations: ['org_a', 'org_b'] };
+    for (const id of ['org_a', 'org_b'])
+      expect(admit({ ...call, session: sessionOf(id) })).toMatchObject({ organizationId: id });
+    expect(codeOf({ ...call, session: sessionOf('org_c') })).toBe('credentials_required');
   });
 
   test.each([

@@ -64,7 +64,7 @@ export interface Call {
   source?: string;
   transport?: string;
   credentials?: CredentialsFacts;
-  certificateOrganization?: string;
+  certificateOrganizations?: string[];
   organizations?: OrganizationFacts[];
   uri?: string;
   roleHeader?: string;
@@ -89,7 +89,7 @@ export function factsOf(call: Call = {}): InviteFacts {
       transport: call.transport ?? 'udp',
       organizations: call.organizations ?? [organization({ allow: [PBX] })],
       credentials: call.credentials ?? none,
-      certificateOrganization: call.certificateOrganization ?? null,
+      certificateOrganizations: call.certificateOrganizations ?? [],
     },
     called: {
       uri: parseCalledUri(call.uri ?? `sip:${SESSION}@sip.kallglot.com`, own),

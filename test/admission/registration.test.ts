@@ -29,7 +29,7 @@ describe('who may REGISTER', () => {
       refused: 'credentials_required',
       challenge: { stale: true },
     });
-    expect(ask({ certificateOrganization: 'org_a' })).toMatchObject({ refused: 'credentials_required' });
+    expect(ask({ certificateOrganizations: ['org_a'] })).toMatchObject({ refused: 'credentials_required' });
   });
 
   test('nobody with wrong credentials, from an allowlisted address either', () => {

@@ -73,7 +73,7 @@ describe("one tenant's list", () => {
 
 test("A's certificate opens no session of B", () => {
   const organizations = [organization({ id: 'org_a' }), organization({ id: 'org_b' })];
-  const call = { source: STRANGER, transport: 'tls', organizations, certificateOrganization: 'org_a' };
+  const call = { source: STRANGER, transport: 'tls', organizations, certificateOrganizations: ['org_a'] };
   expect(codeOf({ ...call, session: sessionOf('org_b') })).toBe('credentials_required');
   expect(codeOf({ ...call, session: sessionOf('org_b'), credentials: validOf('org_a') })).toBe(
     'session_not_found',

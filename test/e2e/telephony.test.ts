@@ -138,6 +138,7 @@ describe('the telephony settings', () => {
       inbound_first: false,
       session_defaults: { ...session_defaults, target_language: null },
       tls_required: false,
+      tls_certificates: [],
       srtp: 'off',
     });
     expect((await ask('POST', '/sip/enable')).body.password).toBeNull();
@@ -183,7 +184,8 @@ describe('the telephony settings', () => {
   });
 
   test.each([
-    ['PATCH', '/sip', { tls_required: true }, 'policy_not_available', 'tls_required'],
+    ['PATCH', '/sip', { tls_certificates: ['*.acme.example'] }, 'invalid_request', 'tls_certificates.0'],
+    ['PATCH', '/sip', { tls_certificates: ['ab'.repeat(31)] }, 'invalid_request', 'tls_certificates.0'],
     ['PATCH', '/sip', { srtp: 'required' }, 'policy_not_available', 'srtp'],
     ['PATCH', '/sip', { concurrency_limit: '5' }, 'invalid_request', 'concurrency_limit'],
     ['PATCH', '/sip', { media_timeout_seconds: -1 }, 'invalid_request', 'media_timeout_seconds'],

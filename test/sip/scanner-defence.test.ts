@@ -30,7 +30,13 @@ function made() {
   });
   const caller = (source: string, credentials: CredentialsFacts = none, certificate: string | null = null) =>
     ({
-      ...{ source, transport: 'udp', organizations: [], credentials, certificateOrganization: certificate },
+      ...{
+        source,
+        transport: 'udp',
+        organizations: [],
+        credentials,
+        certificateOrganizations: certificate === null ? [] : [certificate],
+      },
     }) satisfies CallerFacts;
   /** Wrong passwords for the username of an organization, or of nobody. */
   const guess = (source: string, organization: string | null, times = 3) => {

@@ -18,6 +18,8 @@ export async function addOrganization(store: Store, id = 'acme'): Promise<void> 
         sip_credentials: null,
         sip_allowed_ips: '[]',
         sip_require_digest: 0,
+        sip_tls_required: 0,
+        sip_tls_certificates: '[]',
         sip_concurrency_limit: 10,
         sip_media_timeout_seconds: null,
         sip_inbound_first: 0,

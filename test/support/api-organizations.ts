@@ -11,7 +11,7 @@ export async function addApiOrganizations(store: Store, keys: Record<string, str
           ...{ id, name: id, active: 1, managed_by: 'api', sip_enabled: 0, sip_username: null },
           ...{ sip_credentials: null, sip_allowed_ips: '[]', sip_require_digest: 0 },
           ...{ sip_concurrency_limit: 100, sip_media_timeout_seconds: null, sip_inbound_first: 0 },
-          sip_session_defaults: null,
+          ...{ sip_tls_required: 0, sip_tls_certificates: '[]', sip_session_defaults: null },
         })
         .execute();
       await transaction

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseConfig } from '../../src/config/config.ts';
 import { type Gateway, startGateway } from '../../src/gateway.ts';
 import { createLog } from '../../src/telemetry/log.ts';
+import type { SipTransportName } from './sip-transport.ts';
 import { TestPhone, type TestPhoneOptions } from './test-phone.ts';
 
 type Settings = Record<string, unknown>;
@@ -61,12 +62,12 @@ export class TestGateway {
   }
 
   /** Host and port of the SIP listener of a transport. */
-  sipAddress(transport: 'udp' | 'tcp' = 'udp'): string {
+  sipAddress(transport: SipTransportName = 'udp'): string {
     const hostport = this.gateway.hostports.find((one) => one.startsWith(`${transport}/`));
     return (hostport ?? '').slice(transport.length + 1);
   }
 
-  uri(sessionId: string, { role, transport }: { role?: string; transport?: 'udp' | 'tcp' } = {}): string {
+  uri(sessionId: string, { role, transport }: { role?: string; transport?: SipTransportName } = {}): string {
     const suffix = role === undefined ? '' : `;role=${role}`;
     return `sip:${sessionId}@${this.sipAddress(transport)}${suffix}`;
   }

@@ -8,7 +8,13 @@ import {
   type SipResponse,
   writeMessage,
 } from './sip-message.ts';
-import { openTransport, type Peer, type SipTransport, type SipTransportName } from './sip-transport.ts';
+import {
+  openTransport,
+  type Peer,
+  type PhoneTls,
+  type SipTransport,
+  type SipTransportName,
+} from './sip-transport.ts';
 
 /**
  * SIP transactions of the test phone, client and server side (RFC 3261 §17): retransmission by T1 over UDP, the ACK to
@@ -24,6 +30,7 @@ export interface ClientOptions {
   transport: SipTransportName;
   host: string;
   port: number;
+  tls?: PhoneTls | undefined;
   /** T1 in ms; 64 of it is the time a request has for its final answer. */
   t1Ms?: number;
   /** A request that is no retransmission. CANCEL and ACK come here too. */
@@ -60,8 +67,9 @@ export class SipClient {
   }
 
   async open(): Promise<void> {
-    const { transport, host, port } = this.#options;
-    this.#transport = await openTransport(transport, host, port, (bytes, from) => this.#receive(bytes, from));
+    const { transport, host, port, tls } = this.#options;
+    const receive = (bytes: Buffer, from: Peer): void => this.#receive(bytes, from);
+    this.#transport = await openTransport(transport, host, port, receive, tls);
   }
 
   get transport(): SipTransport {
@@ -223,7 +231,7 @@ export class SipClient {
     bytes: Buffer,
     onNoAck: () => void,
   ): void {
-    if (response.status >= 300 && this.transport.name === 'tcp') return;
+    if (response.status >= 300 && this.transport.name !== 'udp') return;
     const key = ackKey(request.headers);
     const giveUpAt = performance.now() + 64 * this.#t1;
     const repeat = (interval: number): void => {

@@ -6,7 +6,7 @@ import { type CallContext, PhoneCall, type Provisional } from './phone-call.ts';
 import { RtpEndpoint } from './rtp-endpoint.ts';
 import { SipClient } from './sip-client.ts';
 import { hostOf, parameter, type SipHeaders, type SipRequest, type SipResponse } from './sip-message.ts';
-import type { Peer, SipTransportName } from './sip-transport.ts';
+import type { Peer, PhoneTls, SipTransportName } from './sip-transport.ts';
 
 export interface TestPhoneOptions {
   /** Our address, for SIP and RTP. */
@@ -14,6 +14,8 @@ export interface TestPhoneOptions {
   /** 0 = a free one. */
   sipPort?: number;
   transport?: SipTransportName;
+  /** For `transport: 'tls'`. */
+  tls?: PhoneTls;
   username?: string;
   password?: string;
   /** Which challenge is answered when there are several; by default the first that is known. */
@@ -67,6 +69,7 @@ export class TestPhone {
       transport: options.transport ?? 'udp',
       host: this.host,
       port: options.sipPort ?? 0,
+      tls: options.tls,
       t1Ms: options.t1Ms,
       onRequest: (request, from) => this.#onRequest(request, from),
       onRepeatedAnswer: (response) => this.#callOf(response.headers)?.onRepeatedAnswer(),
@@ -258,7 +261,8 @@ export class TestPhone {
   }
 
   #context(): CallContext {
-    const transport = this.#options.transport === 'tcp' ? ';transport=tcp' : '';
+    const { transport: name = 'udp' } = this.#options;
+    const transport = name === 'udp' ? '' : `;transport=${name}`;
     return {
       client: this.client,
       contact: `<${this.uri}${transport}>`,

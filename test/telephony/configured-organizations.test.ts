@@ -72,6 +72,16 @@ describe('the organizations of the configuration', () => {
     });
   });
 
+  test('may ask for TLS and name certificates, in any spelling, each once', async () => {
+    const print = 'AB:'.repeat(31).concat('CD');
+    const tls_certificates = ['PBX.acme.example', print, print.replaceAll(':', '').toLowerCase()];
+    await bring({ ...acme, sip: { ...acme.sip, tls_required: true, tls_certificates } });
+    const wanted = ['pbx.acme.example', `${'ab'.repeat(31)}cd`];
+    expect(trunks.ofOrganization('acme')).toMatchObject({ tlsRequired: true, tlsCertificates: wanted });
+    await bring(acme);
+    expect(trunks.ofOrganization('acme')).toMatchObject({ tlsRequired: false, tlsCertificates: [] });
+  });
+
   test('keep no password, but an HA1 for each algorithm', async () => {
     await bring(acme);
     const rows = await store.db.selectFrom('organizations').selectAll().execute();

@@ -5,6 +5,7 @@ const trunk = {
   username: 'kg-1',
   domain: 'sip.example.com',
   realm: 'Example; <PBX> & Co',
+  transport: 'udp' as const,
   gateway: '203.0.113.7:5070',
 };
 const textOf = (pbx: string, values = trunk as Parameters<typeof pbxConfigurations>[0]) =>
@@ -20,6 +21,19 @@ describe('PBX configurations', () => {
     expect(textOf('freeswitch')).toContain('value="Example; &lt;PBX&gt; &amp; Co"');
     expect(textOf('asterisk')).toContain('realm=Example\\; <PBX> & Co');
     expect(textOf('kamailio')).toContain('"Example; <PBX> & Co"');
+  });
+
+  test.each(['freeswitch', 'asterisk', 'kamailio'])('for %s over TLS say so, and over UDP do not', (pbx) => {
+    const tls = textOf(pbx, { ...trunk, transport: 'tls', gateway: 'sip.example.com:5061' });
+    expect(tls).toContain('sip.example.com:5061');
+    expect(tls).toContain('transport=tls');
+    expect(textOf(pbx)).not.toMatch(/tls/i);
+  });
+
+  test('for Asterisk over TLS escape the semicolon of the transport', () => {
+    const text = textOf('asterisk', { ...trunk, transport: 'tls' });
+    expect(text).toContain('contact=sip:203.0.113.7:5070\\;transport=tls');
+    expect(text).not.toMatch(/[^\\];transport=tls/);
   });
 
   test('name no credentials where the trunk has none', () => {

@@ -59,6 +59,12 @@ describe('SIP settings', () => {
       inboundFirst: true,
       sessionDefaults: { mode: 'ai_agent' },
     });
+    await settings.update('acme', { tls_required: true, tls_certificates: ['PBX.acme.example'] });
+    await settings.update('acme', { concurrency_limit: 8 });
+    expect(trunks.ofOrganization('acme')).toMatchObject({
+      tlsRequired: true,
+      tlsCertificates: ['pbx.acme.example'],
+    });
     await settings.update('acme', { media_timeout_seconds: null, session_defaults: null });
     expect(trunks.ofOrganization('acme')).toMatchObject({ mediaTimeoutSeconds: null, sessionDefaults: {} });
   });

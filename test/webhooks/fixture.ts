@@ -75,6 +75,8 @@ export class WebhookRoom {
       sip_username: null,
       sip_credentials: null,
       sip_require_digest: 0,
+      sip_tls_required: 0,
+      sip_tls_certificates: '[]',
       sip_concurrency_limit: 9,
     };
     const last = { sip_media_timeout_seconds: null, sip_inbound_first: 0, sip_session_defaults: null };
