@@ -1,3 +1,4 @@
+import { knownNetworks } from './admission/allowlist.ts';
 import { RateLimits } from './api/rate-limits.ts';
 import { createApi } from './api/server.ts';
 import { createBridgeContext } from './bridge/bridge-context.ts';
@@ -165,6 +166,10 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
   const { config, log, parts, metrics, store, refusals } = base;
   const now = () => clock.now();
   let engine: Engine | undefined;
+  const tellExempt = () => {
+    const allowlists = [...trunks.all()].map(({ allowedIps }) => allowedIps);
+    engine?.control.exemptNetworks(knownNetworks(allowlists, config.sip.trusted_proxies));
+  };
   const admission = new Admission({
     config: config.sip,
     realm: realmOf(config),
@@ -194,6 +199,7 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
     openEngine: async () => {
       if (config.sip.engine === 'drachtio') return remoteEngine(config.sip.drachtio);
       engine = await startEngine(engineOptions(config));
+      tellExempt();
       engine.onFault((stack) => log.error({ stack }, 'the SIP engine met an error of ours'));
       engine.onCertificate((report) => tellOfCertificate(report, log, metrics, clock.now()));
       admission.defence.repeat();
@@ -201,6 +207,7 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
     },
   });
   parts.add(sip);
+  trunks.onChange(tellExempt);
   await sip.start();
   const meter = new EngineMeter(metrics);
   metrics.beforeScrape(async () => engine && meter.add(engine, await engine.control.stats()));

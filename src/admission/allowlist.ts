@@ -31,9 +31,9 @@ export class Allowlist {
    */
   constructor(entries: readonly string[]) {
     this.isEmpty = entries.length === 0;
-    for (const { family, address, prefix } of entries.map(readEntry)) {
-      const lists = prefix < WIDEST_IDENTIFYING[family] ? this.#wide : this.#identifying;
-      lists[family].addSubnet(address, prefix, family);
+    for (const network of entries.map(readEntry)) {
+      const { family, address, prefix } = network;
+      (identifies(network) ? this.#identifying : this.#wide)[family].addSubnet(address, prefix, family);
     }
   }
 
@@ -49,6 +49,21 @@ export class Allowlist {
   includes(source: string): boolean {
     return this.standing(source) !== null;
   }
+}
+
+const identifies = ({ family, prefix }: Network): boolean => prefix >= WIDEST_IDENTIFYING[family];
+
+/**
+ * The networks whose sources are known: what identifies on an organization's allowlist, and the trusted proxies.
+ * @returns each once, as `address/prefix`
+ * @throws RangeError that names the entry which is no network
+ */
+export function knownNetworks(
+  allowlists: readonly (readonly string[])[],
+  trustedProxies: readonly string[],
+): string[] {
+  const networks = [...allowlists.flat().map(readEntry).filter(identifies), ...trustedProxies.map(readEntry)];
+  return [...new Set(networks.map(({ address, prefix }) => `${address}/${prefix}`))];
 }
 
 function readEntry(entry: string): Network {

@@ -19,7 +19,8 @@ const SCANNERS = [
 ];
 
 const MAX_SOURCES = 10_000;
-const TRUST_MS = 24 * 3600 * 1000;
+/** ms for which a source that succeeded is not banned. */
+export const TRUST_MS = 24 * 3600 * 1000;
 
 export function isScanner(userAgent: string | undefined): boolean {
   const name = userAgent?.trim().toLowerCase() ?? '';
@@ -118,6 +119,15 @@ export class Bans {
     return at !== undefined && this.#clock.now() - at < TRUST_MS;
   }
 
+  /** Sources that somebody called from, and for how long that counts. */
+  trusted(): { source: string; forMs: number }[] {
+    const now = this.#clock.now();
+    return [...this.#trusted.entries()]
+      .filter(([key]) => !key.includes(' '))
+      .map(([source, at]) => ({ source, forMs: at + TRUST_MS - now }))
+      .filter(({ forMs }) => forMs > 0);
+  }
+
   /** Entries that full tables have dropped. */
   get dropped(): number {
     return this.#strikes.dropped + this.#bans.dropped + this.#trusted.dropped;
@@ -150,6 +160,10 @@ class BoundedTable<Value> {
 
   delete(key: string): void {
     this.#entries.delete(key);
+  }
+
+  entries(): Iterable<[string, Value]> {
+    return this.#entries.entries();
   }
 
   values(): Iterable<Value> {

@@ -18,13 +18,16 @@ export interface TabledConnection {
 export class ConnectionTable {
   readonly #max: number;
   readonly #maxPerSource: number;
+  readonly #isExempt: (address: string) => boolean;
   /** The one that was silent for longest first. */
   readonly #connections = new Set<TabledConnection>();
   readonly #bySource = new Map<string, number>();
 
-  constructor(max: number, maxPerSource: number) {
+  /** @param isExempt to whom the cap of one source does not apply */
+  constructor(max: number, maxPerSource: number, isExempt: (address: string) => boolean = () => false) {
     this.#max = max;
     this.#maxPerSource = maxPerSource;
+    this.#isExempt = isExempt;
   }
 
   get size(): number {
@@ -39,7 +42,7 @@ export class ConnectionTable {
   add(connection: TabledConnection): boolean {
     const source = networkOf(connection.address);
     const held = this.#bySource.get(source) ?? 0;
-    if (held >= this.#maxPerSource) return false;
+    if (held >= this.#maxPerSource && !this.#isExempt(connection.address)) return false;
     if (this.#connections.size >= this.#max && !this.#makeRoom()) return false;
     this.#connections.add(connection);
     this.#bySource.set(source, (this.#bySource.get(source) ?? 0) + 1);

@@ -1,5 +1,6 @@
 import type { Bans } from './bans.ts';
 import type { Dialogs } from './dialogs.ts';
+import type { Exemptions } from './exemptions.ts';
 import type { Resolver } from './resolve.ts';
 import type { Routes } from './routes.ts';
 import type { SessionTimers } from './session-timers.ts';
@@ -39,6 +40,7 @@ export interface EngineContext {
   readonly dialogs: Dialogs;
   readonly routes: Routes;
   readonly bans: Bans;
+  readonly exemptions: Exemptions;
   readonly sessionTimers: SessionTimers;
   /** Where a URI leads; `flowTo` goes to one of its hops. */
   readonly resolver: Resolver;

@@ -6,6 +6,7 @@ import type { Dialog } from './dialog.ts';
 import { Dialogs } from './dialogs.ts';
 import type { AppSide } from './drachtio-session.ts';
 import { envelopeOf } from './envelope.ts';
+import { Exemptions } from './exemptions.ts';
 import type { SipMessage, SipParseError, SipResponse } from './message.ts';
 import { ownAddresses } from './own-address.ts';
 import { PendingRequests } from './pending-requests.ts';
@@ -44,6 +45,7 @@ export interface CoreOptions {
 export interface EngineCore extends Omit<TransportEvents, 'onWire'>, AppSide {
   readonly stats: EngineStats;
   readonly bans: Bans;
+  readonly exemptions: Exemptions;
   /** Gives the core its transports, once, before anything is received. */
   attach(transport: CoreTransport): void;
   /** Is a dialog of this call up, or early? */
@@ -63,6 +65,7 @@ const noTransport = (): Flow => {
 class Core implements EngineCore {
   readonly stats: EngineStats;
   readonly bans: Bans;
+  readonly exemptions: Exemptions;
   readonly #context: EngineContext;
   readonly #pending: PendingRequests;
   readonly #answers: Answers;
@@ -75,14 +78,16 @@ class Core implements EngineCore {
     const { clock, resolver, limits = defaultLimits, stats = newStats() } = options;
     this.stats = stats;
     this.bans = new Bans(clock, stats, limits.maxBans);
+    this.exemptions = new Exemptions(clock);
     this.#context = {
       clock,
       stats,
       limits,
-      transactions: new Transactions(clock, stats, limits),
+      transactions: new Transactions(clock, stats, limits, (source) => this.exemptions.has(source)),
       dialogs: new Dialogs(stats),
       routes: new Routes(),
       bans: this.bans,
+      exemptions: this.exemptions,
       sessionTimers: this.#sessionTimers(clock, options.minSessionSeconds ?? LEAST_SESSION_SECONDS),
       resolver,
       flowTo: (hop, near) => this.#transport.flowTo(hop, near),

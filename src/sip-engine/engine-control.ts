@@ -8,6 +8,13 @@ export interface EngineControl {
   ban(address: string, forMs: number): void;
   unban(address: string): void;
   /**
+   * To sources in these networks, in place of those named before, no cap of one source applies, and when there is more to
+   * do than time they come first: `192.0.2.0/24`, `2001:db8::/32`.
+   */
+  exemptNetworks(networks: readonly string[]): void;
+  /** The same for one address, for `forMs`. */
+  exempt(address: string, forMs: number): void;
+  /**
    * The last messages of a call, as text without secrets; undefined when nothing is known of it (any more).
    * @throws Error when the engine is closed or has died
    */
@@ -20,6 +27,8 @@ export interface EngineControl {
 export type ToEngine =
   | { type: 'ban'; address: string; forMs: number }
   | { type: 'unban'; address: string }
+  | { type: 'exempt_networks'; networks: readonly string[] }
+  | { type: 'exempt'; address: string; forMs: number }
   | { type: 'trace'; id: number; callId: string }
   | { type: 'stats'; id: number }
   | { type: 'close' };

@@ -76,6 +76,7 @@ export async function runEngine(
     unreadable: faults.guard((error, flow) => core.unreadable(error, flow)),
     hears: (address) => core.hears(address),
     admits: (address) => core.admits(address),
+    isExempt: (address) => core.exemptions.has(address),
     inUse: (flow) => core.inUse(flow),
   };
   const certificate =

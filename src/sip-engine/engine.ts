@@ -76,6 +76,8 @@ class EngineThread implements Engine {
     this.control = {
       ban: (address, forMs) => this.#tell({ type: 'ban', address, forMs }),
       unban: (address) => this.#tell({ type: 'unban', address }),
+      exemptNetworks: (networks) => this.#tell({ type: 'exempt_networks', networks }),
+      exempt: (address, forMs) => this.#tell({ type: 'exempt', address, forMs }),
       trace: (callId) => this.#trace(callId),
       stats: () => this.#ask<EngineStats>((id) => ({ type: 'stats', id })),
     };

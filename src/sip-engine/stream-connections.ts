@@ -11,9 +11,9 @@ export class StreamConnections {
   readonly #proven: ConnectionTable;
   readonly #stats: EngineStats;
 
-  constructor(limits: StreamLimits, stats: EngineStats) {
-    this.#new = new ConnectionTable(limits.maxNewConnections, limits.maxNewConnectionsPerSource);
-    this.#proven = new ConnectionTable(limits.maxConnections, limits.maxConnectionsPerSource);
+  constructor(limits: StreamLimits, stats: EngineStats, isExempt?: (address: string) => boolean) {
+    this.#new = new ConnectionTable(limits.maxNewConnections, limits.maxNewConnectionsPerSource, isExempt);
+    this.#proven = new ConnectionTable(limits.maxConnections, limits.maxConnectionsPerSource, isExempt);
     this.#stats = stats;
   }
 

@@ -52,16 +52,24 @@ export class Transactions {
   readonly #clock: EngineClock;
   readonly #stats: EngineStats;
   readonly #limits: TransactionLimits;
+  readonly #isExempt: (source: string) => boolean;
   readonly #servers = new Map<string, ServerTransaction & { abandon(): void }>();
   readonly #clients = new Map<string, ClientTransaction>();
   readonly #bySource = new Map<string, number>();
   /** How many requests of ours are on their way to an address. */
   readonly #byPeer = new Map<string, number>();
 
-  constructor(clock: EngineClock, stats: EngineStats, limits: TransactionLimits) {
+  /** @param isExempt to whom the cap of one source does not apply */
+  constructor(
+    clock: EngineClock,
+    stats: EngineStats,
+    limits: TransactionLimits,
+    isExempt: (source: string) => boolean,
+  ) {
     this.#clock = clock;
     this.#stats = stats;
     this.#limits = limits;
+    this.#isExempt = isExempt;
   }
 
   findServer(envelope: Envelope, uri: string, method: string): ServerTransaction | undefined {
@@ -79,10 +87,9 @@ export class Transactions {
 
   /** Is there room for one more request of this source? */
   admits(source: string): boolean {
-    return (
-      this.#servers.size < this.#limits.maxTransactions &&
-      (this.#bySource.get(source) ?? 0) < this.#limits.maxTransactionsPerSource
-    );
+    if (this.#servers.size >= this.#limits.maxTransactions) return false;
+    const held = this.#bySource.get(source) ?? 0;
+    return held < this.#limits.maxTransactionsPerSource || this.#isExempt(source);
   }
 
   /**

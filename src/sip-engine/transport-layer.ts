@@ -57,7 +57,11 @@ export async function openTransportLayer(
     await Promise.all(listeners.map((listener) => listener.close()));
   };
   try {
-    const connections = new StreamConnections(options.streamLimits, stats);
+    const connections = new StreamConnections(
+      options.streamLimits,
+      stats,
+      (address) => events.isExempt?.(address) ?? false,
+    );
     const context = { connections, events, stats, clock };
     for (const address of options.listen) listeners.push(await listen(address, options, context));
   } catch (error) {

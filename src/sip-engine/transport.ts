@@ -61,6 +61,8 @@ export interface TransportEvents {
   hears(address: string): boolean;
   /** May this source open a connection? False for a banned one without a call. */
   admits(address: string): boolean;
+  /** Do the caps of one source not apply to it? */
+  isExempt?(address: string): boolean;
   /** Does a call depend on this connection? Then it is not closed for being idle. */
   inUse(flow: Flow): boolean;
 }

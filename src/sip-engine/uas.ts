@@ -93,7 +93,7 @@ export class Uas {
 
   #outsideDialog(incoming: Incoming): void {
     const { request, envelope, flow } = incoming;
-    const { dialogs, limits, routes, stats, transactions } = this.#context;
+    const { dialogs, exemptions, limits, routes, stats, transactions } = this.#context;
     const invite = request.method === 'INVITE';
     if (onlyInDialogs.has(request.method)) {
       this.#refusals.noDialog(incoming);
@@ -112,7 +112,7 @@ export class Uas {
     const noCalls =
       stats.pendingInvites >= limits.maxPendingInvites ||
       dialogs.size >= limits.maxDialogs ||
-      this.#pending.invitesOf(source) >= limits.maxPendingInvitesPerSource;
+      (this.#pending.invitesOf(source) >= limits.maxPendingInvitesPerSource && !exemptions.has(source));
     if (!transactions.admits(source) || (invite && noCalls)) {
       this.#refusals.overloaded(incoming);
       return;

@@ -1,14 +1,16 @@
 import { normalizeAddress } from '../admission/address.ts';
-import { type Ban, type BanCause, type BanSettings, Bans, isScanner } from '../admission/bans.ts';
+import { type Ban, type BanCause, type BanSettings, Bans, isScanner, TRUST_MS } from '../admission/bans.ts';
 import type { CallerFacts } from '../admission/facts.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
-/** Silences sources before they cost anything; the embedded engine can, a drachtio-server cannot. */
+/** Tells sources apart before they cost anything; the embedded engine can, a drachtio-server cannot. */
 export interface Silencer {
   ban(address: string, forMs: number): void;
   unban(address: string): void;
+  /** For one that is known: the caps of one source do not apply to it, and in a flood it comes first. */
+  exempt(address: string, forMs: number): void;
 }
 
 export interface ScannerDefenceParts {
@@ -67,6 +69,7 @@ export class ScannerDefence {
   /** A call or REGISTER of this organization succeeded from there: the source is known for a day. */
   succeeded(source: string, organizationId: string): void {
     this.#bans.succeeded(source, organizationId);
+    this.#parts.silencer()?.exempt(source, TRUST_MS);
     this.#hear(this.#bans.inForce(source));
   }
 
@@ -75,8 +78,9 @@ export class ScannerDefence {
     for (const ban of this.#bans.list()) if (this.#parts.isListed(ban.source, null)) this.#hear(ban);
   }
 
-  /** A new engine has been started: it learns who is banned. */
+  /** A new engine has been started: it learns who is known and who is banned. */
   repeat(): void {
+    for (const { source, forMs } of this.#bans.trusted()) this.#parts.silencer()?.exempt(source, forMs);
     for (const ban of this.#bans.list()) {
       if (ban.cause === 'operator' || !this.#isKnownAddress(ban.source)) this.#silence(ban);
     }

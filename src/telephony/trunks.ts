@@ -49,6 +49,7 @@ export class Trunks {
   /** What was last read, to know whether anything has changed. */
   #read = '';
   #version = 0;
+  readonly #listeners: (() => void)[] = [];
   #running: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
 
@@ -90,6 +91,12 @@ export class Trunks {
     );
     this.#read = read;
     this.#version++;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Called after every change. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Rises with every change, so that whoever derives something from the trunks knows when to do it again. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { normalizeAddress } from '../../src/admission/address.ts';
-import { Allowlist } from '../../src/admission/allowlist.ts';
+import { Allowlist, knownNetworks } from '../../src/admission/allowlist.ts';
 import { originOf } from '../../src/admission/origin.ts';
 
 describe('one spelling for each address', () => {
@@ -16,6 +16,17 @@ describe('one spelling for each address', () => {
     ['', null],
   ])('%s is %s', (text, expected) => {
     expect(normalizeAddress(text)).toBe(expected);
+  });
+});
+
+describe('the networks of known sources', () => {
+  test('are what identifies on the allowlists, and all trusted proxies, each once', () => {
+    const allowlists = [['192.0.2.7', '0.0.0.0/0'], ['2001:db8::/32', '::/0', '::ffff:192.0.2.7'], []];
+    expect(knownNetworks(allowlists, ['10.0.0.0/8'])).toEqual([
+      '192.0.2.7/32',
+      '2001:db8::/32',
+      '10.0.0.0/8',
+    ]);
   });
 });
 

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Engine, startEngine } from '../../src/sip-engine/engine.ts';
+import { type Engine, type EngineOptions, startEngine } from '../../src/sip-engine/engine.ts';
 import { framed, request } from '../support/engine-harness.ts';
 
 const running: Engine[] = [];
@@ -10,8 +10,8 @@ afterEach(async () => {
   for (const engine of running.splice(0)) await engine.close();
 });
 
-async function start(): Promise<Engine> {
-  const engine = await startEngine({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }] });
+async function start(limits: EngineOptions['limits'] = {}): Promise<Engine> {
+  const engine = await startEngine({ listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }], limits });
   running.push(engine);
   return engine;
 }
@@ -70,6 +70,19 @@ describe('startEngine', () => {
     expect(text).toContain(`Call-ID: ${callId}\n`);
     expect(text).toMatch(/ --> .* {2}udp {2}INVITE sip:us@192\.0\.2\.1\n.* <-- .* {2}udp {2}400 /);
     expect(await engine.control.trace('nobody')).toBeUndefined();
+  });
+
+  it('exempts networks and addresses from the caps of one source over the control port', async () => {
+    const engine = await start({ maxTransactionsPerSource: 0 });
+    await send(engine, request({ branch: 'z9hG4bK1' }));
+    await statsUntil(engine, { overloaded: 1, unrouted: 0 });
+    engine.control.exemptNetworks(['127.0.0.0/8']);
+    await send(engine, request({ branch: 'z9hG4bK2' }));
+    await statsUntil(engine, { overloaded: 1, unrouted: 1 });
+    engine.control.exemptNetworks([]);
+    engine.control.exempt('127.0.0.1', 60_000);
+    await send(engine, request({ branch: 'z9hG4bK3' }));
+    await statsUntil(engine, { overloaded: 1, unrouted: 2 });
   });
 
   it('closes within a second with an application connected, twice without harm, and frees its port', async () => {

@@ -10,7 +10,12 @@ import { RecorderFlow, request, response } from '../support/engine-harness.ts';
 function setUp(transport: 'udp' | 'tcp' = 'udp') {
   const clock = new FakeEngineClock();
   const stats = newStats();
-  const transactions = new Transactions(clock, stats, { maxTransactions: 10, maxTransactionsPerSource: 5 });
+  const transactions = new Transactions(
+    clock,
+    stats,
+    { maxTransactions: 10, maxTransactionsPerSource: 5 },
+    () => false,
+  );
   const flow = new RecorderFlow({ address: '198.51.100.7', port: 5060 }, transport);
   const receive = (method: string) => {
     const message = parseMessage(Buffer.from(request({ method }))) as SipRequest;

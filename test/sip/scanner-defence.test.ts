@@ -16,12 +16,15 @@ function made() {
   const lists = new Map([[PBX_A, ['a']]]);
   /** What the engine was told, in order. */
   const told: string[] = [];
+  /** Whom the engine's caps of one source are not for. */
+  const exempted: string[] = [];
   const metrics = createMetrics();
   const defence = new ScannerDefence({
     settings: { after: 3, within_seconds: 60, for_seconds: 300 },
     silencer: () => ({
       ban: (address, forMs) => void told.push(`ban ${address} ${forMs}`),
       unban: (address) => void told.push(`unban ${address}`),
+      exempt: (address, forMs) => void exempted.push(`${address} ${forMs}`),
     }),
     isListed: (source, organization) =>
       (lists.get(source) ?? []).some((id) => organization === null || id === organization),
@@ -44,7 +47,7 @@ function made() {
     for (let i = 0; i < times; i++) defence.judge(caller(source, { ...wrong, claimedOrganization }));
   };
   const isSilenced = (source: string) => defence.turnsAway(caller(source), undefined);
-  return { clock, lists, told, metrics, defence, caller, guess, isSilenced };
+  return { clock, lists, told, exempted, metrics, defence, caller, guess, isSilenced };
 }
 
 describe('a stranger', () => {
@@ -177,4 +180,18 @@ test('an engine that is started anew learns whom to silence, and for how much lo
   told.length = 0;
   defence.repeat();
   expect(told).toEqual([`ban ${STRANGER} 290000`, 'ban 203.0.113.67 50000']);
+});
+
+test('a source that somebody has called from is exempt for a day, for a new engine too', () => {
+  const { clock, defence, exempted } = made();
+  defence.succeeded(STRANGER, 'a');
+  expect(exempted).toEqual([`${STRANGER} 86400000`]);
+  clock.advance(10_000);
+  exempted.length = 0;
+  defence.repeat();
+  expect(exempted).toEqual([`${STRANGER} 86390000`]);
+  clock.advance(86_390_000);
+  exempted.length = 0;
+  defence.repeat();
+  expect(exempted).toEqual([]);
 });

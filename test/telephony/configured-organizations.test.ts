@@ -44,6 +44,18 @@ describe('the organizations of the configuration', () => {
     });
   });
 
+  test('are told of when they have changed, and only then', async () => {
+    let changes = 0;
+    trunks.onChange(() => {
+      changes += 1;
+    });
+    await bring(acme);
+    await bring(acme);
+    expect(changes).toBe(1);
+    await bring({ ...acme, sip: { ...acme.sip, allowed_ips: ['192.0.2.1'] } });
+    expect(changes).toBe(2);
+  });
+
   test('may have inbound-first, session defaults and a media time-out, and an allowlist without notes', async () => {
     const session_defaults = { mode: 'ai_agent', source_language: 'pt-BR', metadata: { site: 'b' } };
     const more = {
