@@ -72,7 +72,7 @@ export class TlsHandshakes {
       servername: isIP(name) === 0 ? name : '',
       secureContext: this.#client,
       checkServerIdentity: (_, { raw }) => {
-        if (new PeerCertificate(new X509Certificate(raw)).isFor(name)) return undefined;
+        if (readCertificate(() => new X509Certificate(raw))?.isFor(name)) return undefined;
         return new Error(`the certificate of the peer is not for ${name}`);
       },
     });
@@ -99,8 +99,9 @@ export class TlsHandshakes {
     }
     this.#waiting.delete(ends);
     const given = socket.getPeerX509Certificate();
-    if (given !== undefined && !socket.authorized) this.#stats.certificatesInvalid += 1;
-    secured(socket, given !== undefined && socket.authorized ? new PeerCertificate(given) : undefined);
+    const certificate = socket.authorized ? readCertificate(() => given) : undefined;
+    if (given !== undefined && certificate === undefined) this.#stats.certificatesInvalid += 1;
+    secured(socket, certificate);
   }
 
   #serverContext({ cert, key, ca }: TlsMaterial) {
@@ -112,6 +113,16 @@ export class TlsHandshakes {
     const trusted = [...getCACertificates('default'), ...(ca === undefined ? [] : [ca])];
     const { minVersion } = this.#settings;
     return createSecureContext({ cert, key, ca: trusted, minVersion, secureOptions: SECURE_OPTIONS });
+  }
+}
+
+/** What nobody can read identifies nobody. */
+function readCertificate(get: () => X509Certificate | undefined): PeerCertificate | undefined {
+  try {
+    const certificate = get();
+    return certificate && new PeerCertificate(certificate);
+  } catch {
+    return undefined;
   }
 }
 

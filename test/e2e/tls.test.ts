@@ -21,6 +21,8 @@ const organization = (id: string, sip: object) => ({
 });
 const fingerprint = new X509Certificate(certificateOf('nameless')).fingerprint256;
 
+/** Is called, and calls whom it likes here. */
+const calling = { ...acme, sip: { ...acme.sip, outbound: { allowed_domains: ['127.0.0.1'] } } };
 /** Calls over TLS only. */
 const strict = organization('strict', {
   username: 'strict',
@@ -41,7 +43,7 @@ describe('a gateway that listens on TLS', () => {
     folder = mkdtempSync(join(tmpdir(), 'gateway-tls-'));
     install('server');
     gateway = await TestGateway.start({
-      organizations: [acme, strict, named, printed, second],
+      organizations: [calling, strict, named, printed, second],
       settings: {
         sip: {
           listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0', 'tls:127.0.0.1:0'],
@@ -169,6 +171,40 @@ describe('a gateway that listens on TLS', () => {
     };
     expect(await transportsFor(acme)).toEqual(['udp', 'udp', 'udp', 'tls', 'tls', 'tls']);
     expect(await transportsFor(strict)).toEqual(['tls', 'tls', 'tls']);
+  });
+
+  describe('calls a peer over TLS', () => {
+    const connections = () => gateway.metric('kallglot_engine_state{kind="connections"}');
+
+    async function callee(certificate: Parameters<typeof identity>[0]): Promise<TestPhone> {
+      const phone = await gateway.phone(overTls(certificate));
+      phones.push(phone);
+      phone.answer(async (incoming) => void (await incoming.accept()));
+      return phone;
+    }
+    async function call(phone: TestPhone, transport = ';transport=tls') {
+      const id = await gateway.session();
+      const to = `sip:agent@127.0.0.1:${phone.port}${transport}`;
+      return gateway.rest('POST', `/v1/sessions/${id}/dial`, { to, role: 'agent', wait: true });
+    }
+
+    test('whose certificate is for its address', async () => {
+      expect(await call(await callee('pbx'))).toMatchObject({ status: 200, body: { transport: 'tls' } });
+    });
+
+    test.each(['other', 'stranger', 'expired'] as const)('not when it is %s', async (certificate) => {
+      const { status, body } = await call(await callee(certificate));
+      expect([status, body.error.code]).toEqual([502, 'dial_failed']);
+    });
+
+    test('by the connection that it has opened, where it offers that', async () => {
+      const phone = await callee('pbx');
+      const options = await phone.request('OPTIONS', `sip:${gateway.sipAddress('tls')}`);
+      expect(options.status).toBe(200);
+      const before = await connections();
+      expect((await call(phone)).status).toBe(200);
+      expect(await connections()).toBe(before);
+    });
   });
 
   test('takes a new certificate while a call is up, and the call stays', { timeout: 90_000 }, async () => {

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { type RunningEngine, runEngine } from '../../src/sip-engine/engine-process.ts';
 import { requestLines, sip } from '../sip-engine/verdict.ts';
 import { EverythingApp } from '../support/everything-app.ts';
-import { openCaller, type SipCaller } from '../support/sip-caller.ts';
+import { type CallerTransport, openCaller, type SipCaller } from '../support/sip-caller.ts';
 import { pick, type Random, randomFrom } from './random.ts';
 import { sipMutant } from './sip-mutants.ts';
 
@@ -128,7 +128,7 @@ export class LiveEngine {
   }
 }
 
-function options(id: string, transport: 'UDP' | 'TCP'): Buffer {
+function options(id: string, transport: CallerTransport): Buffer {
   const changes = {
     Via: `SIP/2.0/${transport} 127.0.0.1:5060;rport;branch=z9hG4bK${id}`,
     'Call-ID': `${id}@good`,

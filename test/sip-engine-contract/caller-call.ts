@@ -36,7 +36,8 @@ export class CallerCall {
       this.inviteBranch = branch;
       this.#inviteCSeq = this.#cseq;
     }
-    const contact = this.#caller.transport === 'TCP' ? ';transport=tcp' : '';
+    const { transport } = this.#caller;
+    const contact = transport === 'UDP' ? '' : `;transport=${transport.toLowerCase()}`;
     const lines = [
       `${method} ${this.#target} SIP/2.0`,
       `Via: SIP/2.0/${this.#caller.transport} ${this.#caller.address};rport;branch=${branch}`,

@@ -4,7 +4,7 @@ import { answerTo, bodyOf, headerIn } from '../support/sip-caller.ts';
 import { contract } from './contract.ts';
 
 contract('calls that come in', (contract) => {
-  it.each(['UDP', 'TCP'] as const)('carries a call over %s that the caller ends', async (transport) => {
+  it.each(contract.engine.transports)('carries a call over %s that the caller ends', async (transport) => {
     const { app } = contract;
     const { caller, call } = await contract.dial('ring-answer', transport);
     call.send('INVITE', OFFER);
@@ -13,7 +13,7 @@ contract('calls that come in', (contract) => {
     const ok = await caller.next('SIP/2.0 200');
     expect(bodyOf(ok)).toBe(ANSWER);
     expect(headerIn(ok, 'To')).toBe(headerIn(ringing, 'To'));
-    expect(headerIn(ok, 'Contact')).toContain(contract.sipAddress);
+    expect(headerIn(ok, 'Contact')).toContain(contract.sipAddressOver(transport));
     call.learn(ok);
     call.send('ACK');
     await app.noticed(call.callId, 'ack');
@@ -24,15 +24,18 @@ contract('calls that come in', (contract) => {
     expect((await app.noticed(call.callId, 'destroy')).detail).toBe('normal release');
   });
 
-  it.each(['UDP', 'TCP'] as const)('carries a call over %s that the application ends', async (transport) => {
-    const { caller, call, dialog } = await contract.establish(transport);
-    const ended = dialog.destroy();
-    const bye = await caller.next('BYE');
-    expect(headerIn(bye, 'Call-ID')).toBe(call.callId);
-    expect(headerIn(bye, 'From')).toContain(`tag=${dialog.sip.localTag}`);
-    caller.send(answerTo(bye, '200 OK', caller.address));
-    await ended;
-  });
+  it.each(contract.engine.transports)(
+    'carries a call over %s that the application ends',
+    async (transport) => {
+      const { caller, call, dialog } = await contract.establish(transport);
+      const ended = dialog.destroy();
+      const bye = await caller.next('BYE');
+      expect(headerIn(bye, 'Call-ID')).toBe(call.callId);
+      expect(headerIn(bye, 'From')).toContain(`tag=${dialog.sip.localTag}`);
+      caller.send(answerTo(bye, '200 OK', caller.address));
+      await ended;
+    },
+  );
 
   it('passes a refusal on, and repeats it until the ACK', async () => {
     const { caller, call } = await contract.dial('busy');

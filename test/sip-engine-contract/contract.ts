@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 import { type AppDialog, EngineApp } from '../support/engine-app.ts';
-import { openCaller, type SipCaller } from '../support/sip-caller.ts';
+import { type CallerTransport, openCaller, type SipCaller } from '../support/sip-caller.ts';
 import { CallerCall } from './caller-call.ts';
 import { type EngineUnderTest, enginesUnderTest, type RunningEngine } from './engines.ts';
 
@@ -21,9 +21,13 @@ export class Contract {
     return this.#running;
   }
 
-  /** `host:port` where the engine takes SIP. */
+  /** `host:port` where the engine takes SIP over UDP and TCP. */
   get sipAddress(): string {
-    return `${this.running.sipHost}:${this.running.sipPort}`;
+    return this.sipAddressOver('UDP');
+  }
+
+  sipAddressOver(transport: CallerTransport): string {
+    return `${this.running.sipHost}:${this.#portOf(transport)}`;
   }
 
   async start(): Promise<void> {
@@ -40,8 +44,9 @@ export class Contract {
     await this.engine.stop();
   }
 
-  async caller(transport: 'UDP' | 'TCP' = 'UDP'): Promise<SipCaller> {
-    const caller = await openCaller(transport, this.running.sipPort, this.running.sipHost);
+  async caller(transport: CallerTransport = 'UDP'): Promise<SipCaller> {
+    const { sipHost, tls } = this.running;
+    const caller = await openCaller(transport, this.#portOf(transport), sipHost, tls);
     this.#callers.push(caller);
     return caller;
   }
@@ -49,21 +54,26 @@ export class Contract {
   /** A caller that is about to call a user part of the application (see EngineApp). */
   async dial(
     user: string,
-    transport: 'UDP' | 'TCP' = 'UDP',
+    transport: CallerTransport = 'UDP',
   ): Promise<{ caller: SipCaller; call: CallerCall }> {
     const caller = await this.caller(transport);
-    return { caller, call: new CallerCall(caller, user, this.running.sipHost, this.running.sipPort) };
+    return { caller, call: new CallerCall(caller, user, this.running.sipHost, this.#portOf(transport)) };
   }
 
   /** A call that is up, with the application's end of it. */
   async establish(
-    transport: 'UDP' | 'TCP' = 'UDP',
+    transport: CallerTransport = 'UDP',
   ): Promise<{ caller: SipCaller; call: CallerCall; dialog: AppDialog }> {
     const { caller, call } = await this.dial('answer', transport);
     await call.establish();
     await this.app.noticed(call.callId, 'ack');
     const { dialog } = await this.app.noticed(call.callId, 'dialog');
     return { caller, call, dialog: dialog! };
+  }
+
+  #portOf(transport: CallerTransport): number {
+    const { sipPort, tlsPort } = this.running;
+    return transport === 'TLS' ? tlsPort! : sipPort;
   }
 }
 

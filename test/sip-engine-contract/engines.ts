@@ -1,10 +1,15 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import type { ConnectionOptions } from 'node:tls';
 import { type Engine, startEngine } from '../../src/sip-engine/engine.ts';
+import { certificateOf, tlsSettings } from '../support/certificates.ts';
+import type { CallerTransport } from '../support/sip-caller.ts';
 
 /** An engine that the contract is held against. */
 export interface EngineUnderTest {
   readonly name: 'the embedded engine' | 'drachtio-server';
+  /** What it takes SIP over. */
+  readonly transports: readonly CallerTransport[];
   /** Starts it, or finds it running. */
   start(): Promise<RunningEngine>;
   stop(): Promise<void>;
@@ -13,14 +18,18 @@ export interface EngineUnderTest {
 export interface RunningEngine {
   /** What `srf.connect` needs. */
   admin: { host: string; port: number; secret: string };
-  /** Where it takes SIP, over UDP and TCP. */
+  /** Where it takes SIP, over UDP and TCP, and over TLS. */
   sipHost: string;
   sipPort: number;
+  tlsPort?: number | undefined;
+  /** Whom a caller trusts. */
+  tls?: ConnectionOptions;
 }
 
 /**
  * The embedded engine always; and the drachtio-server that DRACHTIO_HOST, DRACHTIO_PORT, DRACHTIO_SECRET (its admin port)
- * and DRACHTIO_SIP (`host:port` where it takes SIP over UDP and TCP) name, if they do.
+ * and DRACHTIO_SIP (`host:port` where it takes SIP over UDP and TCP) name, if they do; DRACHTIO_SIP_TLS_PORT is where it
+ * takes TLS, with any certificate.
  */
 export function enginesUnderTest(): EngineUnderTest[] {
   const sip = process.env.DRACHTIO_SIP;
@@ -31,6 +40,7 @@ function embedded(): EngineUnderTest {
   let engine: Engine | undefined;
   return {
     name: 'the embedded engine',
+    transports: ['UDP', 'TCP', 'TLS'],
     async start() {
       const host = '127.0.0.1';
       const port = await freePort(host);
@@ -38,9 +48,12 @@ function embedded(): EngineUnderTest {
         listen: [
           { transport: 'udp', host, port },
           { transport: 'tcp', host, port },
+          { transport: 'tls', host, port: 0 },
         ],
+        tls: tlsSettings(),
       });
-      return { admin: engine, sipHost: host, sipPort: port };
+      const tlsPort = Number(engine.hostports.at(-1)?.split(':')[1]);
+      return { admin: engine, sipHost: host, sipPort: port, tlsPort, tls: { ca: certificateOf('ca') } };
     },
     stop: async () => engine?.close(),
   };
@@ -61,10 +74,18 @@ function drachtioServer(sip: string): EngineUnderTest {
     DRACHTIO_HOST: host = '127.0.0.1',
     DRACHTIO_PORT: port = '9022',
     DRACHTIO_SECRET: secret = 'cymru',
+    DRACHTIO_SIP_TLS_PORT: tlsPort,
   } = process.env;
   return {
     name: 'drachtio-server',
-    start: async () => ({ admin: { host, port: Number(port), secret }, sipHost, sipPort: Number(sipPort) }),
+    transports: tlsPort === undefined ? ['UDP', 'TCP'] : ['UDP', 'TCP', 'TLS'],
+    start: async () => ({
+      admin: { host, port: Number(port), secret },
+      sipHost,
+      sipPort: Number(sipPort),
+      tlsPort: Number(tlsPort),
+      tls: { rejectUnauthorized: false },
+    }),
     stop: async () => {},
   };
 }

@@ -11,7 +11,7 @@ contract('requests in and outside of a dialog', (contract) => {
     await call.end();
   });
 
-  it.each(['UDP', 'TCP'] as const)("OPTIONS over %s is the application's to answer", async (transport) => {
+  it.each(contract.engine.transports)("OPTIONS over %s is the application's to answer", async (transport) => {
     const { caller, call } = await contract.dial('anybody', transport);
     call.send('OPTIONS');
     expect(headerIn(await caller.next('SIP/2.0 200'), 'Allow')).toBe('INVITE, ACK, BYE');

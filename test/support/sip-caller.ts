@@ -1,13 +1,16 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+
+export type CallerTransport = 'UDP' | 'TCP' | 'TLS';
 
 /**
  * A caller that speaks SIP as text and keeps no rules of its own: it sends what the test says, over UDP or one TCP
- * connection, and hands out what comes, in order.
+ * or TLS connection, and hands out what comes, in order.
  */
 export interface SipCaller {
-  readonly transport: 'UDP' | 'TCP';
+  readonly transport: CallerTransport;
   /** `127.0.0.1:port` of its own. */
   readonly address: string;
   send(text: string): void;
@@ -21,13 +24,16 @@ export interface SipCaller {
   close(): Promise<void>;
 }
 
+/** @param tls for TLS: whom to trust, and what to show */
 export async function openCaller(
-  transport: 'UDP' | 'TCP',
+  transport: CallerTransport,
   port: number,
   host = '127.0.0.1',
+  tls: ConnectionOptions = {},
 ): Promise<SipCaller> {
   const inbox = new Inbox();
-  return transport === 'UDP' ? await openUdp(inbox, port, host) : await openTcp(inbox, port, host);
+  if (transport === 'UDP') return openUdp(inbox, port, host);
+  return openStream(inbox, transport, { port, host, ...tls });
 }
 
 async function openUdp(inbox: Inbox, port: number, host: string): Promise<SipCaller> {
@@ -45,9 +51,13 @@ async function openUdp(inbox: Inbox, port: number, host: string): Promise<SipCal
   };
 }
 
-async function openTcp(inbox: Inbox, port: number, host: string): Promise<SipCaller> {
-  const socket = connect({ port, host });
-  await once(socket, 'connect');
+async function openStream(
+  inbox: Inbox,
+  transport: 'TCP' | 'TLS',
+  options: ConnectionOptions & { port: number; host: string },
+): Promise<SipCaller> {
+  const socket = transport === 'TCP' ? connect(options) : connectTls(options);
+  await once(socket, transport === 'TCP' ? 'connect' : 'secureConnect');
   let pending = '';
   socket.on('error', () => {});
   socket.on('data', (bytes: Buffer) => {
@@ -58,7 +68,7 @@ async function openTcp(inbox: Inbox, port: number, host: string): Promise<SipCal
     }
   });
   return {
-    transport: 'TCP',
+    transport,
     address: `127.0.0.1:${socket.localPort}`,
     send: (text) => {
       socket.write(text);

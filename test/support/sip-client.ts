@@ -87,8 +87,11 @@ export class SipClient {
     return `${host.includes(':') ? `[${host}]` : host}:${this.transport.port}`;
   }
 
+  /** Over TLS with a certificate it offers the connection for requests to us (RFC 5923). */
   newVia(): string {
-    return `SIP/2.0/${this.transport.name.toUpperCase()} ${this.sentBy};rport;branch=z9hG4bK${newToken()}`;
+    const alias = this.#options.tls?.cert === undefined ? '' : ';alias';
+    const { name } = this.transport;
+    return `SIP/2.0/${name.toUpperCase()} ${this.sentBy};rport;branch=z9hG4bK${newToken()}${alias}`;
   }
 
   /**
