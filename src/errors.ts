@@ -4,6 +4,8 @@
  * and its words; everybody else names the code. Sources: decisions §3, §4, §7; contract §9; ITU-T Q.850.
  */
 
+import { codecNames } from './config/codecs.ts';
+
 interface RefusalRow {
   /** SIP status of the final response. */
   readonly status: number;
@@ -50,7 +52,12 @@ const refusalTable = {
     named: true,
   },
   sdp_invalid: { status: 400, cause: 95, text: 'the SDP cannot be understood', named: true },
-  no_common_codec: { status: 488, cause: 88, text: 'no codec in common (PCMU, PCMA)', named: true },
+  no_common_codec: {
+    status: 488,
+    cause: 88,
+    text: `no codec in common (${codecNames.join(', ')})`,
+    named: true,
+  },
   srtp_required: { status: 488, cause: 88, text: 'this trunk must use SRTP', named: true },
   no_media_ports: { status: 503, cause: 34, text: 'no RTP port is free', named: true, retryAfter: 5 },
   pipeline_unavailable: {

@@ -1,8 +1,5 @@
 import type { SampleRate } from '../audio/format.ts';
 
-/** The codecs that a leg can speak, by their names in SDP. */
-export type CodecName = 'PCMU' | 'PCMA';
-
 /**
  * From the payloads of one RTP stream to samples, mono. A packet is first taken and then decoded, because a loss shows
  * by the packet after it, which may help to conceal it.
@@ -15,11 +12,11 @@ export interface Decoder {
   decode(into: Int16Array): number;
   /**
    * Makes up `samples` that were lost before what was taken last and not decoded yet, or that follow what there was.
-   * @param samples at most 120 ms
+   * @param samples at most 240 ms
    */
   conceal(into: Int16Array, samples: number): void;
-  /** Whether `conceal` also makes the comfort noise of pauses in which nothing is sent. */
-  readonly fillsPauses: boolean;
+  /** Makes `samples` of the codec's own comfort noise, while the peer sends nothing; absent where it has none. */
+  pause?(into: Int16Array, samples: number): void;
   /** Idempotent. */
   close(): void;
 }
@@ -32,6 +29,6 @@ export interface Encoder {
    * @returns its bytes; 0 = nothing needs to be sent (DTX)
    */
   encode(samples: Int16Array, length: number, into: Uint8Array, offset: number): number;
-  /** Idempotent. */
-  close(): void;
+  /** Idempotent; absent where nothing is held. */
+  close?(): void;
 }

@@ -9,6 +9,9 @@ import type { ReceiveChain } from './receive-chain.ts';
 const decoded = new Int16Array(MAX_SAMPLES);
 const made = new Int16Array(MAX_SAMPLES);
 
+/** 20 ms at 48 kHz. */
+const MAX_PAUSE_SAMPLES = 960;
+
 /** Decodes, resamples where the ring has another rate, and writes in the ring's format. */
 export class DecodingReceiver implements ReceiveChain {
   readonly #decoder: Decoder;
@@ -57,8 +60,8 @@ export class DecodingReceiver implements ReceiveChain {
   }
 
   pause(length: number, noise: ComfortNoise | undefined): void {
-    if (this.#decoder.fillsPauses && !noise) {
-      this.conceal(length);
+    if (this.#decoder.pause) {
+      this.#pauseByCodec(length);
       return;
     }
     this.#resampler?.reset();
@@ -67,6 +70,16 @@ export class DecodingReceiver implements ReceiveChain {
 
   close(): void {
     this.#decoder.close();
+  }
+
+  /** In pieces that the decoder takes: a pause may be longer. */
+  #pauseByCodec(length: number): void {
+    const total = Math.round(length * this.#ratio);
+    for (let at = 0; at < total; at += MAX_PAUSE_SAMPLES) {
+      const samples = Math.min(MAX_PAUSE_SAMPLES, total - at);
+      this.#decoder.pause?.(made, samples);
+      this.#emit(made, samples);
+    }
   }
 
   #decode(): void {

@@ -40,6 +40,6 @@ export class EncodingSender implements SendChain {
   }
 
   close(): void {
-    this.#encoder.close();
+    this.#encoder.close?.();
   }
 }

@@ -29,8 +29,4 @@ export class G711Encoder implements Encoder {
     compress(this.#law, samples, length, into, offset);
     return length;
   }
-
-  close(): void {
-    // It holds nothing.
-  }
 }

@@ -1,6 +1,7 @@
 import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
-import type { CodecName } from './codec.ts';
+import type { CodecName } from '../config/codecs.ts';
+import type { OpusSettings } from './opus-settings.ts';
 
 /**
  * What the rest of the gateway sees of a leg's media: a pair of UDP ports in a media worker, and two rings of audio.
@@ -13,6 +14,8 @@ type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 /** What offer/answer agreed for one leg. Addresses are numeric, IPv4 or IPv6. */
 export interface MediaSettings {
   codec: CodecName;
+  /** What the peer wants of the Opus that we send; absent with other codecs. */
+  opus?: OpusSettings;
   /** RTP payload type of the codec, the same both ways as answered. */
   payloadType: number;
   /** Payload type of comfort noise (RFC 3389), null when there is none. */

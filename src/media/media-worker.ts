@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import type { MediaSettings } from './media-port.ts';
+import { loadOpus } from './opus-codec.ts';
 import { Pacer, Schedule } from './pacer.ts';
 import { RtpLeg } from './rtp-leg.ts';
 import { preferThisThread } from './thread-priority.ts';
@@ -73,6 +74,8 @@ function pace(): void {
 }
 
 preferThisThread();
+// A failure shows at the first call that needs it, and costs that call only.
+loadOpus().catch(() => undefined);
 emit({ type: 'ready' });
 port.on('message', (message: ToWorker) => {
   switch (message.type) {

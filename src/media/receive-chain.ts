@@ -1,6 +1,6 @@
 import type { ComfortNoise } from '../audio/comfort-noise.ts';
 import { alaw, mulaw } from '../audio/g711.ts';
-import type { CodecName } from './codec.ts';
+import type { CodecName } from '../config/codecs.ts';
 import { codecs } from './codecs.ts';
 import { CopyReceiver } from './copy-receiver.ts';
 import { DecodingReceiver } from './decoding-receiver.ts';

@@ -1,7 +1,7 @@
 import { ComfortNoise } from '../audio/comfort-noise.ts';
 import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
-import type { CodecName } from './codec.ts';
+import type { CodecName } from '../config/codecs.ts';
 import { codecs } from './codecs.ts';
 import { InboundAudio } from './inbound-audio.ts';
 import { JitterBuffer, type PacketKind } from './jitter-buffer.ts';

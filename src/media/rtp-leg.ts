@@ -100,7 +100,7 @@ export class RtpLeg {
     if (settings.calleeAddress !== undefined) this.#lock.expect(settings.calleeAddress);
     this.#lock.configure(settings.remoteAddress, settings.moved, now);
     this.#receiver.configure(settings.codec, settings.held, now);
-    this.#sender.configure(settings.codec, settings.payloadType, this.#period * SLOT_MS);
+    this.#sender.configure(settings.codec, settings.payloadType, this.#period * SLOT_MS, settings.opus);
     this.#timeout.restart(now, this.#expectsMedia());
     this.#rtcp.configure(settings);
     this.#aim();

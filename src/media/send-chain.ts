@@ -1,8 +1,9 @@
 import { alaw, mulaw } from '../audio/g711.ts';
-import type { CodecName } from './codec.ts';
+import type { CodecName } from '../config/codecs.ts';
 import { codecs } from './codecs.ts';
 import { CopySender } from './copy-sender.ts';
 import { EncodingSender } from './encoding-sender.ts';
+import type { OpusSettings } from './opus-settings.ts';
 import type { OutboundAudio } from './outbound-audio.ts';
 
 /** From the format of a leg's outbound ring to a codec's payloads; built once per change of codec or packet length. */
@@ -24,11 +25,16 @@ export interface SendChain {
 }
 
 /** G.711 from G.711 stays in its bytes; everything else is encoded. */
-export function createSendChain(codec: CodecName, packetMs: number, outbound: OutboundAudio): SendChain {
+export function createSendChain(
+  codec: CodecName,
+  packetMs: number,
+  outbound: OutboundAudio,
+  opus?: OpusSettings,
+): SendChain {
   const { sampleRateHz } = outbound.format;
   const isLaw = codec === 'PCMU' || codec === 'PCMA';
   if (isLaw && outbound.law && sampleRateHz === 8000) {
     return new CopySender(outbound.law, codec === 'PCMU' ? mulaw : alaw, packetMs * 8, outbound);
   }
-  return new EncodingSender(codecs[codec].encoder(sampleRateHz), packetMs, outbound);
+  return new EncodingSender(codecs[codec].encoder(sampleRateHz, opus), packetMs, outbound);
 }

@@ -1,8 +1,9 @@
 import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
-import type { CodecName } from './codec.ts';
+import type { CodecName } from '../config/codecs.ts';
 import { codecs } from './codecs.ts';
 import type { SentSoFar } from './leg-rtcp.ts';
+import type { OpusSettings } from './opus-settings.ts';
 import { OutboundAudio } from './outbound-audio.ts';
 import { SLOT_MS } from './pacer.ts';
 import { RTP_HEADER_BYTES } from './rtp-header.ts';
@@ -40,7 +41,8 @@ export class SendStream {
   readonly #perMs: number;
   #buffers: Buffer[] = [];
   #chain: SendChain | undefined;
-  #codec: CodecName | undefined;
+  /** What the chain was built for. */
+  #wanted = '';
   #packetMs = 0;
   #payloadType = 0;
   #ssrc: number;
@@ -71,16 +73,17 @@ export class SendStream {
     this.#originTimestamp = start.timestamp;
   }
 
-  /** @param packetMs ms of audio per packet */
-  configure(codec: CodecName, payloadType: number, packetMs: number): void {
+  /** @param packetMs ms of audio per packet @param opus what the peer wants, where the codec is Opus */
+  configure(codec: CodecName, payloadType: number, packetMs: number, opus?: OpusSettings): void {
     this.#payloadType = payloadType;
-    if (codec === this.#codec && packetMs === this.#packetMs) return;
-    this.#codec = codec;
+    const wanted = JSON.stringify([codec, packetMs, opus]);
+    if (wanted === this.#wanted) return;
+    this.#wanted = wanted;
     this.#packetMs = packetMs;
     this.#nextSlotUnits = (codecs[codec].clockRateHz * SLOT_MS) / 1000;
     if (this.#slotUnits === 0) this.#slotUnits = this.#nextSlotUnits;
     this.#chain?.close();
-    this.#chain = createSendChain(codec, packetMs, this.#outbound);
+    this.#chain = createSendChain(codec, packetMs, this.#outbound, opus);
     const bytes = RTP_HEADER_BYTES + this.#chain.maxPayloadBytes;
     this.#buffers = Array.from({ length: BUFFERS }, () => Buffer.alloc(bytes));
   }

@@ -16,7 +16,6 @@ const taken = new Int16Array(MAX_SAMPLES);
 /** Adds concealment to a codec: it remembers the last samples, and decodes the next packet before it fills a gap. */
 export class WaveformDecoder implements Decoder {
   readonly rateHz: SampleRate;
-  readonly fillsPauses = false;
   readonly #codec: SampleDecoder;
   readonly #history: Int16Array;
   #known = 0;

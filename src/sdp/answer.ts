@@ -1,5 +1,8 @@
+import type { CodecName } from '../config/codecs.ts';
 import { Refusal } from '../errors.ts';
 import { type Family, type MediaAddress, readAddress } from './address.ts';
+import { codecOf } from './codecs.ts';
+import { type OpusParameters, readOpusFmtp } from './opus-fmtp.ts';
 import { type Direction, invalid, type MediaLine, type Payload, type RemoteDescription } from './parse.ts';
 
 /**
@@ -7,17 +10,17 @@ import { type Direction, invalid, type MediaLine, type Payload, type RemoteDescr
  * Source: RFC 3264 §6, RFC 4733, RFC 3605, RFC 5761; decisions §5.
  */
 
-export type G711 = 'PCMU' | 'PCMA';
-
 export interface MediaPolicy {
-  /** The trunk's order of preference; null = both codecs, in the offer's order. */
-  codecs: readonly G711[] | null;
+  /** The trunk's order of preference; null = every codec, in the offer's order. */
+  codecs: readonly CodecName[] | null;
   srtp: 'off' | 'optional' | 'required';
 }
 
 /** What was agreed for one leg; fits the media port's settings. Addresses are numeric. */
 export interface NegotiatedMedia {
-  codec: G711;
+  codec: CodecName;
+  /** What the peer wants of the Opus that we send; absent with other codecs. */
+  opus?: OpusParameters;
   payloadType: number;
   /** Comfort noise, which may come though we do not ask for it. */
   comfortNoisePayloadType: number | null;
@@ -43,7 +46,7 @@ export interface AudioChoice {
   /** Position among the m= lines, from 0. */
   index: number;
   line: MediaLine;
-  codec: G711;
+  codec: CodecName;
   payload: Payload;
   telephoneEvent: Payload | null;
   comfortNoise: Payload | null;
@@ -51,7 +54,6 @@ export interface AudioChoice {
 
 type Security = 'plain' | 'srtp';
 
-const BOTH: readonly G711[] = ['PCMU', 'PCMA'];
 const SECURITY_OF: ReadonlyMap<string, Security> = new Map([
   ['RTP/AVP', 'plain'],
   ['RTP/AVPF', 'plain'],
@@ -118,6 +120,7 @@ export function negotiate(choice: AudioChoice, localFamily: Family | null): Nego
   const silent = line.direction === 'sendonly' || line.direction === 'inactive';
   return {
     codec: choice.codec,
+    ...(choice.codec === 'opus' && { opus: readOpusFmtp(payload.fmtp) }),
     payloadType: payload.type,
     comfortNoisePayloadType: comfortNoise?.type ?? null,
     otherPayloadTypes: telephoneEvent ? [telephoneEvent.type] : [],
@@ -144,31 +147,31 @@ function securityOf(line: MediaLine): Security | undefined {
   return SECURITY_OF.get(line.protocol.toUpperCase());
 }
 
-/** The payload types that carry a codec of ours. Names decide, not numbers: a dynamic one may be PCMU. */
+/** The payload types that carry a codec of ours. */
 function speechOf(line: MediaLine, codecs: MediaPolicy['codecs']): Payload[] {
-  const names: readonly string[] = codecs ?? BOTH;
-  return line.payloads.filter(
-    (each) => names.includes(each.name) && each.clockRate === 8000 && each.channels === 1,
-  );
+  return line.payloads.filter((each) => {
+    const codec = codecOf(each);
+    return codec !== undefined && (codecs === null || codecs.includes(codec));
+  });
 }
 
 /** The first in our order of preference, or in theirs where we have none. Of duplicates the first counts. */
 function preferred(speech: Payload[], order: MediaPolicy['codecs']): Payload | undefined {
   if (order === null) return speech[0];
-  return order.flatMap((name) => speech.find((each) => each.name === name) ?? [])[0];
+  return order.flatMap((name) => speech.find((each) => codecOf(each) === name) ?? [])[0];
 }
 
 function chosen(index: number, line: MediaLine, payload: Payload): AudioChoice {
-  const isTelephoneEvent = (each: Payload) =>
-    each.name === 'TELEPHONE-EVENT' && each.clockRate === payload.clockRate;
+  const at = (name: string, clockRate: number): Payload | null =>
+    line.payloads.find((each) => each.name === name && each.clockRate === clockRate) ?? null;
   return {
     index,
     line,
-    codec: payload.name as G711,
+    codec: codecOf(payload) as CodecName,
     payload,
-    telephoneEvent: line.payloads.find(isTelephoneEvent) ?? null,
-    comfortNoise:
-      line.payloads.find((each) => each.name === 'CN' && each.clockRate === payload.clockRate) ?? null,
+    // Events belong to the clock of their codec (RFC 4733 §2.1); beside Opus many offer them at 8 kHz only.
+    telephoneEvent: at('TELEPHONE-EVENT', payload.clockRate) ?? at('TELEPHONE-EVENT', 8000),
+    comfortNoise: at('CN', payload.clockRate),
   };
 }
 

@@ -15,6 +15,8 @@ export interface Payload {
   name: string;
   clockRate: number;
   channels: number;
+  /** Its a=fmtp, empty when absent. */
+  fmtp: string;
 }
 
 /** One m= line with what applies to it, be it said at the media or at the session level. */
@@ -140,20 +142,23 @@ function completeLine(line: BareLine, media: MediaDescription, session: SessionD
 function readPayloads(formats: string, media: MediaDescription): Payload[] {
   const named = new Map<number, MediaDescription['rtp'][number]>();
   for (const entry of media.rtp) if (!named.has(entry.payload)) named.set(entry.payload, entry);
+  const parameters = new Map(media.fmtp.map(({ payload, config }) => [payload, String(config)]));
   return formats.split(/ +/).map((format) => {
     const type = Number(format);
     if (!/^\d{1,3}$/.test(format) || type > 127) {
       throw invalid(`payload type ${shown(format)} is not a number from 0 to 127`);
     }
     const entry = named.get(type);
+    const fmtp = parameters.get(type) ?? '';
     if (entry === undefined) {
-      return { type, name: STATIC_PAYLOADS.get(type) ?? '', clockRate: 8000, channels: 1 };
+      return { type, name: STATIC_PAYLOADS.get(type) ?? '', clockRate: 8000, channels: 1, fmtp };
     }
     return {
       type,
       name: String(entry.codec).toUpperCase(),
       clockRate: Number(entry.rate ?? 0),
       channels: Number(entry.encoding ?? 1),
+      fmtp,
     };
   });
 }

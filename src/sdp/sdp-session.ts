@@ -1,15 +1,16 @@
 import { randomInt } from 'node:crypto';
+import { type CodecName, codecNames } from '../config/codecs.ts';
 import { Refusal } from '../errors.ts';
 import { type Family, familyOf, isUnspecified } from './address.ts';
 import {
   type AudioChoice,
   chooseAnswered,
   chooseAudio,
-  type G711,
   type MediaPolicy,
   type NegotiatedMedia,
   negotiate,
 } from './answer.ts';
+import { forms } from './codecs.ts';
 import { type Payload, parseSdp } from './parse.ts';
 import { audioLine, type LocalLine, refusedLine, writeSdp } from './write.ts';
 
@@ -23,7 +24,7 @@ export interface LocalMedia {
 
 /** What an offer tells before a port is taken. */
 export interface OfferSummary {
-  codec: G711;
+  codec: CodecName;
   family: Family;
   remoteAddress: string;
 }
@@ -155,7 +156,7 @@ function answerLine({ line }: AudioChoice, media: NegotiatedMedia, local: LocalM
   return audioLine(line.protocol, {
     port: local.rtpPort,
     codecs: [{ name: media.codec, payloadType: media.payloadType }],
-    telephoneEvent: media.telephoneEvent?.payloadType ?? null,
+    telephoneEvents: media.telephoneEvent ? [media.telephoneEvent] : [],
     ptimeMs: media.ptimeMs,
     direction: media.direction,
     rtcpMux: media.rtcpMux,
@@ -169,14 +170,19 @@ function offerLine(
   protocol: string,
 ): LocalLine {
   const numbers = new PayloadNumbers(known);
-  const codecs = (policy.codecs ?? (['PCMU', 'PCMA'] as const)).flatMap((name) => {
-    const payloadType = numbers.of(name, name === 'PCMU' ? 0 : 8);
+  const codecs = (policy.codecs ?? codecNames).flatMap((name) => {
+    const payloadType = numbers.of(name, forms[name]);
     return payloadType === null ? [] : [{ name, payloadType }];
+  });
+  const rates = new Set(codecs.map(({ name }) => forms[name].clockRate));
+  const telephoneEvents = [...rates].flatMap((clockRate) => {
+    const payloadType = numbers.of('telephone-event', { clockRate, channels: 1, payloadType: 101 });
+    return payloadType === null ? [] : [{ payloadType, clockRate }];
   });
   return audioLine(protocol, {
     port: local.rtpPort,
     codecs,
-    telephoneEvent: numbers.of('TELEPHONE-EVENT', 101),
+    telephoneEvents,
     ptimeMs: 20,
     direction: 'sendrecv',
     rtcpMux: false,
@@ -197,9 +203,11 @@ class PayloadNumbers {
   }
 
   /** @returns null when the peer uses all numbers for something else; never so for the codec that is in use */
-  of(name: string, usual: number): number | null {
+  of(name: string, form: { clockRate: number; channels: number; payloadType: number }): number | null {
+    const { clockRate, channels, payloadType: usual } = form;
     const same = this.#known.find(
-      (each) => each.name === name && each.clockRate === 8000 && each.channels === 1,
+      (each) =>
+        each.name === name.toUpperCase() && each.clockRate === clockRate && each.channels === channels,
     );
     const number = same?.type ?? [usual, ...DYNAMIC].find((each) => !this.#taken.has(each));
     if (number === undefined) return null;

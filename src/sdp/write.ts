@@ -1,5 +1,7 @@
 import { write } from 'sdp-transform';
+import type { CodecName } from '../config/codecs.ts';
 import { familyOf } from './address.ts';
+import { forms } from './codecs.ts';
 import type { Direction, MediaLine } from './parse.ts';
 
 /** Our SDP. c= stands at the session level and serves every line. Source: RFC 8866, RFC 3264; decisions §5. */
@@ -7,9 +9,9 @@ import type { Direction, MediaLine } from './parse.ts';
 /** The audio line that we use. */
 export interface LocalAudio {
   port: number;
-  codecs: readonly { name: string; payloadType: number }[];
-  /** Payload type of telephone-event/8000, null for none. */
-  telephoneEvent: number | null;
+  codecs: readonly { name: CodecName; payloadType: number }[];
+  /** telephone-event, once per clock rate. */
+  telephoneEvents: readonly { payloadType: number; clockRate: number }[];
   ptimeMs: number;
   direction: Direction;
   rtcpMux: boolean;
@@ -39,8 +41,7 @@ export function refusedLine({ kind, protocol, formats }: MediaLine): LocalLine {
 }
 
 export function audioLine(protocol: string, audio: LocalAudio): LocalLine {
-  const types = audio.codecs.map((each) => each.payloadType);
-  if (audio.telephoneEvent !== null) types.push(audio.telephoneEvent);
+  const types = [...audio.codecs, ...audio.telephoneEvents].map((each) => each.payloadType);
   return { kind: 'audio', protocol, formats: types.join(' '), audio };
 }
 
@@ -70,13 +71,22 @@ export function writeSdp(description: LocalDescription): string {
 }
 
 function attributes(audio: LocalAudio) {
-  const rtp = audio.codecs.map((each) => ({ payload: each.payloadType, codec: each.name, rate: 8000 }));
-  if (audio.telephoneEvent !== null) {
-    rtp.push({ payload: audio.telephoneEvent, codec: 'telephone-event', rate: 8000 });
-  }
+  const codecs = audio.codecs.map(({ name, payloadType: payload }) => {
+    const { clockRate: rate, channels } = forms[name];
+    return { payload, codec: name, rate, ...(channels > 1 && { encoding: channels }) };
+  });
+  const events = audio.telephoneEvents.map(({ payloadType: payload, clockRate: rate }) => ({
+    payload,
+    codec: 'telephone-event',
+    rate,
+  }));
+  const parameters = audio.codecs.flatMap(({ name, payloadType: payload }) => {
+    const { fmtp: config } = forms[name];
+    return config === undefined ? [] : [{ payload, config }];
+  });
   return {
-    rtp,
-    fmtp: audio.telephoneEvent === null ? [] : [{ payload: audio.telephoneEvent, config: '0-15' }],
+    rtp: [...codecs, ...events],
+    fmtp: [...parameters, ...events.map(({ payload }) => ({ payload, config: '0-15' }))],
     ptime: audio.ptimeMs,
     direction: audio.direction,
     ...(audio.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type AudioFormat, bytesPerSample, MULAW_8K } from '../../src/audio/format.ts';
 import { alaw, expand, linearToAlaw, linearToMulaw, mulaw } from '../../src/audio/g711.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
-import type { CodecName } from '../../src/media/codec.ts';
+import type { CodecName } from '../../src/config/codecs.ts';
 import { InboundAudio } from '../../src/media/inbound-audio.ts';
 import { OutboundAudio } from '../../src/media/outbound-audio.ts';
 import { createReceiveChain } from '../../src/media/receive-chain.ts';

@@ -1,9 +1,13 @@
 import { beforeEach, expect, test } from 'vitest';
 import { MULAW_8K } from '../../src/audio/format.ts';
+import { linearToMulaw } from '../../src/audio/g711.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
+import { loadOpus } from '../../src/media/opus-codec.ts';
+import { defaultOpusSettings } from '../../src/media/opus-settings.ts';
 import { emptyRtpHeader, readRtpHeader } from '../../src/media/rtp-header.ts';
 import { SendStream } from '../../src/media/send-stream.ts';
 import { StatsBlock } from '../../src/media/stats-block.ts';
+import { readWav, speechFile } from '../support/wav.ts';
 
 const SSRC = 0xfeed_f00d;
 const START = { sequence: 65_530, timestamp: 0xffff_ff00 };
@@ -131,4 +135,52 @@ test('10 ms packets where the peer asks for them', () => {
   const first = sent(2);
   expect(first.payloadLength).toBe(80);
   expect((sent(4).timestamp - first.timestamp) >>> 0).toBe(80);
+});
+
+test('a codec with another clock goes on with a new SSRC, and neither numbers nor timestamps go back', async () => {
+  await loadOpus();
+  const opus = { ...defaultOpusSettings };
+  const packets: ({ slot: number; units: number } & ReturnType<typeof sent>)[] = [];
+  for (let slot = 0; slot < 80; slot += 4) packets.push({ slot, units: 160, ...sent(slot) });
+  stream.configure('opus', 111, 20, opus);
+  await new Promise(setImmediate);
+  for (let slot = 80; slot < 160; slot += 4) packets.push({ slot, units: 960, ...sent(slot) });
+  stream.configure('G722', 9, 20);
+  for (let slot = 160; slot < 240; slot += 4) packets.push({ slot, units: 160, ...sent(slot) });
+  stream.configure('PCMA', 8, 20);
+  for (let slot = 240; slot < 320; slot += 4) packets.push({ slot, units: 160, ...sent(slot) });
+  expect(packets.map((packet) => packet.ssrc - SSRC)).toEqual([
+    ...Array(20).fill(0),
+    ...Array(20).fill(1),
+    ...Array(40).fill(2),
+  ]);
+  packets.slice(1).forEach((packet, i) => {
+    const before = packets[i] as (typeof packets)[number];
+    expect((packet.sequence - before.sequence) & 0xffff).toBe(1);
+    // What has passed since the packet before is counted by the clock that it was counted with.
+    expect((packet.timestamp - before.timestamp) >>> 0).toBe(before.units);
+  });
+});
+
+test('the same settings again change nothing: Opus goes on with the encoder that it has', async () => {
+  await loadOpus();
+  stream.configure('opus', 111, 20, { ...defaultOpusSettings });
+  await new Promise(setImmediate);
+  sent(0);
+  stream.configure('opus', 111, 20, { ...defaultOpusSettings });
+  // A new one would not be there yet.
+  expect(sent(4).payloadLength).toBeGreaterThan(0);
+});
+
+test('Opus with DTX leaves packets out, not time; speech begins with the marker', async () => {
+  await loadOpus();
+  stream.configure('opus', 111, 20, { ...defaultOpusSettings, dtx: true });
+  await new Promise(setImmediate);
+  const silent = Array.from({ length: 100 }, (_, i) => stream.next(i * 4)).filter((packet) => packet);
+  expect(silent.length).toBeLessThan(30);
+  ring.write(linearToMulaw(readWav(speechFile).subarray(4000, 7200)));
+  const spoken = Array.from({ length: 20 }, (_, i) => sent(400 + i * 4));
+  expect(spoken.map((packet) => packet.marker)).toEqual([true, ...Array(19).fill(false)]);
+  expect(spoken[0]?.sequence).toBe((START.sequence + silent.length) & 0xffff);
+  expect(spoken[0]?.timestamp).toBe((START.timestamp + 400 * 240) >>> 0);
 });

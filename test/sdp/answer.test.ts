@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { refusals } from '../../src/errors.ts';
 import {
   answer,
   asteriskOffer,
@@ -50,11 +51,102 @@ describe('the codec', () => {
   );
 
   test('in common is missing: 488 with what was offered', () => {
-    const refusal = refusalOf(() =>
-      answer(offer('m=audio 4000 RTP/AVP 18 111', 'a=rtpmap:111 opus/48000/2')),
-    );
+    const refusal = refusalOf(() => answer(offer('m=audio 4000 RTP/AVP 18 111', 'a=rtpmap:111 speex/16000')));
     expect(refusal.code).toBe('no_common_codec');
-    expect(refusal.detail).toBe('offered: G729, OPUS');
+    expect(refusal.detail).toBe('offered: G729, SPEEX');
+    expect(refusals.no_common_codec.text).toBe('no codec in common (PCMU, PCMA, G722, opus)');
+  });
+
+  test('G.722 is answered as it stands: 8000, whatever its samples', () => {
+    for (const rtpmap of [[], ['a=rtpmap:9 G722/8000']]) {
+      const { sdp, media } = answer(offer('m=audio 4000 RTP/AVP 9 0', ...rtpmap));
+      expect(media).toMatchObject({ codec: 'G722', payloadType: 9 });
+      expect(sdp).toContain('m=audio 20000 RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n');
+    }
+    expect(answer(offer('m=audio 4000 RTP/AVP 9 0', 'a=rtpmap:9 G722/16000')).media.codec).toBe('PCMU');
+  });
+
+  test("names all those of the trunk's list that are offered, in its order, and no other", () => {
+    const all = offer('m=audio 4000 RTP/AVP 0 8 9 96', 'a=rtpmap:96 opus/48000/2');
+    expect(answer(all, { codecs: ['opus', 'G722'] }).media.codec).toBe('opus');
+    expect(answer(all, { codecs: ['G722', 'opus'] }).media.codec).toBe('G722');
+    expect(answer(all, { codecs: ['PCMA'] }).media.codec).toBe('PCMA');
+  });
+});
+
+describe('Opus', () => {
+  const opusOffer = (...more: string[]) =>
+    offer('m=audio 4000 RTP/AVP 96 101 102', 'a=rtpmap:96 opus/48000/2', ...more);
+  const wanted = (fmtp: string) => answer(opusOffer(`a=fmtp:96 ${fmtp}`)).media.opus;
+
+  test('is answered with two channels and the wish for in-band FEC, and has events at its own clock', () => {
+    const { sdp, media } = answer(
+      opusOffer('a=rtpmap:101 telephone-event/8000', 'a=rtpmap:102 telephone-event/48000'),
+    );
+    expect(linesOf(sdp, 'm=')).toEqual(['m=audio 20000 RTP/AVP 96 102']);
+    expect(linesOf(sdp, 'a=rtpmap')).toEqual([
+      'a=rtpmap:96 opus/48000/2',
+      'a=rtpmap:102 telephone-event/48000',
+    ]);
+    expect(linesOf(sdp, 'a=fmtp')).toEqual(['a=fmtp:96 useinbandfec=1', 'a=fmtp:102 0-15']);
+    expect(media).toMatchObject({
+      codec: 'opus',
+      payloadType: 96,
+      telephoneEvent: { payloadType: 102, clockRate: 48_000 },
+      otherPayloadTypes: [102],
+    });
+  });
+
+  test('takes events at 8 kHz where there are no others', () => {
+    expect(answer(opusOffer('a=rtpmap:101 telephone-event/8000')).media.telephoneEvent).toEqual({
+      payloadType: 101,
+      clockRate: 8000,
+    });
+  });
+
+  test('without two channels, or at another rate, is not Opus', () => {
+    for (const rtpmap of ['opus/48000', 'opus/48000/1', 'opus/16000/2']) {
+      const text = offer('m=audio 4000 RTP/AVP 96 0', `a=rtpmap:96 ${rtpmap}`);
+      expect(answer(text).media.codec).toBe('PCMU');
+    }
+  });
+
+  test('without a word about it is sent as we like, without FEC and DTX', () => {
+    const plain = {
+      maxAverageBitrate: null,
+      maxPlaybackRateHz: 48_000,
+      inbandFec: false,
+      dtx: false,
+      constantBitrate: false,
+    };
+    expect(answer(opusOffer()).media.opus).toEqual(plain);
+    expect(wanted('minptime=10;stereo=1;sprop-stereo=1;sprop-maxcapturerate=16000')).toEqual(plain);
+    expect(answer(offer('m=audio 4000 RTP/AVP 0')).media).not.toHaveProperty('opus');
+  });
+
+  test('is sent as the peer wants it', () => {
+    expect(
+      wanted('maxplaybackrate=16000; MaxAverageBitrate=20000 ;useinbandfec=1; usedtx=1;cbr=1;stereo=0'),
+    ).toEqual({
+      maxAverageBitrate: 20_000,
+      maxPlaybackRateHz: 16_000,
+      inbandFec: true,
+      dtx: true,
+      constantBitrate: true,
+    });
+  });
+
+  test.each([
+    ['maxaveragebitrate=5999', { maxAverageBitrate: null }],
+    ['maxaveragebitrate=510001', { maxAverageBitrate: null }],
+    ['maxaveragebitrate=1e5', { maxAverageBitrate: null }],
+    ['maxplaybackrate=0', { maxPlaybackRateHz: 48_000 }],
+    ['maxplaybackrate=', { maxPlaybackRateHz: 48_000 }],
+    ['useinbandfec=2', { inbandFec: false }],
+    ['useinbandfec', { inbandFec: false }],
+    [';;=;useinbandfec=1=1;', { inbandFec: true }],
+  ])('%s counts as far as it makes sense', (fmtp, expected) => {
+    expect(wanted(fmtp)).toMatchObject(expected);
   });
 });
 
@@ -260,9 +352,10 @@ test("the answer to Asterisk's offer, whole", () => {
     's=-',
     'c=IN IP4 198.51.100.1',
     't=0 0',
-    'm=audio 20000 RTP/AVP 8 101',
-    'a=rtpmap:8 PCMA/8000',
+    'm=audio 20000 RTP/AVP 107 101',
+    'a=rtpmap:107 opus/48000/2',
     'a=rtpmap:101 telephone-event/8000',
+    'a=fmtp:107 useinbandfec=1',
     'a=fmtp:101 0-15',
     'a=ptime:20',
     'a=sendrecv',

@@ -197,11 +197,16 @@ describe('a late offer', () => {
       's=-',
       'c=IN IP4 198.51.100.1',
       't=0 0',
-      'm=audio 20000 RTP/AVP 0 8 101',
+      'm=audio 20000 RTP/AVP 0 8 9 111 101 102',
       'a=rtpmap:0 PCMU/8000',
       'a=rtpmap:8 PCMA/8000',
+      'a=rtpmap:9 G722/8000',
+      'a=rtpmap:111 opus/48000/2',
       'a=rtpmap:101 telephone-event/8000',
+      'a=rtpmap:102 telephone-event/48000',
+      'a=fmtp:111 useinbandfec=1',
       'a=fmtp:101 0-15',
+      'a=fmtp:102 0-15',
       'a=ptime:20',
       'a=sendrecv',
     ]);
@@ -280,11 +285,14 @@ describe('a late offer', () => {
     );
     leg.answer(invite, local);
     const text = leg.offer(local, 4);
-    expect(linesOf(text, 'm=')).toEqual(['m=video 0 RTP/AVP 99', 'm=audio 20000 RTP/AVP 0 96 97']);
+    expect(linesOf(text, 'm=')).toEqual(['m=video 0 RTP/AVP 99', 'm=audio 20000 RTP/AVP 0 96 9 101 97 102']);
     expect(linesOf(text, 'a=rtpmap')).toEqual([
       'a=rtpmap:0 PCMU/8000',
       'a=rtpmap:96 PCMA/8000',
+      'a=rtpmap:9 G722/8000',
+      'a=rtpmap:101 opus/48000/2',
       'a=rtpmap:97 telephone-event/8000',
+      'a=rtpmap:102 telephone-event/48000',
     ]);
     expect(text).toContain('a=sendrecv');
     expect(originOf(text)).toContain(' 4711 2 ');
@@ -302,7 +310,7 @@ describe('a late offer', () => {
   });
 
   test('a number that the peer uses for something else is not taken for telephone-event', () => {
-    const leg = session();
+    const leg = session({ codecs: ['PCMU'] });
     leg.answer(
       offer('m=audio 4000 RTP/AVP 0 101 102', 'a=rtpmap:101 opus/48000/2', 'a=rtpmap:102 speex/8000'),
       local,
@@ -313,7 +321,7 @@ describe('a late offer', () => {
   test('a peer that uses all dynamic numbers gets an offer without telephone-event', () => {
     const types = Array.from({ length: 32 }, (_, index) => 96 + index);
     const maps = types.map((type) => `a=rtpmap:${type} x-${type}/8000`);
-    const leg = session();
+    const leg = session({ codecs: ['PCMU', 'PCMA', 'opus'] });
     leg.answer(offer(`m=audio 4000 RTP/AVP 0 8 ${types.join(' ')}`, 'a=rtpmap:8 L16/8000', ...maps), local);
     const text = leg.offer(local, 4);
     expect(linesOf(text, 'm=')).toEqual(['m=audio 20000 RTP/AVP 0']);
@@ -323,7 +331,7 @@ describe('a late offer', () => {
   test('the next free number is looked for past 127 from 96 on', () => {
     const types = Array.from({ length: 27 }, (_, index) => 101 + index);
     const maps = types.map((type) => `a=rtpmap:${type} x-${type}/8000`);
-    const leg = session();
+    const leg = session({ codecs: ['PCMU'] });
     leg.answer(offer(`m=audio 4000 RTP/AVP 0 ${types.join(' ')}`, ...maps), local);
     expect(leg.offer(local, 4)).toContain('a=rtpmap:96 telephone-event/8000');
   });
@@ -331,7 +339,7 @@ describe('a late offer', () => {
   test('in a call keeps the protocol of the audio line', () => {
     const leg = session();
     leg.answer(offer('m=video 4010 RTP/AVP 99', 'm=audio 4000 RTP/AVPF 0'), local);
-    expect(linesOf(leg.offer(local, 4), 'm=')[1]).toBe('m=audio 20000 RTP/AVPF 0 8 101');
+    expect(linesOf(leg.offer(local, 4), 'm=')[1]).toBe('m=audio 20000 RTP/AVPF 0 8 9 111 101 102');
   });
 
   test('a call that began with a late offer goes on with re-INVITEs', () => {
