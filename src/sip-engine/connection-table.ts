@@ -12,8 +12,8 @@ export interface TabledConnection {
 
 /**
  * Connections under two caps: those of one source, and all. A source at its cap gets no more. When all places are taken,
- * the source that holds most connections without a call loses the one that was silent for longest, so that a flood from
- * some addresses keeps nobody else out.
+ * the source that holds most connections without a call loses the one that was silent for longest, and an exempt source
+ * only when there is no other: a flood from some addresses keeps nobody else out.
  */
 export class ConnectionTable {
   readonly #max: number;
@@ -63,15 +63,15 @@ export class ConnectionTable {
   }
 
   #makeRoom(): boolean {
-    const bySource = new Map<string, { count: number; oldest: TabledConnection }>();
-    let most: { count: number; oldest: TabledConnection } | undefined;
+    const bySource = new Map<string, { weight: number; oldest: TabledConnection }>();
+    let most: { weight: number; oldest: TabledConnection } | undefined;
     for (const connection of this.#connections) {
       if (connection.inUse()) continue;
       const source = networkOf(connection.address);
-      const held = bySource.get(source) ?? { count: 0, oldest: connection };
-      held.count += 1;
+      const held = bySource.get(source) ?? { weight: 0, oldest: connection };
+      if (!this.#isExempt(connection.address)) held.weight += 1;
       bySource.set(source, held);
-      if (most === undefined || held.count > most.count) most = held;
+      if (most === undefined || held.weight > most.weight) most = held;
     }
     if (most === undefined) return false;
     this.delete(most.oldest);

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { Listening } from './resolve.ts';
+import { SourceRate } from './source-rate.ts';
 import type { EngineStats } from './stats.ts';
 import { StreamConnections } from './stream-connections.ts';
 import type { EngineClock } from './timers.ts';
@@ -57,12 +58,11 @@ export async function openTransportLayer(
     await Promise.all(listeners.map((listener) => listener.close()));
   };
   try {
-    const connections = new StreamConnections(
-      options.streamLimits,
-      stats,
-      (address) => events.isExempt?.(address) ?? false,
-    );
-    const context = { connections, events, stats, clock };
+    const { streamLimits } = options;
+    const isExempt = (address: string): boolean => events.isExempt?.(address) ?? false;
+    const connections = new StreamConnections(streamLimits, stats, isExempt);
+    const handshakeRate = new SourceRate(streamLimits.maxHandshakesPerSecond, clock);
+    const context = { connections, handshakeRate, events, stats, clock };
     for (const address of options.listen) listeners.push(await listen(address, options, context));
   } catch (error) {
     await close();

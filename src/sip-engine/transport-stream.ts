@@ -1,6 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { TabledConnection } from './connection-table.ts';
 import { reachableAt } from './local-address.ts';
+import type { SourceRate } from './source-rate.ts';
 import type { EngineStats } from './stats.ts';
 import type { StreamConnections } from './stream-connections.ts';
 import { type StreamEnds, StreamFlow } from './stream-flow.ts';
@@ -22,6 +23,7 @@ export interface StreamOptions {
 /** What the listeners of one engine share. */
 export interface StreamContext {
   connections: StreamConnections;
+  handshakeRate: SourceRate;
   events: TransportEvents;
   stats: EngineStats;
   clock: EngineClock;
@@ -91,7 +93,7 @@ class StreamListener implements Listener {
     // A peer may reset the connection at any time, also before anybody looks at it.
     socket.on('error', () => {});
     const remote = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
-    if (remote.address === '' || !events.admits(remote.address)) {
+    if (remote.address === '' || !events.admits(remote.address) || this.#isTooFast(remote.address)) {
       stats.connectionsRefused += 1;
       socket.destroy();
       return;
@@ -123,6 +125,11 @@ class StreamListener implements Listener {
       else connection.flow.finish();
     }
     await closed;
+  }
+
+  #isTooFast(address: string): boolean {
+    const { handshakeRate, events } = this.#context;
+    return this.#handshakes !== undefined && !handshakeRate.admits(address) && !events.isExempt?.(address);
   }
 
   #connection(socket: Socket, { address }: Endpoint): Connection {

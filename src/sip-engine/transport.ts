@@ -75,6 +75,8 @@ export interface StreamLimits {
   /** Connections that have not: in their handshake, or silent. They count apart, so that they take no place of others. */
   maxNewConnections: number;
   maxNewConnectionsPerSource: number;
+  /** TLS handshakes that a source may begin within a second: each costs one or two ms of the engine's thread. */
+  maxHandshakesPerSecond: number;
   /** ms that a TLS handshake may take, or a connection that we open. */
   handshakeMs: number;
   /** ms that a new connection then has for its first whole message or keep-alive. */
@@ -92,6 +94,7 @@ export const defaultStreamLimits: StreamLimits = {
   maxConnectionsPerSource: 50,
   maxNewConnections: 500,
   maxNewConnectionsPerSource: 50,
+  maxHandshakesPerSecond: 25,
   handshakeMs: 5_000,
   firstMessageMs: 10_000,
   messageMs: 30_000,

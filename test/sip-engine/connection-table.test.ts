@@ -57,6 +57,17 @@ describe('a table of connections', () => {
     expect(table.size).toBe(4);
   });
 
+  it('takes a place from an exempt source only when there is no other', () => {
+    const table = new ConnectionTable(3, 1, (address) => address === '192.0.2.1');
+    const known = from('192.0.2.1', 2) as [Connection, Connection];
+    const stranger = new Connection('203.0.113.9');
+    for (const connection of [...known, stranger]) expect(table.add(connection)).toBe(true);
+    expect(table.add(new Connection('192.0.2.1'))).toBe(true);
+    expect([...known, stranger].map(({ isCut }) => isCut)).toEqual([false, false, true]);
+    expect(table.add(new Connection('203.0.113.8'))).toBe(true);
+    expect(known.map(({ isCut }) => isCut)).toEqual([true, false]);
+  });
+
   it('never takes the place of a call', () => {
     const held = from('192.0.2.1', 2);
     const table = filled(2, 2, held);

@@ -121,7 +121,7 @@ describe('a flood of TLS connections', () => {
   const both: ListenAddress[] = [...listen, { transport: 'tls', host: '::1', port: 0 }];
 
   it('of half-open ones from one source keeps no other source out', async () => {
-    const running = await sockets.engine(both, {}, tlsSettings());
+    const running = await sockets.engine(both, { maxHandshakesPerSecond: 10_000 }, tlsSettings());
     const flood = Array.from({ length: 1_000 }, () => sockets.dial(portOf(running)));
     await Promise.all(flood);
     await expect.poll(() => running.core.stats.connectionsRefused, { timeout: 10_000 }).toBe(950);
@@ -137,6 +137,14 @@ describe('a flood of TLS connections', () => {
     for (let count = 0; count < 10; count++) await sockets.dial(portOf(running));
     await expect.poll(() => running.core.stats.connectionsRefused).toBe(7);
     expect(await ping(honest)).toBe('\r\n');
+  });
+
+  it('of handshakes from one source is refused beyond its rate, unless the source is known', async () => {
+    const running = await engine({ maxHandshakesPerSecond: 0 });
+    expect(await outcome(portOf(running), {})).not.toBe('pong');
+    expect(running.core.stats).toMatchObject({ connectionsRefused: 1, handshakesFailed: 0 });
+    running.core.exemptions.add('127.0.0.1', 60_000);
+    expect(await outcome(portOf(running), {})).toBe('pong');
   });
 
   it('is cut when a handshake takes too long, even while bytes trickle in', async () => {
