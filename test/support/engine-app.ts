@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import Srf from 'drachtio-srf';
+import { AppCall, type CallingSrf } from './app-call.ts';
 
 export const OFFER =
   'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\na=sendrecv\r\n';
@@ -35,11 +36,12 @@ export interface AppResponse {
 
 type Handler = (req: AppRequest, res: AppResponse) => void;
 
-interface SrfApi extends NodeJS.EventEmitter {
+interface SrfApi extends NodeJS.EventEmitter, CallingSrf {
   connect(options: object): void;
   disconnect(): void;
   invite(handler: Handler): void;
   options(handler: Handler): void;
+  request(uri: string, options: { method: string }): Promise<NodeJS.EventEmitter>;
   createUAS(
     req: AppRequest,
     res: AppResponse,
@@ -71,6 +73,18 @@ export class EngineApp {
 
   disconnect(): void {
     this.#srf.disconnect();
+  }
+
+  /** Calls a peer; the offer is `OFFER`. */
+  call(uri: string, options: Partial<ConstructorParameters<typeof AppCall>[2]> = {}): AppCall {
+    return new AppCall(this.#srf, uri, { localSdp: OFFER, ...options });
+  }
+
+  /** Asks a peer outside of any dialog. @returns the status of its answer */
+  async ask(uri: string, method: string): Promise<number> {
+    const request = await this.#srf.request(uri, { method });
+    const [response] = (await once(request, 'response')) as [{ status: number }];
+    return response.status;
   }
 
   /** Waits until the application noticed `what` in that call. */

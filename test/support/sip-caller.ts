@@ -136,16 +136,28 @@ export const headerIn = (message: string, name: string): string =>
 /** The body of SIP text. */
 export const bodyOf = (message: string): string => message.slice(message.indexOf('\r\n\r\n') + 4);
 
-/** The response that a caller gives to a request that it got. */
-export function answerTo(request: string, status: string, contact: string, body = ''): string {
-  const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map(
-    (name) => `${name}: ${headerIn(request, name)}`,
-  );
+/**
+ * The response that a caller gives to a request that it got.
+ * @param tag of To, where the request has none
+ * @param extra whole header lines
+ */
+export function answerTo(
+  request: string,
+  status: string,
+  contact: string,
+  body = '',
+  { tag = '', extra = [] as readonly string[] } = {},
+): string {
+  const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map((name) => {
+    const value = headerIn(request, name);
+    return `${name}: ${value}${name === 'To' && tag !== '' && !value.includes(';tag=') ? `;tag=${tag}` : ''}`;
+  });
   const type = body === '' ? [] : ['Content-Type: application/sdp'];
   const lines = [
     `SIP/2.0 ${status}`,
     ...copied,
     `Contact: <sip:${contact}>`,
+    ...extra,
     ...type,
     `Content-Length: ${body.length}`,
   ];
