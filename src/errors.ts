@@ -227,11 +227,6 @@ const apiErrorTable = {
     type: 'invalid_request_error',
     message: "The configuration file owns this organization's SIP settings; they are changed there.",
   },
-  policy_not_available: {
-    status: 422,
-    type: 'invalid_request_error',
-    message: 'This gateway cannot enforce that policy yet.',
-  },
   confirmation_required: {
     status: 422,
     type: 'invalid_request_error',
@@ -247,6 +242,12 @@ const apiErrorTable = {
     type: 'invalid_request_error',
     message:
       'The organization has no outbound trunk that numbers could be called through. Set one up at /v1/telephony/sip/outbound.',
+  },
+  srtp_needs_tls: {
+    status: 422,
+    type: 'invalid_request_error',
+    message:
+      'The organization requires SRTP, whose keys are sent over TLS only. Call a sips: URI or one with ;transport=tls, or use an outbound trunk over TLS.',
   },
   destination_not_allowed: {
     status: 403,

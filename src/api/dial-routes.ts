@@ -96,6 +96,7 @@ async function wishOf(
   const destination = resolveDestination(body.to.trim(), policy, isOwn);
   if (!engineIsUp()) throw new ApiError('engine_unavailable', { retryAfter: 2 });
   const { uri, party, host, transport, throughTrunk, credentials } = destination;
+  if (trunk.srtp === 'required' && transport !== 'tls') throw new ApiError('srtp_needs_tls', { param: 'to' });
   return {
     session,
     role: body.role,
@@ -109,6 +110,7 @@ async function wishOf(
       credentials,
       headers: headersOf(session, body.headers ?? {}),
       family: host.startsWith('[') ? 6 : isIPv4(host) ? 4 : mediaFamily,
+      srtp: trunk.srtp,
       ringSeconds: body.ring_seconds,
       mediaTimeoutSeconds: trunk.mediaTimeoutSeconds,
     },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CERTIFICATES_MOST, certificateSchema } from '../config/tls.ts';
 import { sessionModes } from '../roles.ts';
+import { srtpPolicies } from '../srtp.ts';
 import { boundedObject, language } from './session-schemas.ts';
 
 /** The REST shapes of the telephony settings. Keys that are not named here are ignored. */
@@ -129,11 +130,11 @@ export const changeSipBody = z
       .nullish(),
     tls_required: z.boolean().optional(),
     tls_certificates: z.array(certificateSchema).max(CERTIFICATES_MOST).optional(),
-    srtp: z.enum(['off', 'optional', 'required']).optional(),
+    srtp: z.enum(srtpPolicies).optional(),
   })
   .meta({
     examples: [
-      { require_digest: true, concurrency_limit: 50 },
+      { require_digest: true, concurrency_limit: 50, srtp: 'optional' },
       { inbound_first: true, session_defaults: { mode: 'ai_agent', source_language: 'en' } },
       { tls_required: true, tls_certificates: ['pbx.acme.example'] },
     ],
@@ -197,7 +198,7 @@ export const sipSettings = z
       .nullable(),
     tls_required: z.boolean(),
     tls_certificates: z.array(z.string()),
-    srtp: z.literal('off'),
+    srtp: z.enum(srtpPolicies),
   })
   .meta({ examples: [sipSettingsExample] });
 /** `password` is there in the one answer that shows it, else null. */

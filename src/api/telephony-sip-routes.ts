@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { ApiError } from '../errors.ts';
 import { type PbxTransport, pbxConfigurations } from '../telephony/pbx-configuration.ts';
 import type { NewCredentials, OrganizationRow, SipSettings } from '../telephony/sip-settings.ts';
 import {
@@ -53,10 +52,9 @@ export function telephonySipRoutes(app: FastifyInstance, settings: SipSettings, 
     body: changeSipBody,
     response: { 200: sipSettings },
   };
-  typed.patch(url, { config: write, schema: changing }, async ({ body, caller }) => {
-    assertEnforceable(body);
-    return view(await settings.update(caller.organizationId, body));
-  });
+  typed.patch(url, { config: write, schema: changing }, async ({ body, caller }) =>
+    view(await settings.update(caller.organizationId, body)),
+  );
 
   const revealing = (summary: string) => ({ tags, summary, response: { 200: sipSettingsWithPassword } });
   const enabling = revealing('Enable SIP; the first time with a password, shown this once');
@@ -74,11 +72,12 @@ export function telephonySipRoutes(app: FastifyInstance, settings: SipSettings, 
     response: { 200: listOf(pbxConfiguration) },
   };
   typed.get(`${url}/configuration`, { config: read, schema: configured }, async ({ caller }) => {
-    const { sip_username: username, sip_tls_required } = await settings.find(caller.organizationId);
-    const transports = sip_tls_required === 1 ? (['tls'] as const) : (['udp', 'tls'] as const);
+    const row = await settings.find(caller.organizationId);
+    const trunk = { ...address, username: row.sip_username, srtp: row.sip_srtp };
+    const transports = row.sip_tls_required === 1 ? (['tls'] as const) : (['udp', 'tls'] as const);
     const texts = transports.flatMap((transport) => {
       const gateway = address.gateway(transport);
-      return gateway === undefined ? [] : pbxConfigurations({ ...address, username, transport, gateway });
+      return gateway === undefined ? [] : pbxConfigurations({ ...trunk, transport, gateway });
     });
     return list(
       `${url}/configuration`,
@@ -126,11 +125,6 @@ function allowlistRoutes(app: FastifyInstance, settings: SipSettings): void {
   });
 }
 
-/** @throws ApiError `policy_not_available` */
-function assertEnforceable({ srtp }: z.infer<typeof changeSipBody>): void {
-  if (srtp !== undefined && srtp !== 'off') throw new ApiError('policy_not_available', { param: 'srtp' });
-}
-
 const allowedView = ({ cidr, note }: AllowedAddress) => ({ object: 'allowed_ip' as const, cidr, note });
 
 function sipView(row: OrganizationRow, domain: string) {
@@ -154,6 +148,6 @@ function sipView(row: OrganizationRow, domain: string) {
     },
     tls_required: row.sip_tls_required === 1,
     tls_certificates: readTlsCertificates(row),
-    srtp: 'off' as const,
+    srtp: row.sip_srtp,
   };
 }

@@ -1,3 +1,4 @@
+import type { SrtpPolicy } from '../srtp.ts';
 import type { Leg } from './leg.ts';
 
 /** A call that is allowed and ready to be placed. */
@@ -15,6 +16,8 @@ export interface OutboundCall {
   headers: Readonly<Record<string, string>>;
   /** Of the media that is offered. */
   family: 4 | 6;
+  /** Of the organization; `required` needs TLS. */
+  srtp: SrtpPolicy;
   /** How long the callee has to answer. */
   ringSeconds: number;
   /** null = the gateway's. */

@@ -32,6 +32,7 @@ export function legRecord(
     source_address: leg.sourceAddress,
     transport: leg.transport,
     codec: leg.codec,
+    srtp: leg.srtp,
     started_at: startedAt,
     answered_at: answeredAt,
     ended_at: endedAt,
@@ -43,10 +44,15 @@ export function legRecord(
     packets_sent: stats?.packetsSent ?? 0,
     packets_lost: stats?.packetsLost ?? 0,
     packets_late: stats?.packetsLate ?? 0,
-    packets_dropped: stats
-      ? stats.packetsDroppedInvalid + stats.packetsDroppedBySource + stats.packetsDroppedOverrun
-      : 0,
+    packets_dropped: stats ? packetsDropped(stats) : 0,
     jitter_ms: stats?.jitterMs ?? 0,
     ...conversationQuality(leg.codec, stats),
   };
 }
+
+const packetsDropped = (stats: MediaStats): number =>
+  stats.packetsDroppedInvalid +
+  stats.packetsDroppedBySource +
+  stats.packetsDroppedUnauthentic +
+  stats.packetsDroppedReplayed +
+  stats.packetsDroppedOverrun;

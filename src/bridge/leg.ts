@@ -4,6 +4,7 @@ import type { MediaEvent, MediaPort, MediaSettings, MediaStats } from '../media/
 import type { Role } from '../roles.ts';
 import type { LegFacts } from '../sessions/leg-view.ts';
 import type { Session } from '../sessions/session.ts';
+import type { SrtpSuite } from '../srtp.ts';
 import type { OpenCallRecord } from '../telemetry/call-record.ts';
 import type { Bridge } from './bridge.ts';
 import type { PlacedCall } from './dialer.ts';
@@ -67,6 +68,7 @@ export class Leg {
   #recorded: Promise<void> | undefined;
   #port: MediaPort | undefined;
   #codec = '';
+  #srtp: SrtpSuite | null = null;
   #held = false;
   #acknowledged = false;
   #answeredAt: number | null = null;
@@ -90,6 +92,7 @@ export class Leg {
     const { id: sessionId, organizationId } = this.session;
     const { id, role } = this;
     const codec = this.#codec;
+    const srtp = this.#srtp;
     return {
       id,
       sessionId,
@@ -102,6 +105,7 @@ export class Leg {
       sourceAddress,
       transport,
       codec,
+      srtp,
       headers,
     };
   }
@@ -202,6 +206,7 @@ export class Leg {
   configure(settings: MediaSettings): void {
     if (this.#state === 'ended') return;
     this.#codec = settings.codec;
+    this.#srtp = settings.srtp?.suite ?? null;
     this.#held = settings.held;
     this.#port?.configure(settings);
     this.#bridge.setHeld(this, settings.held);
@@ -221,18 +226,19 @@ export class Leg {
     this.#deaf.unref();
   }
 
-  /** The commonest cause of a silent call, where nothing else tells of it: the caller's RTP comes from elsewhere. */
+  /** The commonest causes of a silent call, where nothing else tells of them. */
   #warnIfDeaf(): void {
     const stats = this.#port?.stats();
-    if (!stats || stats.packetsReceived > 0 || stats.packetsDroppedBySource === 0) return;
-    this.#bridge.warn(
-      'the RTP of this call comes from an address that its SDP does not name; it is not heard',
-      {
-        leg: this.id,
-        call_id: this.#facts.callId,
-        packets: stats.packetsDroppedBySource,
-      },
-    );
+    if (!stats || stats.packetsReceived > 0) return;
+    const { packetsDroppedBySource: strange, packetsDroppedUnauthentic: unauthentic } = stats;
+    const call = { leg: this.id, call_id: this.#facts.callId };
+    if (unauthentic > 0) {
+      const text = 'the SRTP of this call does not fit the key in its SDP; it is not heard';
+      this.#bridge.warn(text, { ...call, packets: unauthentic });
+    } else if (strange > 0) {
+      const text = 'the RTP of this call comes from an address that its SDP does not name; it is not heard';
+      this.#bridge.warn(text, { ...call, packets: strange });
+    }
   }
 
   /** The ACK came. */

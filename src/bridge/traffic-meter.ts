@@ -28,6 +28,8 @@ export class TrafficMeter {
     rtp_late_total.inc(grown('packetsLate'));
     rtp_dropped_total.inc({ reason: 'invalid' }, grown('packetsDroppedInvalid'));
     rtp_dropped_total.inc({ reason: 'source' }, grown('packetsDroppedBySource'));
+    rtp_dropped_total.inc({ reason: 'unauthentic' }, grown('packetsDroppedUnauthentic'));
+    rtp_dropped_total.inc({ reason: 'replayed' }, grown('packetsDroppedReplayed'));
     rtp_dropped_total.inc({ reason: 'overrun' }, grown('packetsDroppedOverrun'));
   }
 

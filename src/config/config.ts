@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { sessionModes } from '../roles.ts';
+import { srtpPolicies } from '../srtp.ts';
 import { digestAlgorithms } from './digest-algorithms.ts';
 import { applyEnvironment } from './environment.ts';
 import { outboundProblems, outboundSchema } from './outbound.ts';
@@ -82,6 +83,7 @@ const organization = z.strictObject({
         z.number().int().min(0).max(86_400),
         'a whole number of seconds from 0 to 86400',
       ).optional(),
+      srtp: allowed(z.enum(srtpPolicies), 'off, optional or required').default('off'),
       inbound_first: flag(false),
       session_defaults: z
         .strictObject({

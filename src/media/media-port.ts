@@ -1,6 +1,7 @@
 import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
 import type { CodecName } from '../config/codecs.ts';
+import type { SrtpSettings } from '../srtp.ts';
 import type { OpusSettings } from './opus-settings.ts';
 
 /**
@@ -39,6 +40,8 @@ export interface MediaSettings {
   moved: boolean;
   /** Where the peer answers from, when we called it: before its answer that is not known. */
   calleeAddress?: string;
+  /** null = plain RTP. Keys that come again reset nothing. */
+  srtp: SrtpSettings | null;
 }
 
 export interface MediaPortOptions {
@@ -78,6 +81,10 @@ export interface MediaStats {
   /** Not RTP, unknown payload type, or from a source that the lock refuses. */
   packetsDroppedInvalid: number;
   packetsDroppedBySource: number;
+  /** SRTP and SRTCP that the peer's key does not fit: forged, or under another key. */
+  packetsDroppedUnauthentic: number;
+  /** SRTP and SRTCP that came before, or too late to know. */
+  packetsDroppedReplayed: number;
   /** Speech that found the inbound ring full: the main thread did not read for a second. */
   packetsDroppedOverrun: number;
   rtcpReceived: number;

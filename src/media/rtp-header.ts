@@ -44,17 +44,27 @@ export function isValidRtcp(packet: Uint8Array): boolean {
   return packet.length >= 8 && at(packet, 0) >> 6 === 2 && isRtcp(packet);
 }
 
-/** @returns whether the datagram is well-formed RTP; only then `into` holds its header. */
-export function readRtpHeader(packet: Uint8Array, into: RtpHeader): boolean {
-  const size = packet.length;
-  if (size < RTP_HEADER_BYTES) return false;
+/** Length of the header with CSRCs and extension, -1 when `packet[0, size)` is no RTP. */
+export function rtpHeaderBytes(packet: Uint8Array, size: number): number {
+  if (size < RTP_HEADER_BYTES) return -1;
   const first = at(packet, 0);
-  if (first >> 6 !== 2) return false;
-  let offset = RTP_HEADER_BYTES + 4 * (first & 0x0f);
+  if (first >> 6 !== 2) return -1;
+  let bytes = RTP_HEADER_BYTES + 4 * (first & 0x0f);
   if (first & 0x10) {
-    if (offset + 4 > size) return false;
-    offset += 4 + 4 * uint16(packet, offset + 2);
+    if (bytes + 4 > size) return -1;
+    bytes += 4 + 4 * uint16(packet, bytes + 2);
   }
+  return bytes > size ? -1 : bytes;
+}
+
+/**
+ * @param size of the packet in its datagram, which may be longer
+ * @returns whether it is well-formed RTP; only then `into` holds its header
+ */
+export function readRtpHeader(packet: Uint8Array, into: RtpHeader, size = packet.length): boolean {
+  const offset = rtpHeaderBytes(packet, size);
+  if (offset < 0) return false;
+  const first = at(packet, 0);
   // The last byte of padding counts the padding, itself included.
   const padding = first & 0x20 ? at(packet, size - 1) : 0;
   if (first & 0x20 && padding === 0) return false;

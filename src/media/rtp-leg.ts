@@ -11,13 +11,15 @@ import { ReceiveStream } from './receive-stream.ts';
 import { emptyRtpHeader, isRtcp, isValidRtcp, readRtpHeader } from './rtp-header.ts';
 import { SendStream } from './send-stream.ts';
 import { SourceLock } from './source-lock.ts';
+import { REPLAYED } from './srtp-receiver.ts';
+import { SrtpSession } from './srtp-session.ts';
 import { counter, StatsBlock } from './stats-block.ts';
 import { UdpPair } from './udp-pair.ts';
 import type { FromWorker, LegSetup } from './worker-protocol.ts';
 
 /**
  * One leg in a media worker: its two sockets, and the pure cores that its packets pass through.
- * Receiving: header, payload type, source lock, stream, inbound ring. Sending: outbound ring, stream, socket.
+ * Receiving: SRTP, header, payload type, source lock, stream, inbound ring. Sending: outbound ring, stream, SRTP, socket.
  */
 
 /** Slots between two packets: 4, 2 or 1, that is 20, 10 or 5 ms. */
@@ -33,6 +35,13 @@ function kindOf(payloadType: number, settings: MediaSettings): PacketKind | unde
   return settings.otherPayloadTypes.includes(payloadType) ? 'other' : undefined;
 }
 
+/**
+ * Where a stream of ours begins (RFC 3550 §5.1): anywhere in the lower half, so that a receiver that misses the first
+ * packets does not miss SRTP's first rollover (RFC 3711 §3.3.1).
+ */
+const newSequence = (): number => randomBytes(2).readUInt16BE(0) & 0x7fff;
+const newWord = (): number => randomBytes(4).readUInt32BE(0);
+
 export class RtpLeg {
   readonly id: number;
   readonly #emit: (message: FromWorker) => void;
@@ -43,6 +52,7 @@ export class RtpLeg {
   readonly #timeout: MediaTimeout;
   readonly #sockets: UdpPair;
   readonly #rtcp: LegRtcp;
+  readonly #srtp = new SrtpSession();
   readonly #header = emptyRtpHeader();
   #settings: MediaSettings | undefined;
   #period = slotsPerPacket(20);
@@ -61,11 +71,10 @@ export class RtpLeg {
     this.#stats = new StatsBlock(setup.stats);
     this.#lock = new SourceLock(setup.callerAddress);
     this.#receiver = new ReceiveStream(new AudioRing(setup.inbound), setup.inboundFormat, this.#stats);
-    const random = randomBytes(6);
     this.#sender = new SendStream(new AudioRing(setup.outbound), setup.outboundFormat, this.#stats, {
-      timestamp: random.readUInt32BE(0),
-      sequence: random.readUInt16BE(4),
-      newSsrc: () => randomBytes(4).readUInt32BE(0),
+      timestamp: newWord(),
+      sequence: newSequence(),
+      newSsrc: newWord,
     });
     this.#timeout = new MediaTimeout(setup.timeoutSeconds * 1000);
     this.#sockets = new UdpPair(setup.address, setup.rtpPort, {
@@ -83,7 +92,10 @@ export class RtpLeg {
       stats: this.#stats,
       sent: () => this.#sender.sentSoFar(),
       received: () => this.#receiver.report(),
-      send: (packet, port, address, muxed) => this.#sockets.sendRtcp(packet, port, address, muxed),
+      send: (packet, port, address, muxed) => {
+        const sent = this.#srtp.on ? this.#srtp.protectRtcp(packet) : packet;
+        this.#sockets.sendRtcp(sent, port, address, muxed);
+      },
       family: this.#sockets.family,
     });
   }
@@ -100,6 +112,7 @@ export class RtpLeg {
     if (settings.calleeAddress !== undefined) this.#lock.expect(settings.calleeAddress);
     this.#lock.configure(settings.remoteAddress, settings.moved, now);
     this.#receiver.configure(settings.codec, settings.held, now);
+    if (this.#srtp.configure(settings.srtp, now)) this.#sender.begin(newSequence());
     this.#sender.configure(settings.codec, settings.payloadType, this.#period * SLOT_MS, settings.opus);
     this.#timeout.restart(now, this.#expectsMedia());
     this.#rtcp.configure(settings);
@@ -151,7 +164,9 @@ export class RtpLeg {
       return;
     }
     const packet = this.#sender.next(slot);
-    if (packet) this.#sockets.send(packet, this.#targetPort, this.#targetAddress);
+    if (!packet) return;
+    const sent = this.#srtp.on ? this.#srtp.protectRtp(packet) : packet;
+    this.#sockets.send(sent, this.#targetPort, this.#targetAddress);
   }
 
   #onRtp(datagram: Buffer, from: RemoteInfo): void {
@@ -161,13 +176,15 @@ export class RtpLeg {
       this.#onRtcp(datagram, from);
       return;
     }
+    const now = performance.now();
+    const size = this.#srtp.on ? this.#decrypt(datagram, from, now) : datagram.length;
+    if (size < 0) return;
     const header = this.#header;
-    const kind = readRtpHeader(datagram, header) ? kindOf(header.payloadType, settings) : undefined;
+    const kind = readRtpHeader(datagram, header, size) ? kindOf(header.payloadType, settings) : undefined;
     if (!kind) {
       this.#stats.add(counter.packetsDroppedInvalid, 1);
       return;
     }
-    const now = performance.now();
     const verdict = this.#lock.accept(from.address, from.port, now);
     if (verdict === 'refused') {
       this.#stats.add(counter.packetsDroppedBySource, 1);
@@ -179,6 +196,22 @@ export class RtpLeg {
     this.#receiver.packet(header, datagram, kind, now);
   }
 
+  /** Nothing of SRTP counts before it is authentic, its source least of all. @returns its length as RTP, or below 0 */
+  #decrypt(datagram: Buffer, from: RemoteInfo, now: number): number {
+    if (this.#lock.refuses(from.address, from.port, now)) {
+      this.#stats.add(counter.packetsDroppedBySource, 1);
+      return -1;
+    }
+    const size = this.#srtp.unprotectRtp(datagram, now);
+    if (size < 0) this.#countBad(size);
+    return size;
+  }
+
+  #countBad(result: number): void {
+    const isReplay = result === REPLAYED;
+    this.#stats.add(isReplay ? counter.packetsDroppedReplayed : counter.packetsDroppedUnauthentic, 1);
+  }
+
   #onRtcp(datagram: Buffer, from: RemoteInfo): void {
     if (!this.#settings) return;
     if (!isValidRtcp(datagram)) {
@@ -187,8 +220,14 @@ export class RtpLeg {
       this.#stats.add(counter.packetsDroppedBySource, 1);
     } else {
       const now = performance.now();
+      const size = this.#srtp.on ? this.#srtp.unprotectRtcp(datagram, now) : datagram.length;
+      if (size < 0) {
+        this.#countBad(size);
+        return;
+      }
       this.#timeout.alive(now);
-      if (!this.#rtcp.hear(datagram, from, now)) this.#stats.add(counter.packetsDroppedInvalid, 1);
+      const report = size < datagram.length ? datagram.subarray(0, size) : datagram;
+      if (!this.#rtcp.hear(report, from, now)) this.#stats.add(counter.packetsDroppedInvalid, 1);
     }
   }
 

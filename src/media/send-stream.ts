@@ -73,6 +73,12 @@ export class SendStream {
     this.#originTimestamp = start.timestamp;
   }
 
+  /** Goes on as a new stream, with an SSRC and numbers of its own; time goes on. */
+  begin(sequence: number): void {
+    this.#ssrc = this.#start.newSsrc();
+    this.#sequence = sequence;
+  }
+
   /** @param packetMs ms of audio per packet @param opus what the peer wants, where the codec is Opus */
   configure(codec: CodecName, payloadType: number, packetMs: number, opus?: OpusSettings): void {
     this.#payloadType = payloadType;

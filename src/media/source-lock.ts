@@ -56,6 +56,12 @@ export class SourceLock {
     return this.#mayLock(comparable(address), now) ? this.#lock(address, port, now) : 'refused';
   }
 
+  /** Whether `accept` would refuse a packet: asked before work is spent on one whose sender is not yet proven (SRTP). */
+  refuses(address: string, port: number, now: number): boolean {
+    if (port === this.#port && address === this.#rawAddress) return false;
+    return !this.#mayLock(comparable(address), now);
+  }
+
   /** Whether RTCP from this address is the peer's; its port is not known beforehand. */
   recognizes(address: string): boolean {
     const source = comparable(address);

@@ -12,6 +12,8 @@ const names = [
   'packetsDuplicated',
   'packetsDroppedInvalid',
   'packetsDroppedBySource',
+  'packetsDroppedUnauthentic',
+  'packetsDroppedReplayed',
   'packetsDroppedOverrun',
   'rtcpReceived',
   'bytesReceived',

@@ -1,19 +1,23 @@
 import type { CodecName } from '../config/codecs.ts';
 import { Refusal } from '../errors.ts';
+import { type SrtpPolicy, type SrtpSettings, srtpSuites } from '../srtp.ts';
 import { type Family, type MediaAddress, readAddress } from './address.ts';
 import { codecOf } from './codecs.ts';
+import { type Crypto, type LocalKeys, suitesOf, usableCrypto } from './crypto.ts';
 import { type OpusParameters, readOpusFmtp } from './opus-fmtp.ts';
 import { type Direction, invalid, type MediaLine, type Payload, type RemoteDescription } from './parse.ts';
 
 /**
- * Chooses: which audio line of an offer, which codec, and what that means for our side.
- * Source: RFC 3264 §6, RFC 4733, RFC 3605, RFC 5761; decisions §5.
+ * Chooses: which audio line of an offer, which codec and keys, and what that means for our side.
+ * Source: RFC 3264 §6, RFC 4568 §5.1.2, RFC 4733, RFC 3605, RFC 5761; decisions §5.
  */
 
 export interface MediaPolicy {
   /** The trunk's order of preference; null = every codec, in the offer's order. */
   codecs: readonly CodecName[] | null;
-  srtp: 'off' | 'optional' | 'required';
+  srtp: SrtpPolicy;
+  /** Whether the signalling is TLS: an offer of ours has keys in it only there. */
+  tls: boolean;
 }
 
 /** What was agreed for one leg; fits the media port's settings. Addresses are numeric. */
@@ -39,6 +43,8 @@ export interface NegotiatedMedia {
   held: boolean;
   ptimeMs: number;
   family: Family;
+  /** null = plain RTP. */
+  srtp: SrtpSettings | null;
 }
 
 /** The audio line that is used, and the payload types chosen from it. */
@@ -50,6 +56,8 @@ export interface AudioChoice {
   payload: Payload;
   telephoneEvent: Payload | null;
   comfortNoise: Payload | null;
+  /** The peer's key; null on a plain line. */
+  crypto: Crypto | null;
 }
 
 type Security = 'plain' | 'srtp';
@@ -60,14 +68,12 @@ const SECURITY_OF: ReadonlyMap<string, Security> = new Map([
   ['RTP/SAVP', 'srtp'],
   ['RTP/SAVPF', 'srtp'],
 ]);
-/** What a policy takes, best first: SAVP before AVP. */
+/** What a policy takes, best first: SAVP before AVP. RTP/AVP with a=crypto counts as plain. */
 const ALLOWED_BY: Readonly<Record<MediaPolicy['srtp'], readonly Security[]>> = {
   off: ['plain'],
   optional: ['srtp', 'plain'],
   required: ['srtp'],
 };
-/** What this version can carry; a policy that wants more finds no line. RTP/AVP with a=crypto counts as plain. */
-const CARRIED: readonly Security[] = ['plain'];
 
 /**
  * The first audio line that policy allows and that has a codec in common.
@@ -75,41 +81,53 @@ const CARRIED: readonly Security[] = ['plain'];
  */
 export function chooseAudio(remote: RemoteDescription, policy: MediaPolicy): AudioChoice {
   const audio = remote.media.flatMap((line, index) => (isAudio(line) ? [{ line, index }] : []));
-  for (const security of ALLOWED_BY[policy.srtp].filter((each) => CARRIED.includes(each))) {
+  for (const security of ALLOWED_BY[policy.srtp]) {
     for (const { line, index } of audio.filter((each) => securityOf(each.line) === security)) {
+      const crypto = security === 'plain' ? null : usableCrypto(line.crypto)[0];
       const payload = preferred(speechOf(line, policy.codecs), policy.codecs);
-      if (payload !== undefined) return chosen(index, line, payload);
+      if (crypto !== undefined && payload !== undefined) return chosen(index, line, payload, crypto);
     }
   }
-  const lines = audio.map((each) => each.line);
-  throw policy.srtp === 'required' ? noSrtp(lines) : new Refusal('no_common_codec', whatWasOffered(lines));
+  throw notChosen(
+    audio.map((each) => each.line),
+    policy,
+  );
 }
 
 /**
  * Takes what the answer to our own offer says about the audio line that we offered.
+ * @param offered our own keys, one of which the answer must take by its tag; none on a plain line
  * @throws Refusal `sdp_invalid` when the line is missing, `no_common_codec` when it is refused or shares no codec
  */
 export function chooseAnswered(
   remote: RemoteDescription,
   index: number,
   codecs: MediaPolicy['codecs'],
+  offered: readonly Crypto[],
 ): AudioChoice {
   const line = remote.media[index];
   if (line?.kind !== 'audio') throw invalid(`the answer has no audio line at position ${index + 1}`);
   if (line.port === 0) throw new Refusal('no_common_codec', 'the answer refuses the audio line');
   // The answerer lists what it will send first, so its order decides among the codecs that we offered.
-  const [payload] = securityOf(line) === 'plain' ? speechOf(line, codecs) : [];
-  if (payload === undefined) throw new Refusal('no_common_codec', whatWasOffered([line]));
-  return chosen(index, line, payload);
+  const security: Security = offered.length === 0 ? 'plain' : 'srtp';
+  const [payload] = securityOf(line) === security ? speechOf(line, codecs) : [];
+  if (payload === undefined) throw new Refusal('no_common_codec', whatWasOffered([line], security));
+  if (security === 'plain') return chosen(index, line, payload, null);
+  const crypto = usableCrypto(line.crypto).find(({ tag, suite }) =>
+    offered.some((own) => own.tag === tag && own.suite === suite),
+  );
+  if (crypto === undefined) throw new Refusal('no_common_codec', 'the answer takes none of the offered keys');
+  return chosen(index, line, payload, crypto);
 }
 
 /**
  * What the choice means for our side of the leg.
+ * @param keys of ours, for an encrypted line
  * @param localFamily of our own media address; null while none is taken yet
  * @throws Refusal `sdp_invalid` for unusable addresses, `no_common_codec` when the families differ
  */
-export function negotiate(choice: AudioChoice, localFamily: Family | null): NegotiatedMedia {
-  const { line, payload, telephoneEvent, comfortNoise } = choice;
+export function negotiate(choice: AudioChoice, keys: LocalKeys, localFamily: Family | null): NegotiatedMedia {
+  const { line, payload, telephoneEvent, comfortNoise, crypto } = choice;
   const remote = addressOf(line);
   if (localFamily !== null && remote.family !== localFamily && !remote.unspecified) {
     throw new Refusal(
@@ -136,6 +154,12 @@ export function negotiate(choice: AudioChoice, localFamily: Family | null): Nego
     held: silent || remote.unspecified,
     ptimeMs: line.maxptimeMs !== null && line.maxptimeMs < 20 ? 10 : 20,
     family: remote.unspecified && localFamily !== null ? localFamily : remote.family,
+    srtp: crypto && {
+      suite: crypto.suite,
+      localKey: keys.of(crypto.suite),
+      remoteKey: crypto.key,
+      remoteMki: crypto.mki,
+    },
   };
 }
 
@@ -161,7 +185,7 @@ function preferred(speech: Payload[], order: MediaPolicy['codecs']): Payload | u
   return order.flatMap((name) => speech.find((each) => codecOf(each) === name) ?? [])[0];
 }
 
-function chosen(index: number, line: MediaLine, payload: Payload): AudioChoice {
+function chosen(index: number, line: MediaLine, payload: Payload, crypto: Crypto | null): AudioChoice {
   const at = (name: string, clockRate: number): Payload | null =>
     line.payloads.find((each) => each.name === name && each.clockRate === clockRate) ?? null;
   return {
@@ -172,6 +196,7 @@ function chosen(index: number, line: MediaLine, payload: Payload): AudioChoice {
     // Events belong to the clock of their codec (RFC 4733 §2.1); beside Opus many offer them at 8 kHz only.
     telephoneEvent: at('TELEPHONE-EVENT', payload.clockRate) ?? at('TELEPHONE-EVENT', 8000),
     comfortNoise: at('CN', payload.clockRate),
+    crypto,
   };
 }
 
@@ -202,22 +227,36 @@ function ourDirection(theirs: Direction, nowhere: boolean): Direction {
   return weReceive ? 'recvonly' : 'inactive';
 }
 
-function noSrtp(lines: MediaLine[]): Refusal {
-  const offered = lines.some((line) => securityOf(line) === 'srtp');
-  const detail = offered
-    ? 'SRTP is not available on this gateway yet'
-    : 'no RTP/SAVP audio line in the offer';
-  return new Refusal('srtp_required', detail);
+/** Why no line will do: an encrypted one is missing or has no usable key, else the codecs. */
+function notChosen(lines: MediaLine[], { srtp }: MediaPolicy): Refusal {
+  const encrypted = lines.filter((line) => securityOf(line) === 'srtp');
+  if (srtp === 'required' && encrypted.length === 0) {
+    return new Refusal('srtp_required', 'no RTP/SAVP audio line in the offer');
+  }
+  const isUnusable = (line: MediaLine) => usableCrypto(line.crypto).length === 0;
+  const onlyEncrypted = encrypted.length === lines.length;
+  if (srtp !== 'off' && encrypted.length > 0 && encrypted.every(isUnusable)) {
+    if (srtp === 'required') return new Refusal('srtp_required', noUsableKey(encrypted));
+    if (onlyEncrypted) return new Refusal('no_common_codec', noUsableKey(encrypted));
+  }
+  const wanted = srtp === 'required' || (srtp === 'optional' && onlyEncrypted) ? 'srtp' : 'plain';
+  return new Refusal('no_common_codec', whatWasOffered(lines, wanted));
 }
 
-function whatWasOffered(lines: MediaLine[]): string {
+function noUsableKey(lines: MediaLine[]): string {
+  const offered = suitesOf(lines.flatMap((line) => line.crypto));
+  return `no a=crypto that can be used; offered: ${offered}; taken: ${Object.keys(srtpSuites).join(', ')}`;
+}
+
+function whatWasOffered(lines: MediaLine[], wanted: Security): string {
   if (lines.length === 0) return 'no audio line with a port';
-  const plain = lines.filter((line) => securityOf(line) === 'plain');
-  if (plain.length === 0) {
+  const usable = lines.filter((line) => securityOf(line) === wanted);
+  if (usable.length === 0) {
     const protocols = [...new Set(lines.map((line) => line.protocol))].join(', ');
-    return `audio is offered as ${protocols.slice(0, 60)} only; RTP/AVP is needed`;
+    const needed = wanted === 'plain' ? 'RTP/AVP' : 'RTP/SAVP';
+    return `audio is offered as ${protocols.slice(0, 60)} only; ${needed} is needed`;
   }
-  const names = plain.flatMap((line) =>
+  const names = usable.flatMap((line) =>
     line.payloads.map((each) => each.name || `payload type ${each.type}`),
   );
   return `offered: ${[...new Set(names)].slice(0, 8).join(', ').slice(0, 120)}`;

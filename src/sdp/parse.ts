@@ -38,6 +38,8 @@ export interface MediaLine {
   rtcpMux: boolean;
   /** a=maxptime in ms, null when absent or nonsense. */
   maxptimeMs: number | null;
+  /** The values of its a=crypto (RFC 4568), not yet checked; they hold keys. */
+  crypto: readonly string[];
 }
 
 export interface RemoteDescription {
@@ -48,6 +50,7 @@ export interface RemoteDescription {
 const MAX_SDP_BYTES = 16_384;
 const MAX_MEDIA_LINES = 16;
 const MAX_PAYLOAD_TYPES = 64;
+const MAX_CRYPTO_LINES = 32;
 
 /** Static payload types of RFC 3551 that need no rtpmap; of the rest only the number is known. */
 const STATIC_PAYLOADS: ReadonlyMap<number, string> = new Map([
@@ -76,16 +79,19 @@ export function parseSdp(text: string): RemoteDescription {
   };
 }
 
-/** Text of the peer made fit for a header or a log line. */
+/** Text of the peer made fit for a header or a log line; a key in it is not shown. */
 export function shown(text: string): string {
-  return `"${text.slice(0, 60).replace(/[^\w.:/ =+-]/g, '?')}"`;
+  const keyless = text.replace(/inline.*/is, 'inline:...');
+  return `"${keyless.slice(0, 60).replace(/[^\w.:/ =+-]/g, '?')}"`;
 }
 
 export function invalid(detail: string): Refusal {
   return new Refusal('sdp_invalid', detail);
 }
 
-type BareLine = Pick<MediaLine, 'kind' | 'port' | 'portCount' | 'protocol' | 'formats'>;
+type BareLine = Pick<MediaLine, 'kind' | 'port' | 'portCount' | 'protocol' | 'formats'> & {
+  crypto: string[];
+};
 
 /** Checks the form of every line and returns what the m= lines say, in order. */
 function checkStructure(text: string): BareLine[] {
@@ -98,12 +104,18 @@ function checkStructure(text: string): BareLine[] {
       throw invalid(`${where} is ${shown(line)}; it must be a letter, "=" and a value`);
     }
     if (line.startsWith('m=')) media.push(readMediaLine(line.slice(2), where));
+    // sdp-transform would drop all but the first session parameter.
+    if (line.startsWith('a=crypto:')) media.at(-1)?.crypto.push(line.slice('a=crypto:'.length));
     if (line.startsWith('c=') && !/^c=IN IP[46] \S+\s*$/.test(line)) {
       throw invalid(`${where} is ${shown(line)}; it must be c=IN IP4 or IP6 and an address`);
     }
   });
   if (media.length > MAX_MEDIA_LINES) {
     throw invalid(`${media.length} m= lines; at most ${MAX_MEDIA_LINES} are taken`);
+  }
+  const keys = Math.max(0, ...media.map(({ crypto }) => crypto.length));
+  if (keys > MAX_CRYPTO_LINES) {
+    throw invalid(`${keys} a=crypto in one m= line; at most ${MAX_CRYPTO_LINES} are taken`);
   }
   return media;
 }
@@ -121,7 +133,7 @@ function readMediaLine(value: string, where: string): BareLine {
   if (types > MAX_PAYLOAD_TYPES) {
     throw invalid(`${where} has ${types} formats; at most ${MAX_PAYLOAD_TYPES} are taken`);
   }
-  return { kind, port: Number(port), portCount: Number(count), protocol, formats };
+  return { kind, port: Number(port), portCount: Number(count), protocol, formats, crypto: [] };
 }
 
 function completeLine(line: BareLine, media: MediaDescription, session: SessionDescription): MediaLine {

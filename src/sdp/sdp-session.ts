@@ -11,6 +11,7 @@ import {
   negotiate,
 } from './answer.ts';
 import { forms } from './codecs.ts';
+import { type Crypto, LocalKeys, ownCrypto } from './crypto.ts';
 import { type Payload, parseSdp } from './parse.ts';
 import { audioLine, type LocalLine, refusedLine, writeSdp } from './write.ts';
 
@@ -42,6 +43,7 @@ export interface Agreement {
 export class SdpSession {
   readonly #policy: MediaPolicy;
   readonly #sessionId: string;
+  readonly #keys = new LocalKeys();
   #version = 0;
   #originAddress: string | undefined;
   #timing = { start: 0, stop: 0 };
@@ -68,8 +70,14 @@ export class SdpSession {
    * @throws Refusal `sdp_invalid`, `no_common_codec` or `srtp_required`, with a detail
    */
   check(offer: string): OfferSummary {
-    const { codec, family, remoteAddress } = negotiate(chooseAudio(parseSdp(offer), this.#policy), null);
+    const choice = chooseAudio(parseSdp(offer), this.#policy);
+    const { codec, family, remoteAddress } = negotiate(choice, this.#keys, null);
     return { codec, family, remoteAddress };
+  }
+
+  /** The same where the peer leaves the offer to us. @throws Refusal `srtp_required` */
+  checkLateOffer(): void {
+    this.#firstSecurity();
   }
 
   /**
@@ -80,7 +88,7 @@ export class SdpSession {
   answer(offer: string, local: LocalMedia): Agreement & { sdp: string } {
     const remote = parseSdp(offer);
     const choice = chooseAudio(remote, this.#policy);
-    const media = negotiate(choice, familyOf(local.address));
+    const media = negotiate(choice, this.#keys, familyOf(local.address));
     this.#timing = remote.timing;
     this.#lines = remote.media.map((line, index) =>
       index === choice.index ? answerLine(choice, media, local) : refusedLine(line),
@@ -90,19 +98,22 @@ export class SdpSession {
 
   /**
    * Our own offer, for an INVITE or re-INVITE that came without SDP: all codecs of the policy, `sendrecv`,
-   * in the place that the audio line had so far.
+   * in the place that the audio line had so far. In a call SRTP stays as it was agreed, with the same key. A first offer
+   * carries keys only where nobody can read them on the way, and only for a trunk that requires them: a peer that cannot
+   * use RTP/SAVP has nothing else to take, and one that is offered two audio lines may take both.
    * @param family of the media that the peer can use
-   * @throws Refusal `srtp_required`: there is no SRTP to offer; `no_common_codec`: our address is of another family
+   * @throws Refusal `srtp_required`: SRTP cannot be offered here; `no_common_codec`: our address is of another family
    */
   offer(local: LocalMedia, family: Family): string {
     if (familyOf(local.address) !== family) {
       throw new Refusal('no_common_codec', `there is no IPv${family} media address here`);
     }
-    if (this.#policy.srtp === 'required') {
-      throw new Refusal('srtp_required', 'an INVITE without SDP gets an offer without SRTP');
-    }
-    const line = offerLine(this.#policy, this.#known, local, this.#audioLine?.protocol ?? 'RTP/AVP');
-    this.#lines = this.#audioLine ? this.#lines.map((each) => (each.audio === null ? each : line)) : [line];
+    const before = this.#audioLine;
+    const security = before
+      ? { protocol: before.protocol, crypto: before.audio?.crypto ?? [] }
+      : this.#firstSecurity();
+    const line = offerLine(this.#policy, this.#known, local, security);
+    this.#lines = before ? this.#lines.map((each) => (each.audio === null ? each : line)) : [line];
     return this.#publish(local);
   }
 
@@ -112,14 +123,23 @@ export class SdpSession {
    */
   accept(answer: string, local: LocalMedia): Agreement {
     const index = this.#lines.findIndex((line) => line.audio !== null);
-    const choice = chooseAnswered(parseSdp(answer), Math.max(index, 0), this.#policy.codecs);
+    const offered = this.#audioLine?.audio?.crypto ?? [];
+    const choice = chooseAnswered(parseSdp(answer), Math.max(index, 0), this.#policy.codecs, offered);
     // We offer no rtcp-mux, so an answer cannot agree to it.
     const plain = { ...choice, line: { ...choice.line, rtcpMux: false } };
-    return this.#agree(plain, negotiate(plain, familyOf(local.address)));
+    return this.#agree(plain, negotiate(plain, this.#keys, familyOf(local.address)));
   }
 
   get #audioLine(): LocalLine | undefined {
     return this.#lines.find((line) => line.audio !== null);
+  }
+
+  /** Of an offer that begins a call. @throws Refusal `srtp_required` */
+  #firstSecurity(): LineSecurity {
+    const { srtp, tls } = this.#policy;
+    if (srtp !== 'required') return { protocol: 'RTP/AVP', crypto: [] };
+    if (tls) return { protocol: 'RTP/SAVP', crypto: ownCrypto(this.#keys) };
+    throw new Refusal('srtp_required', 'an INVITE without SDP gets an offer without SRTP, except over TLS');
   }
 
   /** Writes our lines; the version rises by one when the text differs from what was sent last, and only then. */
@@ -152,7 +172,12 @@ export class SdpSession {
   }
 }
 
-function answerLine({ line }: AudioChoice, media: NegotiatedMedia, local: LocalMedia): LocalLine {
+interface LineSecurity {
+  protocol: string;
+  crypto: readonly Crypto[];
+}
+
+function answerLine({ line, crypto }: AudioChoice, media: NegotiatedMedia, local: LocalMedia): LocalLine {
   return audioLine(line.protocol, {
     port: local.rtpPort,
     codecs: [{ name: media.codec, payloadType: media.payloadType }],
@@ -160,6 +185,7 @@ function answerLine({ line }: AudioChoice, media: NegotiatedMedia, local: LocalM
     ptimeMs: media.ptimeMs,
     direction: media.direction,
     rtcpMux: media.rtcpMux,
+    crypto: crypto && media.srtp ? [{ ...crypto, key: media.srtp.localKey }] : [],
   });
 }
 
@@ -167,7 +193,7 @@ function offerLine(
   policy: MediaPolicy,
   known: readonly Payload[],
   local: LocalMedia,
-  protocol: string,
+  { protocol, crypto }: LineSecurity,
 ): LocalLine {
   const numbers = new PayloadNumbers(known);
   const codecs = (policy.codecs ?? codecNames).flatMap((name) => {
@@ -186,6 +212,7 @@ function offerLine(
     ptimeMs: 20,
     direction: 'sendrecv',
     rtcpMux: false,
+    crypto,
   });
 }
 

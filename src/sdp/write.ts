@@ -2,6 +2,7 @@ import { write } from 'sdp-transform';
 import type { CodecName } from '../config/codecs.ts';
 import { familyOf } from './address.ts';
 import { forms } from './codecs.ts';
+import type { Crypto } from './crypto.ts';
 import type { Direction, MediaLine } from './parse.ts';
 
 /** Our SDP. c= stands at the session level and serves every line. Source: RFC 8866, RFC 3264; decisions §5. */
@@ -15,6 +16,8 @@ export interface LocalAudio {
   ptimeMs: number;
   direction: Direction;
   rtcpMux: boolean;
+  /** Our keys: the one that answers, or all that are offered; empty on a plain line. */
+  crypto: readonly Crypto[];
 }
 
 /** One m= line of ours; one without `audio` is refused with port 0, its protocol and formats echoed. */
@@ -89,6 +92,7 @@ function attributes(audio: LocalAudio) {
     fmtp: [...parameters, ...events.map(({ payload }) => ({ payload, config: '0-15' }))],
     ptime: audio.ptimeMs,
     direction: audio.direction,
+    crypto: audio.crypto.map(({ tag, suite, key }) => ({ id: tag, suite, config: `inline:${key}` })),
     ...(audio.rtcpMux ? { rtcpMux: 'rtcp-mux' as const } : {}),
   };
 }

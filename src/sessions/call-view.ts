@@ -18,6 +18,7 @@ export function callView(call: OpenCallRecord) {
     source_address: call.source_address,
     transport: call.transport,
     codec: call.codec === '' ? null : call.codec,
+    srtp: call.srtp ?? null,
     started_at: new Date(call.started_at).toISOString(),
     answered_at: iso(call.answered_at),
     ended_at: iso(call.ended_at),

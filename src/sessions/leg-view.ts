@@ -16,6 +16,8 @@ export interface LegFacts {
   sourceAddress: string;
   transport: string;
   codec: string;
+  /** The SRTP suite, null for plain RTP. */
+  srtp: string | null;
   /** The `X-` headers of the INVITE. */
   headers: Readonly<Record<string, string>>;
 }
@@ -31,7 +33,7 @@ export function legView(leg: LegFacts) {
     source_address: leg.sourceAddress,
     transport: leg.transport,
     codec: leg.codec,
-    srtp: false,
+    srtp: leg.srtp ?? null,
     headers: leg.headers,
   };
 }

@@ -23,6 +23,7 @@ import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import type { Role } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
+import type { SrtpPolicy } from '../srtp.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { SUPPORTED } from './answers.ts';
@@ -46,6 +47,7 @@ interface TrunkView {
   mediaTimeoutSeconds: number | null;
   inboundFirst: boolean;
   sessionDefaults: SessionDefaults;
+  srtp: SrtpPolicy;
 }
 
 interface TrunkDirectory {
@@ -85,6 +87,7 @@ export interface AdmittedCall {
   mediaTimeoutSeconds?: number | null;
   role: Role | undefined;
   concurrencyLimit: number;
+  srtp: SrtpPolicy;
   sourceAddress: string;
 }
 
@@ -172,6 +175,7 @@ export class Admission {
       role: decision.role ?? undefined,
       concurrencyLimit: trunk.concurrencyLimit,
       mediaTimeoutSeconds: trunk.mediaTimeoutSeconds,
+      srtp: trunk.srtp,
       sourceAddress: caller.source,
     };
   }

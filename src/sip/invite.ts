@@ -100,14 +100,16 @@ function reserve(context: SipContext, call: AdmittedCall, request: SipRequest, s
 /** Rows 13 to 15, then the answer. */
 async function setUp(
   context: SipContext,
-  { newSession, mediaTimeoutSeconds }: AdmittedCall,
+  { newSession, mediaTimeoutSeconds, srtp }: AdmittedCall,
   leg: Leg,
   request: SipRequest,
   response: SipResponse,
 ): Promise<Outcome> {
-  const sdp = new SdpSession({ codecs: null, srtp: 'off' });
+  const { sourceAddress, transport } = leg.facts;
+  const sdp = new SdpSession({ codecs: null, srtp, tls: transport === 'tls' });
   const offer = sdpOf(request);
-  const family = offer === undefined ? familyOf(leg.facts.sourceAddress) : sdp.check(offer).family;
+  if (offer === undefined) sdp.checkLateOffer();
+  const family = offer === undefined ? familyOf(sourceAddress) : sdp.check(offer).family;
   const port = await leg.start({
     family,
     timeoutSeconds: mediaTimeoutSeconds,
@@ -128,7 +130,7 @@ async function setUp(
   return new Promise((resolve) => {
     context.srf().answer(request, response, { localSdp, headers }, (error, dialog) => {
       if (dialog) {
-        context.admission.succeeded(leg.facts.sourceAddress, leg.session.organizationId);
+        context.admission.succeeded(sourceAddress, leg.session.organizationId);
         leg.answered(new DialogLeg(context, { ...answered, dialog }));
         return resolve('answered');
       }

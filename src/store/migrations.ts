@@ -12,6 +12,7 @@ const migrations: readonly Migration[] = [
   addOutboundCalls,
   addConversationQuality,
   addTlsSettings,
+  addSrtp,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -330,4 +331,12 @@ async function addTlsSettings(db: Kysely<Schema>): Promise<void> {
     .alterTable('organizations')
     .addColumn('sip_tls_certificates', 'text', (c) => c.notNull().defaultTo('[]'))
     .execute();
+}
+
+async function addSrtp(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .alterTable('organizations')
+    .addColumn('sip_srtp', 'text', (c) => c.notNull().defaultTo('off'))
+    .execute();
+  await db.schema.alterTable('call_records').addColumn('srtp', 'text').execute();
 }

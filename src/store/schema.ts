@@ -1,6 +1,7 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { SessionId } from '../ids.ts';
 import type { SessionMode } from '../roles.ts';
+import type { SrtpPolicy } from '../srtp.ts';
 import type { CallRecord } from '../telemetry/call-record.ts';
 
 /** The tables as kysely sees them. Times are wall clock in ms; flags are 0 or 1; lists and objects are JSON text. */
@@ -45,6 +46,7 @@ export interface OrganizationRow {
   sip_inbound_first: number;
   /** JSON of what a session gets that an inbound-first call makes: mode, languages, metadata; null = none. */
   sip_session_defaults: string | null;
+  sip_srtp: SrtpPolicy;
 }
 
 interface ApiKeyRow {

@@ -19,6 +19,8 @@ export interface CallRecord {
   source_address: string;
   transport: string;
   codec: string;
+  /** The SRTP suite, null for plain RTP. */
+  srtp: string | null;
   started_at: number;
   answered_at: number | null;
   ended_at: number;

@@ -83,6 +83,7 @@ async function upsertOrganization(
     sip_media_timeout_seconds: sip.media_timeout_seconds ?? null,
     sip_inbound_first: sip.inbound_first ? 1 : 0,
     sip_session_defaults: sip.session_defaults ? JSON.stringify(sip.session_defaults) : null,
+    sip_srtp: sip.srtp,
   };
   const { id: _, ...changes } = row;
   await transaction

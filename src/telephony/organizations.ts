@@ -46,6 +46,7 @@ export class Organizations {
       sip_media_timeout_seconds: null,
       sip_inbound_first: 0,
       sip_session_defaults: null,
+      sip_srtp: 'off',
     };
     const made = await this.#store.write((transaction) =>
       transaction

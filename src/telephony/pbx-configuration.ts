@@ -1,3 +1,5 @@
+import type { SrtpPolicy } from '../srtp.ts';
+
 /** Ready configuration of common PBXs with an organization's own values; only the password has to be filled in. */
 
 export interface TrunkValues {
@@ -8,6 +10,7 @@ export interface TrunkValues {
   /** How the gateway is reached, and where: `HOST:PORT`; over TLS with the name that its certificate is for. */
   transport: PbxTransport;
   gateway: string;
+  srtp: SrtpPolicy;
 }
 
 export type PbxTransport = 'udp' | 'tls';
@@ -40,8 +43,22 @@ const PASSWORD = 'PASSWORD';
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 const xml = (text: string): string => text.replace(/[&<>"]/g, (character) => escapes[character] as string);
 
-function freeswitch({ username, domain, realm, transport, gateway }: TrunkValues): string {
+/** In FreeSWITCH's words; the suite is the one that costs both ends least. */
+const freeswitchSrtp = {
+  off: '',
+  optional: 'optional:AES_CM_128_HMAC_SHA1_80',
+  required: 'mandatory:AES_CM_128_HMAC_SHA1_80',
+} as const;
+
+const readableKeys =
+  'The keys of SRTP are in the SIP messages, which others can read over UDP; better use TLS.';
+
+function freeswitch({ username, domain, realm, transport, gateway, srtp }: TrunkValues): string {
   const tls = transport === 'tls';
+  const variables = `${tls ? '' : `    <!-- ${readableKeys} -->\n`}    <variables>
+      <variable name="rtp_secure_media" value="${freeswitchSrtp[srtp]}" direction="outbound"/>
+    </variables>
+`;
   return `<!-- Load with: fs_cli -x "sofia profile external rescan".${username === null ? '' : ` Replace ${PASSWORD}.`}
      Dialplan: <action application="export" data="nolocal:sip_h_X-Kallglot-Role=customer"/>
                <action application="bridge" data="sofia/gateway/kallglot/\${kallglot_session}"/>${tls ? freeswitchTls : ''} -->
@@ -55,7 +72,7 @@ function freeswitch({ username, domain, realm, transport, gateway }: TrunkValues
 ${tls ? '    <param name="contact-params" value="transport=tls"/>\n' : ''}    <param name="register" value="false"/>
     <param name="ping" value="30"/>
     <param name="caller-id-in-from" value="true"/>
-  </gateway>
+${srtp === 'off' ? '' : variables}  </gateway>
 </include>
 `;
 }
@@ -66,9 +83,10 @@ const freeswitchTls = `
 /** A semicolon would begin a comment. */
 const ini = (text: string): string => text.replaceAll(';', '\\;');
 
-function asterisk({ username, domain, realm, transport, gateway }: TrunkValues): string {
+function asterisk({ username, domain, realm, transport, gateway, srtp }: TrunkValues): string {
   // In a dialplan too a semicolon begins a comment.
   const parameter = transport === 'tls' ? '\\;transport=tls' : '';
+  const encryption = `${transport === 'tls' ? '' : `; ${readableKeys}\n`}media_encryption=sdes\n`;
   const auth = `
 [kallglot-auth]
 type=auth
@@ -92,7 +110,7 @@ direct_media=no
 rtp_symmetric=yes
 rtp_keepalive=10
 dtmf_mode=rfc4733
-${username === null ? '' : `outbound_auth=kallglot-auth\n${auth}`}
+${srtp === 'off' ? '' : encryption}${username === null ? '' : `outbound_auth=kallglot-auth\n${auth}`}
 [kallglot]
 type=aor
 contact=sip:${gateway}${parameter}

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ApiError } from '../errors.ts';
+import type { SrtpPolicy } from '../srtp.ts';
 import type { OrganizationRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { parseNetwork } from './cidr.ts';
@@ -34,6 +35,7 @@ export interface SipChange {
   media_timeout_seconds?: number | null | undefined;
   inbound_first?: boolean | undefined;
   session_defaults?: SessionDefaults | null | undefined;
+  srtp?: SrtpPolicy | undefined;
 }
 
 /** A trunk with a new password, which is shown this once and then known to nobody. */
@@ -75,6 +77,7 @@ export class SipSettings {
       ...defined('sip_media_timeout_seconds', change.media_timeout_seconds),
       ...defined('sip_inbound_first', flag(change.inbound_first)),
       ...defined('sip_session_defaults', defaults ? JSON.stringify(defaults) : defaults),
+      ...defined('sip_srtp', change.srtp),
     }));
   }
 

@@ -1,4 +1,5 @@
 import type { SessionMode } from '../roles.ts';
+import type { SrtpPolicy } from '../srtp.ts';
 import type { OrganizationRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import type { Credentials } from './credentials.ts';
@@ -36,6 +37,7 @@ export interface Trunk {
   mediaTimeoutSeconds: number | null;
   inboundFirst: boolean;
   sessionDefaults: SessionDefaults;
+  srtp: SrtpPolicy;
 }
 
 /**
@@ -148,5 +150,6 @@ function readTrunk(row: OrganizationRow): Trunk {
     mediaTimeoutSeconds: row.sip_media_timeout_seconds,
     inboundFirst: row.sip_inbound_first === 1,
     sessionDefaults: readSessionDefaults(row) ?? {},
+    srtp: row.sip_srtp,
   };
 }

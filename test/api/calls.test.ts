@@ -40,6 +40,7 @@ class FakeLeg {
       source_address: '192.0.2.1',
       transport: 'udp',
       codec: 'PCMU',
+      srtp: 'AES_CM_128_HMAC_SHA1_80',
       started_at: 1000,
       answered_at: 1100,
       ended_at: ended ? 3600 : null,
@@ -127,7 +128,7 @@ describe('the calls of a session', () => {
     const { from, to, transport, ...leg } = {
       ...{ id: customer.id, sessionId: id, organizationId: 'acme', role: customer.role, callId: 'call-1' },
       ...{ from: 'sip:a@example.com', to: 'sip:b@example.com', sourceAddress: '192.0.2.1' },
-      ...{ transport: 'udp', codec: 'PCMU', headers: {}, direction: 'inbound' as const },
+      ...{ transport: 'udp', codec: 'PCMU', srtp: null, headers: {}, direction: 'inbound' as const },
     };
     customer.end('hangup');
     const record = { ...customer.record(), ended_at: 3600, reason: 'hangup' as const };
@@ -150,6 +151,7 @@ describe('the calls of a session', () => {
       source_address: '192.0.2.1',
       transport,
       codec: 'PCMU',
+      srtp: 'AES_CM_128_HMAC_SHA1_80',
       started_at: '1970-01-01T00:00:01.000Z',
       answered_at: '1970-01-01T00:00:01.100Z',
       ended_at: '1970-01-01T00:00:03.600Z',

@@ -1,9 +1,11 @@
+import type { Updateable } from 'kysely';
 import { createBridgeContext } from '../../src/bridge/bridge-context.ts';
 import { Bridges } from '../../src/bridge/bridges.ts';
 import type { Dialer, OutboundCall } from '../../src/bridge/dialer.ts';
 import { Dials } from '../../src/bridge/dials.ts';
 import type { Leg } from '../../src/bridge/leg.ts';
 import { TrafficMeter } from '../../src/bridge/traffic-meter.ts';
+import type { Schema } from '../../src/store/schema.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { type NewOutbound, OutboundTrunks } from '../../src/telephony/outbound-trunks.ts';
@@ -98,6 +100,10 @@ export async function openDialApi({ most = 10, file }: { most?: number; file?: s
     calls,
     bridges,
     engine: state,
+    changeTrunk: async (change: Updateable<Schema['organizations']>) => {
+      await api.store.db.updateTable('organizations').set(change).where('id', '=', 'acme').execute();
+      await trunks.reload();
+    },
     dial: (id: string, body: unknown, headers?: Record<string, string>) =>
       api.request('POST', `/v1/sessions/${id}/dial`, { body, ...(headers && { headers }) }),
     callsOf: async (id: string) => (await api.request('GET', `/v1/sessions/${id}/calls`)).json().data,

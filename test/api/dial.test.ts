@@ -40,7 +40,7 @@ describe('POST /v1/sessions/{id}/dial', () => {
     expect(call).toEqual({
       ...{ uri: 'sip:+49301234567@carrier.example', to: 'sip:+49301234567@carrier.example' },
       from: { uri: 'sip:030123@carrier.example', name: 'Acme' },
-      ...{ assertsCaller: true, credentials: null, headers: { 'X-Ticket': '7' }, family: 4 },
+      ...{ assertsCaller: true, credentials: null, headers: { 'X-Ticket': '7' }, family: 4, srtp: 'off' },
       ...{ ringSeconds: 30, mediaTimeoutSeconds: null },
     });
   });
@@ -109,6 +109,18 @@ describe('POST /v1/sessions/{id}/dial', () => {
     expect([answer.statusCode, answer.json().error.code]).toEqual([422, 'invalid_request']);
     expect(answer.json().error.param).toMatch(new RegExp(`^${param}`));
     expect(api.bridges.calls).toBe(0);
+  });
+
+  test('goes over TLS alone where the organization requires SRTP', async () => {
+    await api.changeTrunk({ sip_srtp: 'required' });
+    const answer = await api.dial(id, { to: agent });
+    expect([answer.statusCode, answer.json().error]).toEqual([
+      422,
+      expect.objectContaining({ code: 'srtp_needs_tls', param: 'to' }),
+    ]);
+    expect(api.bridges.calls).toBe(0);
+    expect((await api.dial(id, { to: `${agent};transport=tls` })).statusCode).toBe(202);
+    expect((await api.placed(1)).call.srtp).toBe('required');
   });
 
   test('counts the headers of the session and of the dial together', async () => {

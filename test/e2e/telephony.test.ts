@@ -186,7 +186,7 @@ describe('the telephony settings', () => {
   test.each([
     ['PATCH', '/sip', { tls_certificates: ['*.acme.example'] }, 'invalid_request', 'tls_certificates.0'],
     ['PATCH', '/sip', { tls_certificates: ['ab'.repeat(31)] }, 'invalid_request', 'tls_certificates.0'],
-    ['PATCH', '/sip', { srtp: 'required' }, 'policy_not_available', 'srtp'],
+    ['PATCH', '/sip', { srtp: 'sometimes' }, 'invalid_request', 'srtp'],
     ['PATCH', '/sip', { concurrency_limit: '5' }, 'invalid_request', 'concurrency_limit'],
     ['PATCH', '/sip', { media_timeout_seconds: -1 }, 'invalid_request', 'media_timeout_seconds'],
     ['PATCH', '/sip', { session_defaults: { mode: 'x' } }, 'invalid_request', 'session_defaults.mode'],

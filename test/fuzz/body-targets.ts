@@ -62,7 +62,9 @@ const answer = target<boolean>({
   name: 'SDP answer',
   mutant: (random) => mutateBytes(pick(offers, random), sdpPieces, offers, random),
   read: (bytes) =>
-    isTaken(() => new SdpSession({ codecs: null, srtp: 'off' }, '4711').answer(bytes.toString(), local)),
+    isTaken(() =>
+      new SdpSession({ codecs: null, srtp: 'optional', tls: false }, '4711').answer(bytes.toString(), local),
+    ),
   check: (taken) => taken,
 });
 

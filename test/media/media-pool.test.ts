@@ -72,6 +72,7 @@ const settings = (changes: Partial<MediaSettings> = {}): MediaSettings => ({
   held: false,
   ptimeMs: 20,
   moved: false,
+  srtp: null,
   ...changes,
 });
 

@@ -1,6 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { MULAW_8K } from '../../src/audio/format.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
 import type { MediaSettings } from '../../src/media/media-port.ts';
@@ -8,6 +8,7 @@ import { readRtcp, writeRtcp } from '../../src/media/rtcp.ts';
 import { RtpLeg } from '../../src/media/rtp-leg.ts';
 import { StatsBlock } from '../../src/media/stats-block.ts';
 import type { FromWorker } from '../../src/media/worker-protocol.ts';
+import { newKey, Srtp } from '../support/srtp.ts';
 
 /** One leg on real sockets, with the slots of the pacer given out by the test. */
 const inbound = AudioRing.create(8192);
@@ -81,6 +82,7 @@ function configure(changes: Partial<MediaSettings> = {}): void {
     held: false,
     ptimeMs: 20,
     moved: false,
+    srtp: null,
     ...changes,
   };
   leg.configure(settings, performance.now());
@@ -280,4 +282,107 @@ test('a port that is taken is an error, and nothing of the pair stays open', asy
   squatter.close();
   await once(squatter, 'close');
   leg = new RtpLeg(setup, () => undefined);
+});
+
+describe('with SRTP', () => {
+  const suite = 'AES_CM_128_HMAC_SHA1_80';
+  const [ours, theirs, another] = [newKey(suite), newKey(suite), newKey(suite)];
+  const keys = { suite, localKey: ours, remoteKey: theirs, remoteMki: '' } as const;
+  const report = Buffer.from([0x80, 201, 0, 1, 0, 0, 0, 7]);
+  let phone: Srtp;
+
+  beforeEach(() => {
+    phone = new Srtp(suite, theirs);
+    configure({ srtp: keys });
+  });
+
+  test('what the peer says is heard, and what it is to hear is under our key', async () => {
+    leg.startSending(performance.now());
+    await send(peer, phone.protect(rtp(1)), 'packetsReceived');
+    const heard = new Uint8Array(160);
+    inbound.read(heard);
+    expect(heard.every((byte) => byte === 0x31)).toBe(true);
+    const ear = new Srtp(suite, ours);
+    for (let i = 0; i < 6; i++) {
+      const packet = ear.open(await heardAt(peer));
+      expect(packet?.subarray(12).every((byte) => byte === 0xff)).toBe(true);
+      expect(packet).toHaveLength(172);
+    }
+  });
+
+  test('a packet that is not authentic moves no source, keeps no call alive and is not heard', async () => {
+    await send(other, rtp(1), 'packetsDroppedUnauthentic');
+    await send(other, new Srtp(suite, another).protect(rtp(2)), 'packetsDroppedUnauthentic');
+    expect(stats.read()).toMatchObject({ source: '', packetsReceived: 0, silentForMs: -1 });
+    await send(peer, phone.protect(rtp(3)), 'packetsReceived');
+    expect(stats.read().source).toBe(`127.0.0.1:${peer.address().port}`);
+    await send(other, phone.protect(rtp(4)), 'packetsDroppedBySource');
+    await send(peer, rtp(5), 'packetsDroppedUnauthentic');
+    expect(inbound.readable).toBe(160);
+    expect(events).toEqual([{ type: 'first_packet', leg: 1, at: expect.any(Number) }]);
+    tick(performance.now() + 60_000);
+    expect(events).toContainEqual({ type: 'media_timeout', leg: 1 });
+  });
+
+  test('a packet that comes again is dropped, and the next is heard', async () => {
+    const packet = phone.protect(rtp(1));
+    await send(peer, packet, 'packetsReceived');
+    await send(peer, packet, 'packetsDroppedReplayed');
+    await send(peer, phone.protect(rtp(2)), 'packetsReceived');
+    expect(stats.read()).toMatchObject({ packetsReceived: 2, packetsDuplicated: 0, packetsLost: 0 });
+  });
+
+  test('padding is taken off after the tag', async () => {
+    const padded = rtp(1);
+    padded[0] = 0xa0;
+    padded[171] = 12;
+    await send(peer, phone.protect(padded), 'packetsReceived');
+    expect(inbound.readable).toBe(148);
+  });
+
+  test('RTCP is taken on both ports when it is authentic, and once', async () => {
+    await send(peer, phone.protect(rtp(1)), 'packetsReceived');
+    const packet = phone.protectRtcp(report);
+    await send(peer, packet, 'rtcpReceived');
+    await send(peer, packet, 'packetsDroppedReplayed');
+    await send(peer, report, 'packetsDroppedUnauthentic');
+    peer.send(phone.protectRtcp(report), rtpPort + 1, '127.0.0.1');
+    await vi.waitFor(() => expect(stats.read().rtcpReceived).toBe(2));
+  });
+
+  test('reports go out under our key', async () => {
+    configure({ srtp: keys, remoteRtcpPort: other.address().port });
+    leg.startSending(performance.now());
+    const reported = once(other, 'message') as Promise<[Buffer, RemoteInfo]>;
+    tick(performance.now() + 5000);
+    const report = new Srtp(suite, ours).openRtcp((await reported)[0]) as Buffer;
+    expect(report.subarray(0, 2)).toEqual(Buffer.from([0x80, 200]));
+    // What follows the sender report is the description of the source.
+    expect(report[1 + 4 * (report.readUInt16BE(2) + 1)]).toBe(202);
+  });
+
+  test('a new key of the peer counts at once; what we send begins a new stream, and time goes on', async () => {
+    leg.startSending(performance.now());
+    await send(peer, phone.protect(rtp(1)), 'packetsReceived');
+    const ear = new Srtp(suite, ours);
+    const before = ear.open(await heardAt(peer)) as Buffer;
+    configure({ srtp: keys });
+    const same = ear.open(await heardAt(peer)) as Buffer;
+    expect(same.readUInt32BE(8)).toBe(before.readUInt32BE(8));
+    configure({ srtp: { ...keys, remoteKey: another } });
+    const after = ear.open(await heardAt(peer)) as Buffer;
+    expect(after.readUInt32BE(8)).not.toBe(before.readUInt32BE(8));
+    expect(after.readUInt16BE(2)).toBeLessThan(0x8000);
+    expect((after.readUInt32BE(4) - same.readUInt32BE(4)) >>> 0).toBe(160);
+    await send(peer, new Srtp(suite, another).protect(rtp(2)), 'packetsReceived');
+    await send(peer, phone.protect(rtp(3)), 'packetsReceived');
+  });
+
+  test('plain RTP is taken again after a re-INVITE without keys', async () => {
+    await send(peer, phone.protect(rtp(1)), 'packetsReceived');
+    configure();
+    await send(peer, rtp(2), 'packetsReceived');
+    leg.startSending(performance.now());
+    expect(await heardAt(peer)).toHaveLength(172);
+  });
 });

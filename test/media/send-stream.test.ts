@@ -184,3 +184,11 @@ test('Opus with DTX leaves packets out, not time; speech begins with the marker'
   expect(spoken[0]?.sequence).toBe((START.sequence + silent.length) & 0xffff);
   expect(spoken[0]?.timestamp).toBe((START.timestamp + 400 * 240) >>> 0);
 });
+
+test('a new stream has its own SSRC and numbers, and time goes on', () => {
+  const before = sent(0);
+  stream.begin(7);
+  const [first, second] = [sent(4), sent(8)];
+  expect([first.ssrc, first.sequence, second.sequence]).toEqual([SSRC + 1, 7, 8]);
+  expect(first.timestamp).toBe((before.timestamp + 160) >>> 0);
+});

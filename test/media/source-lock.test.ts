@@ -52,6 +52,18 @@ test('silence of the locked source opens nothing to the other expected address',
   expect(lock.accept(CALLER, 4000, 60_000)).toBe('refused');
 });
 
+test('whom it would refuse can be asked, and changes nothing', () => {
+  expect(lock.refuses(SDP, 4000, 1)).toBe(false);
+  expect(lock.refuses(STRANGER, 4000, 1)).toBe(true);
+  expect(lock.target).toBeUndefined();
+  lock.accept(SDP, 4000, 1);
+  expect(lock.refuses(SDP, 4000, 2)).toBe(false);
+  expect(lock.refuses(SDP, 4002, 1999)).toBe(true);
+  expect(lock.refuses(SDP, 4000, 1999)).toBe(false);
+  expect(lock.refuses(SDP, 4002, 2001)).toBe(false);
+  expect(lock.target).toEqual({ address: SDP, port: 4000 });
+});
+
 test('a refresh opens nothing', () => {
   lock.accept(SDP, 4000, 0);
   lock.configure(SDP, false, 10);

@@ -4,7 +4,6 @@ import {
   answer,
   asteriskOffer,
   freeswitchOffer,
-  freeswitchTwoLines,
   linesOf,
   local6,
   offer,
@@ -212,45 +211,13 @@ describe('the m= lines', () => {
     expect(media.remotePort).toBe(4002);
   });
 
-  test.each(['off', 'optional'] as const)(
-    "FreeSWITCH's two lines: with srtp %s the plain one is taken",
-    (srtp) => {
-      expect(linesOf(answer(freeswitchTwoLines, { srtp }).sdp, 'm=')).toEqual([
-        'm=audio 0 RTP/SAVP 0 8 101',
-        'm=audio 20000 RTP/AVP 0 101',
-      ]);
-    },
-  );
-
   test('RTP/AVPF is plain, and answered as it was offered', () => {
     expect(answer(offer('m=audio 4000 RTP/AVPF 0')).sdp).toContain('m=audio 20000 RTP/AVPF 0');
-  });
-
-  test('RTP/AVP with a=crypto counts as plain, and its key is not answered', () => {
-    const { sdp } = answer(offer('m=audio 4000 RTP/AVP 0', 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAAA'));
-    expect(sdp).toContain('m=audio 20000 RTP/AVP 0');
-    expect(sdp).not.toContain('crypto');
-  });
-
-  test.each(['off', 'optional'] as const)('encrypted audio alone has no usable line with srtp %s', (srtp) => {
-    const refusal = refusalOf(() => answer(offer('m=audio 4000 RTP/SAVP 0'), { srtp }));
-    expect(refusal.code).toBe('no_common_codec');
-    expect(refusal.detail).toBe('audio is offered as RTP/SAVP only; RTP/AVP is needed');
   });
 
   test('DTLS-SRTP alone has no usable line', () => {
     const refusal = refusalOf(() => answer(offer('m=audio 4000 UDP/TLS/RTP/SAVPF 0')));
     expect(refusal.detail).toContain('UDP/TLS/RTP/SAVPF');
-  });
-
-  test('a trunk that requires SRTP refuses plain audio, and says why', () => {
-    const refusal = refusalOf(() => answer(freeswitchOffer, { srtp: 'required' }));
-    expect(refusal.code).toBe('srtp_required');
-    expect(refusal.detail).toBe('no RTP/SAVP audio line in the offer');
-  });
-
-  test('a trunk that requires SRTP never gets plain audio, even beside an encrypted line', () => {
-    expect(refusalOf(() => answer(freeswitchTwoLines, { srtp: 'required' })).code).toBe('srtp_required');
   });
 
   test.each([

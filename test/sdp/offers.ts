@@ -24,7 +24,7 @@ export const offerFrom = (connection: string, ...attributes: string[]): string =
   );
 
 export const session = (policy: Partial<MediaPolicy> = {}): SdpSession =>
-  new SdpSession({ codecs: null, srtp: 'off', ...policy }, '4711');
+  new SdpSession({ codecs: null, srtp: 'off', tls: false, ...policy }, '4711');
 
 /** Answers with a fresh session. */
 export const answer = (text: string, policy: Partial<MediaPolicy> = {}) =>
@@ -76,6 +76,25 @@ export const freeswitchHold = sdp(
 /** No direction attribute at all: `sendrecv`. */
 export const freeswitchUnhold = freeswitchHold.replace('a=sendonly\r\n', '').replace('0002 IN', '0003 IN');
 
+/** A master key and salt in base64, of so many bytes; the number tells them apart. */
+export const keyOf = (bytes: number, number: number): string =>
+  Buffer.alloc(bytes, number).toString('base64');
+
+/** What FreeSWITCH offers by itself: the second and the seventh are the first that are spoken, of GCM and of AES-CM. */
+export const freeswitchCrypto = [
+  ['AEAD_AES_256_GCM_8', 44],
+  ['AEAD_AES_256_GCM', 44],
+  ['AEAD_AES_128_GCM_8', 28],
+  ['AEAD_AES_128_GCM', 28],
+  ['AES_256_CM_HMAC_SHA1_80', 46],
+  ['AES_192_CM_HMAC_SHA1_80', 38],
+  ['AES_CM_128_HMAC_SHA1_80', 30],
+  ['AES_256_CM_HMAC_SHA1_32', 46],
+  ['AES_192_CM_HMAC_SHA1_32', 38],
+  ['AES_CM_128_HMAC_SHA1_32', 30],
+  ['AES_CM_128_NULL_AUTH', 30],
+].map(([suite, bytes], i) => `a=crypto:${i + 1} ${suite} inline:${keyOf(bytes as number, i + 1)}`);
+
 /** Optional SRTP: SAVP first, AVP behind. */
 export const freeswitchTwoLines = sdp(
   'v=0',
@@ -87,8 +106,7 @@ export const freeswitchTwoLines = sdp(
   'a=rtpmap:0 PCMU/8000',
   'a=rtpmap:8 PCMA/8000',
   'a=rtpmap:101 telephone-event/8000',
-  'a=crypto:1 AEAD_AES_256_GCM_8 inline:AAAA',
-  'a=crypto:7 AES_CM_128_HMAC_SHA1_80 inline:BBBB',
+  ...freeswitchCrypto,
   'm=audio 30000 RTP/AVP 0 8 101',
   'a=rtpmap:0 PCMU/8000',
   'a=rtpmap:8 PCMA/8000',

@@ -137,6 +137,7 @@ const dialedLeg = (sessionId: SessionId): LegFacts => ({
     sourceAddress: '',
     transport: 'udp',
     codec: '',
+    srtp: null,
     headers: {},
   },
 });

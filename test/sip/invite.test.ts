@@ -197,7 +197,8 @@ class SetUp {
           save: () => this.#save(),
           abandon: () => void this.made.push('abandoned'),
         };
-        return { session, newSession, role: undefined, concurrencyLimit: 1, sourceAddress: '127.0.0.1' };
+        const trunk = { concurrencyLimit: 1, srtp: 'off' as const };
+        return { session, newSession, role: undefined, ...trunk, sourceAddress: '127.0.0.1' };
       },
       succeeded: () => undefined,
     };

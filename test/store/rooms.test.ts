@@ -131,7 +131,13 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
       const record = {
         ...{ leg_id: 'leg_1' as LegId, session_id: id, organization_id: 'acme', role: 'customer' as const },
         ...{ sip_call_id: 'c', from_uri: 'sip:a@b', to_uri: 'sip:c@d', source_address: '192.0.2.1' },
-        ...{ transport: 'udp', codec: 'PCMU', started_at: 1_800_000_000_000, answered_at: null },
+        ...{
+          transport: 'udp',
+          codec: 'PCMU',
+          srtp: 'AEAD_AES_256_GCM',
+          started_at: 1_800_000_000_000,
+          answered_at: null,
+        },
         ...{ direction: 'outbound' as const, sip_status: 486 },
         ...{ ended_at: 1_800_000_009_500, reason: 'canceled' as const, setup_ms: null },
         ...{ duration_seconds: 9.5, packets_received: 5_000_000_000, packets_sent: 1, packets_lost: 2 },
@@ -214,7 +220,14 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
 const leg = (sessionId: SessionId, id = 'leg_1'): LegFacts => ({
   ...{ id: id as LegId, sessionId, organizationId: 'acme', role: 'customer', callId: 'c' },
   direction: 'inbound',
-  ...{ from: 'sip:a@b', to: 'sip:c@d', sourceAddress: '192.0.2.1', transport: 'udp', codec: 'PCMU' },
+  ...{
+    from: 'sip:a@b',
+    to: 'sip:c@d',
+    sourceAddress: '192.0.2.1',
+    transport: 'udp',
+    codec: 'PCMU',
+    srtp: null,
+  },
   headers: {},
 });
 
@@ -225,6 +238,7 @@ const open = (sessionId: SessionId, id: string): OpenCallRecord => ({
   ...{
     transport: 'udp',
     codec: 'PCMU',
+    srtp: null,
     started_at: 1,
     answered_at: 2,
     ended_at: null,

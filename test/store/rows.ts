@@ -24,6 +24,7 @@ export async function addOrganization(store: Store, id = 'acme'): Promise<void> 
         sip_media_timeout_seconds: null,
         sip_inbound_first: 0,
         sip_session_defaults: null,
+        sip_srtp: 'off',
       })
       .execute(),
   );

@@ -12,6 +12,7 @@ export async function addApiOrganizations(store: Store, keys: Record<string, str
           ...{ sip_credentials: null, sip_allowed_ips: '[]', sip_require_digest: 0 },
           ...{ sip_concurrency_limit: 100, sip_media_timeout_seconds: null, sip_inbound_first: 0 },
           ...{ sip_tls_required: 0, sip_tls_certificates: '[]', sip_session_defaults: null },
+          sip_srtp: 'off',
         })
         .execute();
       await transaction

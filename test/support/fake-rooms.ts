@@ -16,6 +16,7 @@ const noStats: MediaStats = {
     socketErrors: 0,
   },
   ...{ rtcpSent: 0, roundTripMs: -1, peerPacketsLost: 0, peerJitterMs: 0 },
+  ...{ packetsDroppedUnauthentic: 0, packetsDroppedReplayed: 0 },
   source: '',
 };
 

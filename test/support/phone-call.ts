@@ -5,11 +5,14 @@ import { bindPair, closePair } from './port-pair.ts';
 import type { RtpEndpoint } from './rtp-endpoint.ts';
 import { SipHeaders, type SipRequest, type SipResponse, uriOf } from './sip-message.ts';
 import type { Peer } from './sip-transport.ts';
+import { type CryptoLine, cryptoLines, newKey, type Suite } from './srtp.ts';
 
 /** What a call needs of its phone. */
 export interface CallContext extends Identity {
   readonly codecs: readonly Codec[];
   readonly ptimeMs: number;
+  /** Offers and answers RTP/SAVP with a key of this suite. */
+  readonly srtp: Suite | undefined;
 }
 
 export interface Provisional extends SipResponse {
@@ -30,6 +33,8 @@ export interface ReinviteOptions {
   codec?: Codec;
   /** Moves the media to another pair of ports. */
   newPort?: boolean;
+  /** A new key of ours. */
+  rekey?: boolean;
   /** Without SDP; the answer goes into the ACK. */
   late?: boolean;
   /** What is offered instead of our own SDP. */
@@ -75,6 +80,9 @@ export class PhoneCall {
   #sdpVersion = 1;
   #direction: Direction = 'sendrecv';
   #codecs: readonly Codec[];
+  #crypto: CryptoLine | undefined;
+  /** The keys in the SDP that we sent last, whoever wrote it. */
+  #sentCrypto: CryptoLine[] = [];
   #lastAck: { request: SipRequest; peer: Peer } | undefined;
   #cancelOnProvisional: (() => void) | undefined;
   #setEnded: (end: CallEnd) => void = () => {};
@@ -86,6 +94,7 @@ export class PhoneCall {
     this.dialog = dialog;
     this.#peer = peer;
     this.#codecs = context.codecs;
+    this.#crypto = context.srtp && { tag: 1, suite: context.srtp, key: newKey(context.srtp) };
     this.ended = new Promise((resolve) => {
       this.#setEnded = resolve;
     });
@@ -153,7 +162,9 @@ export class PhoneCall {
     this.#direction = options.direction ?? this.#direction;
     if (options.codec) this.#codecs = [options.codec];
     this.#sdpVersion++;
+    if (options.rekey && this.#crypto) this.#crypto = { ...this.#crypto, key: newKey(this.#crypto.suite) };
     const offer = options.late ? '' : (options.sdp ?? this.localSdp(pair?.port));
+    this.sent(offer);
     const type: Record<string, string> = offer ? { 'Content-Type': 'application/sdp' } : {};
     const { status, reason, headers, body } = await this.request('INVITE', { headers: type, body: offer });
     if (status >= 300) {
@@ -164,8 +175,7 @@ export class PhoneCall {
     }
     if (pair) this.media.move(pair);
     this.#takeTarget(headers);
-    const remote = this.#applyRemote(body);
-    if (options.late) this.#answerTo(remote);
+    const remote = this.#applyRemote(body, options.late ? 'offer' : 'answer');
     if (options.direction) this.#direction = options.direction;
     await this.ack(options.late ? this.localSdp() : '');
     return { status, reason, headers, sdp: body, remote };
@@ -181,10 +191,16 @@ export class PhoneCall {
       ptimeMs: this.#context.ptimeMs,
       sessionId: this.#sdpId,
       version: this.#sdpVersion,
+      crypto: this.#crypto,
     });
   }
 
   // From here on: what the phone tells the call. Tests do not call these.
+
+  /** This SDP goes out. */
+  sent(sdp: string): void {
+    this.#sentCrypto = cryptoLines(sdp);
+  }
 
   onProvisional(response: SipResponse, afterMs: number): void {
     this.provisional.push({ ...response, afterMs });
@@ -207,8 +223,7 @@ export class PhoneCall {
     this.dialog.routes = answer.headers.all('record-route').reverse();
     this.#takeTarget(answer.headers);
     this.answerSdp = answer.body;
-    if (answer.body) this.#applyRemote(answer.body);
-    if (lateOffer && this.remote) this.#answerTo(this.remote);
+    if (answer.body) this.#applyRemote(answer.body, lateOffer ? 'offer' : 'answer');
     if (!this.withholdAck) await this.ack(lateOffer ? this.localSdp() : '');
   }
 
@@ -226,14 +241,14 @@ export class PhoneCall {
     this.invite = invite;
     this.media.echo = echo;
     if (echo) this.media.mute();
-    if (invite.body) this.#answerTo(this.#applyRemote(invite.body));
+    if (invite.body) this.#applyRemote(invite.body, 'offer');
   }
 
   /** A request inside the dialog came; an ACK may carry the answer to a late offer. */
   onDialogRequest(request: SipRequest, from: Peer): void {
     this.requests.push(request);
     if (request.method === 'ACK') {
-      if (request.body) this.#applyRemote(request.body);
+      if (request.body) this.#applyRemote(request.body, 'answer');
       return;
     }
     const other = request.method === 'BYE' ? undefined : this.onRequest(request);
@@ -251,12 +266,21 @@ export class PhoneCall {
   }
 
   /** Sends media where the SDP says, in the first of its codecs that we have. */
-  #applyRemote(sdp: string): RemoteSdp {
+  #applyRemote(sdp: string, as: 'offer' | 'answer'): RemoteSdp {
     this.remote = parseSdp(sdp);
+    if (as === 'offer') this.#answerTo(this.remote);
+    this.#applyKeys(this.remote);
     const { address, port, eventPayloadType, direction } = this.remote;
     const codec = this.#agreed(this.remote) ?? 'PCMU';
     this.media.configure({ address, port, codec, eventPayloadType, direction: mirrored[direction] });
     return this.remote;
+  }
+
+  /** The keys that offer and answer have with the same tag. */
+  #applyKeys({ crypto }: RemoteSdp): void {
+    const theirs = crypto.find((one) => this.#sentCrypto.some(({ tag }) => tag === one.tag));
+    const ours = this.#sentCrypto.find(({ tag }) => tag === theirs?.tag);
+    if (theirs && ours) this.media.secure(ours, theirs);
   }
 
   /** The first codec of their list that is in ours. */
@@ -269,13 +293,17 @@ export class PhoneCall {
     const codec = this.#agreed(offer);
     this.#direction = mirrored[offer.direction];
     if (codec) this.#codecs = [codec];
+    const theirs = offer.crypto.find(({ suite }) => suite === this.#crypto?.suite);
+    if (theirs === undefined || this.#crypto === undefined) return;
+    this.#crypto = { ...this.#crypto, tag: theirs.tag };
+    this.#sentCrypto = [this.#crypto];
   }
 
   #answerOffer(request: SipRequest, from: Peer): void {
     this.#takeTarget(request.headers);
     this.#sdpVersion++;
     this.#direction = 'sendrecv';
-    if (request.body) this.#answerTo(this.#applyRemote(request.body));
+    if (request.body) this.#applyRemote(request.body, 'offer');
     const withSdp = request.body !== '' || request.method === 'INVITE';
     this.#respond(request, from, { status: 200, reason: 'OK' }, withSdp ? this.localSdp() : '');
   }

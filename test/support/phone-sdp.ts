@@ -1,6 +1,8 @@
 import type { Codec } from './g711.ts';
 import { payloadTypeOf } from './g711.ts';
 
+import { type CryptoLine, cryptoLines } from './srtp.ts';
+
 /** SDP of the test phone (RFC 4566, RFC 3264): one audio line, and as much reading as a test needs. */
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 const EVENT_PAYLOAD_TYPE = 101;
@@ -14,6 +16,8 @@ export interface LocalSdp {
   /** `o=` session id, and its version: one more with every change. */
   sessionId: number;
   version: number;
+  /** Makes it RTP/SAVP. */
+  crypto?: CryptoLine | undefined;
 }
 
 export function writeSdp(local: LocalSdp): string {
@@ -25,10 +29,13 @@ export function writeSdp(local: LocalSdp): string {
     's=-',
     `c=IN ${family} ${local.address}`,
     't=0 0',
-    `m=audio ${local.port} RTP/AVP ${[...types, EVENT_PAYLOAD_TYPE].join(' ')}`,
+    `m=audio ${local.port} RTP/${local.crypto ? 'SAVP' : 'AVP'} ${[...types, EVENT_PAYLOAD_TYPE].join(' ')}`,
     ...local.codecs.map((codec) => `a=rtpmap:${payloadTypeOf[codec]} ${codec}/8000`),
     `a=rtpmap:${EVENT_PAYLOAD_TYPE} telephone-event/8000`,
     `a=fmtp:${EVENT_PAYLOAD_TYPE} 0-15`,
+    ...(local.crypto
+      ? [`a=crypto:${local.crypto.tag} ${local.crypto.suite} inline:${local.crypto.key}`]
+      : []),
     `a=ptime:${local.ptimeMs}`,
     `a=${local.direction}`,
   ];
@@ -47,6 +54,8 @@ export interface RemoteSdp {
   eventPayloadType: number | undefined;
   direction: Direction;
   ptimeMs: number | undefined;
+  /** Its keys, of suites that the phone knows. */
+  crypto: CryptoLine[];
   /** The version in `o=`. */
   version: number;
 }
@@ -81,6 +90,7 @@ export function parseSdp(text: string): RemoteSdp {
     eventPayloadType: event === undefined ? undefined : Number(event),
     direction: (find(/^a=(sendrecv|sendonly|recvonly|inactive)$/) as Direction | undefined) ?? 'sendrecv',
     ptimeMs: Number(find(/^a=ptime:(\d+)/) ?? Number.NaN) || undefined,
+    crypto: cryptoLines(text),
     version: Number(match(session, /^o=\S+ \S+ (\d+)/)),
   };
 }

@@ -4,6 +4,7 @@ import type { Direction } from './phone-sdp.ts';
 import { type Played, Playout } from './playout.ts';
 import { bindPair, bindUdp, closePair, type PortPair } from './port-pair.ts';
 import { type HeardPacket, type RtpFields, readRtp, writeRtp } from './rtp-packet.ts';
+import { type CryptoLine, Srtp } from './srtp.ts';
 
 /**
  * The RTP side of a test phone's call: sends what is played, and silence after it, on an absolute schedule; keeps
@@ -36,8 +37,8 @@ export class RtpEndpoint {
   readonly heard: HeardPacket[] = [];
   /** RTCP packets as they came. */
   readonly rtcp: { at: number; bytes: Buffer }[] = [];
-  /** Packets that were sent; that came and were not RTP, or beyond the 200,000 that are kept. */
-  readonly counters = { sent: 0, notRtp: 0, notKept: 0 };
+  /** Packets that were sent; that came and were not RTP, not under the key, or beyond the 200,000 that are kept. */
+  readonly counters = { sent: 0, notRtp: 0, notKept: 0, notAuthentic: 0 };
   impairment: Impairment = {};
   /** Sends every packet of speech straight back (events never). Silence the pacer with `mute()`. */
   echo = false;
@@ -55,6 +56,9 @@ export class RtpEndpoint {
   #seq = randomInt(2 ** 16);
   #timestamp = randomInt(2 ** 32);
   #swapped: Buffer | undefined;
+  #keys = '';
+  #protect: Srtp | undefined;
+  #open: Srtp | undefined;
 
   private constructor(host: string, ptimeMs: number, pair: PortPair) {
     this.host = host;
@@ -66,6 +70,15 @@ export class RtpEndpoint {
   /** Binds a free pair of ports. @param ptimeMs audio per packet sent, 10 to 60 */
   static async open(host: string, ptimeMs: number): Promise<RtpEndpoint> {
     return new RtpEndpoint(host, ptimeMs, await bindPair(host));
+  }
+
+  /** SRTP from now on; keys that are the same as before reset nothing. */
+  secure(ours: CryptoLine, theirs: CryptoLine): void {
+    const keys = `${ours.key} ${theirs.key}`;
+    if (keys === this.#keys) return;
+    this.#keys = keys;
+    this.#protect = new Srtp(ours.suite, ours.key);
+    this.#open = new Srtp(theirs.suite, theirs.key);
   }
 
   get port(): number {
@@ -187,7 +200,12 @@ export class RtpEndpoint {
 
   #hear(bytes: Buffer, from: number): void {
     const at = performance.now();
-    const fields = readRtp(bytes);
+    const plain = this.#open ? this.#open.open(bytes) : bytes;
+    if (plain === undefined) {
+      this.counters.notAuthentic++;
+      return;
+    }
+    const fields = readRtp(plain);
     if (!fields) this.counters.notRtp++;
     else if (this.heard.length >= MAX_HEARD) this.counters.notKept++;
     else this.heard.push({ ...fields, at, from });
@@ -228,7 +246,8 @@ export class RtpEndpoint {
     this.#transmit(writeRtp(fields));
   }
 
-  #transmit(packet: Buffer): void {
+  #transmit(plain: Buffer): void {
+    const packet = this.#protect?.protect(plain) ?? plain;
     const n = this.#count++;
     const held = this.#swapped;
     this.#swapped = undefined;

@@ -7,6 +7,7 @@ import { RtpEndpoint } from './rtp-endpoint.ts';
 import { SipClient } from './sip-client.ts';
 import { hostOf, parameter, type SipHeaders, type SipRequest, type SipResponse } from './sip-message.ts';
 import type { Peer, PhoneTls, SipTransportName } from './sip-transport.ts';
+import type { Suite } from './srtp.ts';
 
 export interface TestPhoneOptions {
   /** Our address, for SIP and RTP. */
@@ -25,6 +26,8 @@ export interface TestPhoneOptions {
   ptimeMs?: 10 | 20 | 30 | 40 | 60;
   /** What is offered, by preference. */
   codecs?: readonly Codec[];
+  /** Offers and answers RTP/SAVP with a key of this suite. */
+  srtp?: Suite;
   /** T1 in ms, for a test that cannot wait 32 s for a timeout. */
   t1Ms?: number;
 }
@@ -166,6 +169,7 @@ export class TestPhone {
     const own = call.localSdp();
     const { sdp = 'offer' } = options;
     const body = sdp === 'offer' ? own : sdp === 'late' ? '' : typeof sdp === 'function' ? sdp(own) : sdp;
+    call.sent(body);
     const type: Record<string, string> = body ? { 'Content-Type': 'application/sdp' } : {};
     const startedAt = performance.now();
     const build = (more: Record<string, string>) => {
@@ -269,6 +273,7 @@ export class TestPhone {
       userAgent: this.#options.userAgent ?? 'TestPhone/1.0',
       codecs: this.#options.codecs ?? ['PCMU', 'PCMA'],
       ptimeMs: this.#options.ptimeMs ?? 20,
+      srtp: this.#options.srtp,
     };
   }
 }

@@ -60,6 +60,7 @@ describe('the organizations of the configuration', () => {
     const session_defaults = { mode: 'ai_agent', source_language: 'pt-BR', metadata: { site: 'b' } };
     const more = {
       inbound_first: true,
+      srtp: 'optional' as const,
       session_defaults,
       media_timeout_seconds: 0,
       allowed_ips: ['192.0.2.1'],
@@ -67,6 +68,7 @@ describe('the organizations of the configuration', () => {
     await bring({ ...acme, sip: { ...acme.sip, ...more } });
     expect(trunks.ofOrganization('acme')).toMatchObject({
       inboundFirst: true,
+      srtp: 'optional',
       sessionDefaults: session_defaults,
       mediaTimeoutSeconds: 0,
       allowedIps: ['192.0.2.1'],
@@ -79,6 +81,7 @@ describe('the organizations of the configuration', () => {
     await bring(acme);
     expect(trunks.ofOrganization('acme')).toMatchObject({
       inboundFirst: false,
+      srtp: 'off',
       sessionDefaults: {},
       mediaTimeoutSeconds: null,
     });

@@ -7,6 +7,7 @@ const trunk = {
   realm: 'Example; <PBX> & Co',
   transport: 'udp' as const,
   gateway: '203.0.113.7:5070',
+  srtp: 'off' as const,
 };
 const textOf = (pbx: string, values = trunk as Parameters<typeof pbxConfigurations>[0]) =>
   pbxConfigurations(values).find((one) => one.pbx === pbx)?.text ?? '';
@@ -34,6 +35,16 @@ describe('PBX configurations', () => {
     const text = textOf('asterisk', { ...trunk, transport: 'tls' });
     expect(text).toContain('contact=sip:203.0.113.7:5070\\;transport=tls');
     expect(text).not.toMatch(/[^\\];transport=tls/);
+  });
+
+  test('ask for SRTP as the trunk does', () => {
+    const [optional, required] = (['optional', 'required'] as const).map((srtp) => ({ ...trunk, srtp }));
+    expect(textOf('freeswitch')).not.toContain('rtp_secure_media');
+    expect(textOf('freeswitch', optional)).toContain('value="optional:AES_CM_128_HMAC_SHA1_80"');
+    expect(textOf('freeswitch', required)).toContain('value="mandatory:AES_CM_128_HMAC_SHA1_80"');
+    expect(textOf('asterisk')).not.toContain('media_encryption');
+    for (const values of [optional, required])
+      expect(textOf('asterisk', values)).toContain('media_encryption=sdes');
   });
 
   test('name no credentials where the trunk has none', () => {

@@ -50,6 +50,7 @@ describe('SIP settings', () => {
 
   test('change what is named, and nothing else', async () => {
     await settings.update('acme', { concurrency_limit: 7, inbound_first: true, media_timeout_seconds: 20 });
+    await settings.update('acme', { srtp: 'required' });
     await settings.update('acme', { require_digest: true, session_defaults: { mode: 'ai_agent' } });
     expect(trunks.ofOrganization('acme')).toMatchObject({
       sipEnabled: false,
@@ -58,6 +59,7 @@ describe('SIP settings', () => {
       mediaTimeoutSeconds: 20,
       inboundFirst: true,
       sessionDefaults: { mode: 'ai_agent' },
+      srtp: 'required',
     });
     await settings.update('acme', { tls_required: true, tls_certificates: ['PBX.acme.example'] });
     await settings.update('acme', { concurrency_limit: 8 });

@@ -80,9 +80,10 @@ export class WebhookRoom {
       sip_concurrency_limit: 9,
     };
     const last = { sip_media_timeout_seconds: null, sip_inbound_first: 0, sip_session_defaults: null };
+    const policy = { sip_srtp: 'off' as const };
     await this.store.db
       .insertInto('organizations')
-      .values({ ...row, ...more, ...last })
+      .values({ ...row, ...more, ...last, ...policy })
       .onConflict((conflict) => conflict.column('id').doNothing())
       .execute();
   }

@@ -1,0 +1,138 @@
+import { ReplayWindow } from './replay-window.ts';
+import { rtpHeaderBytes } from './rtp-header.ts';
+import { ENCRYPTED_FLAG, readUint32, type SrtpTransform } from './srtp-transform.ts';
+
+/**
+ * What a peer sends under one master key: its streams (SSRCs), each with its rollover counter and replay windows. Bad
+ * packets change nothing, so that nobody without the key can disturb a call. A pure core.
+ * Source: RFC 3711 §3.2.3, §3.3.
+ */
+
+/** Instead of a length. */
+export const NOT_AUTHENTIC = -1;
+export const REPLAYED = -2;
+
+/** A stream is known once a packet of it was authentic; PBXs begin one at every transfer. Beyond this the oldest goes. */
+const MOST_STREAMS = 32;
+
+interface Stream {
+  readonly rtp: ReplayWindow;
+  readonly rtcp: ReplayWindow;
+}
+
+export class SrtpReceiver {
+  readonly #transform: SrtpTransform;
+  readonly #mki: Uint8Array;
+  readonly #streams = new Map<number, Stream>();
+  /** Where streams stood under the key before: some peers go on counting, some begin again (§3.3.1 wants the former). */
+  readonly #earlier: ReadonlyMap<number, number>;
+  #ssrc = -1;
+  #stream: Stream | undefined;
+
+  /**
+   * @param mki the identifier in each of the peer's packets, mostly empty
+   * @param before the receiver of the key that the peer had until now
+   */
+  constructor(transform: SrtpTransform, mki: Uint8Array, before?: SrtpReceiver) {
+    this.#transform = transform;
+    this.#mki = mki;
+    this.#earlier = before?.highest() ?? new Map();
+  }
+
+  /** Checks and decrypts a packet in place. @returns its length as RTP, `NOT_AUTHENTIC` or `REPLAYED` */
+  unprotectRtp(packet: Uint8Array): number {
+    const length = this.#withoutMki(packet, this.#transform.rtpTagBytes);
+    const headerBytes = length < 0 ? -1 : rtpHeaderBytes(packet, length);
+    if (headerBytes < 0) return NOT_AUTHENTIC;
+    const ssrc = readUint32(packet, 8);
+    const sequence = ((packet[2] as number) << 8) | (packet[3] as number);
+    const stream = this.#find(ssrc);
+    if (stream !== undefined && stream.rtp.highest >= 0) {
+      return this.#take(packet, length, headerBytes, stream, nearest(stream.rtp.highest, sequence));
+    }
+    return this.#takeFirst(packet, length, headerBytes, ssrc, sequence);
+  }
+
+  /** The same for RTCP. */
+  unprotectRtcp(packet: Uint8Array): number {
+    const length = this.#withoutMki(packet, this.#transform.rtcpTagBytes);
+    const word = length < 0 ? -1 : this.#transform.rtcpIndex(packet, length);
+    if (word < 0) return NOT_AUTHENTIC;
+    const index = word % ENCRYPTED_FLAG;
+    const ssrc = readUint32(packet, 4);
+    const known = this.#find(ssrc);
+    if (known && !known.rtcp.isNew(index)) return REPLAYED;
+    const plain = this.#transform.unprotectRtcp(packet, length);
+    if (plain < 0) return NOT_AUTHENTIC;
+    (known ?? this.#begin(ssrc)).rtcp.add(index);
+    return plain;
+  }
+
+  /** The highest index of each stream. */
+  highest(): ReadonlyMap<number, number> {
+    return new Map([...this.#streams].map(([ssrc, { rtp }]) => [ssrc, rtp.highest]));
+  }
+
+  #take(packet: Uint8Array, length: number, headerBytes: number, { rtp }: Stream, index: number): number {
+    if (index < 0) return NOT_AUTHENTIC;
+    if (!rtp.isNew(index)) return REPLAYED;
+    const plain = this.#transform.unprotectRtp(packet, length, headerBytes, index);
+    if (plain < 0) return NOT_AUTHENTIC;
+    rtp.add(index);
+    return plain;
+  }
+
+  /** A stream of which there was no RTP under this key: it goes on where it was under the last one, or begins. */
+  #takeFirst(
+    packet: Uint8Array,
+    length: number,
+    headerBytes: number,
+    ssrc: number,
+    sequence: number,
+  ): number {
+    const earlier = this.#earlier.get(ssrc) ?? -1;
+    for (const index of earlier < 0 ? [sequence] : [nearest(earlier, sequence), sequence]) {
+      const plain = index < 0 ? -1 : this.#transform.unprotectRtp(packet, length, headerBytes, index);
+      if (plain < 0) continue;
+      (this.#find(ssrc) ?? this.#begin(ssrc)).rtp.add(index);
+      return plain;
+    }
+    return NOT_AUTHENTIC;
+  }
+
+  #find(ssrc: number): Stream | undefined {
+    if (ssrc !== this.#ssrc) {
+      this.#ssrc = ssrc;
+      this.#stream = this.#streams.get(ssrc);
+    }
+    return this.#stream;
+  }
+
+  #begin(ssrc: number): Stream {
+    const [oldest] = this.#streams.keys();
+    if (this.#streams.size >= MOST_STREAMS && oldest !== undefined) this.#streams.delete(oldest);
+    this.#stream = { rtp: new ReplayWindow(), rtcp: new ReplayWindow() };
+    this.#ssrc = ssrc;
+    this.#streams.set(ssrc, this.#stream);
+    return this.#stream;
+  }
+
+  /**
+   * Takes the master key identifier out of a packet, in place (§3.1). @param tagBytes that stand behind it
+   * @returns the length without it, -1 when the packet does not have it
+   */
+  #withoutMki(packet: Uint8Array, tagBytes: number): number {
+    const mki = this.#mki;
+    if (mki.length === 0) return packet.length;
+    const end = packet.length - tagBytes;
+    const start = end - mki.length;
+    if (start < 0 || !mki.every((byte, i) => packet[start + i] === byte)) return -1;
+    packet.copyWithin(start, end);
+    return packet.length - mki.length;
+  }
+}
+
+/** The index with this sequence number that is nearest to another one (appendix A); below 0 when there is none. */
+function nearest(index: number, sequence: number): number {
+  return index + (((sequence - index) << 16) >> 16);
+}

@@ -1,0 +1,254 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { encode } from '../support/g711.ts';
+import { acme, eventually, TestGateway } from '../support/gateway.ts';
+import { compareHeard } from '../support/heard.ts';
+import type { PhoneCall } from '../support/phone-call.ts';
+import { writeRtp } from '../support/rtp-packet.ts';
+import { newKey, Srtp, type Suite } from '../support/srtp.ts';
+import type { CallOptions, TestPhone, TestPhoneOptions } from '../support/test-phone.ts';
+import { readWav, speechFile } from '../support/wav.ts';
+
+/** The first two seconds of the speech. */
+const speech = readWav(speechFile).subarray(0, 16_000);
+const suite = 'AES_CM_128_HMAC_SHA1_80';
+const ALICE = 'sk_test_alice_0123456789';
+
+/** FreeSWITCH's suites and the lengths of their keys, in its order. */
+const freeswitchSuites = [
+  ['AEAD_AES_256_GCM_8', 44],
+  ['AEAD_AES_256_GCM', 44],
+  ['AEAD_AES_128_GCM_8', 28],
+  ['AEAD_AES_128_GCM', 28],
+  ['AES_256_CM_HMAC_SHA1_80', 46],
+  ['AES_192_CM_HMAC_SHA1_80', 38],
+  ['AES_CM_128_HMAC_SHA1_80', 30],
+  ['AES_256_CM_HMAC_SHA1_32', 46],
+  ['AES_192_CM_HMAC_SHA1_32', 38],
+  ['AES_CM_128_HMAC_SHA1_32', 30],
+  ['AES_CM_128_NULL_AUTH', 30],
+] as const;
+
+/** Optional SRTP as FreeSWITCH offers it: SAVP with all of its suites, and AVP behind, on one port. */
+function freeswitchOffer(own: string): string {
+  const port = /m=audio (\d+)/.exec(own)?.[1];
+  const codecs = ['a=rtpmap:0 PCMU/8000', 'a=rtpmap:8 PCMA/8000', 'a=rtpmap:101 telephone-event/8000'];
+  const more = ['a=fmtp:101 0-15', 'a=rtpmap:13 CN/8000', 'a=ptime:20'];
+  const keys = freeswitchSuites.map(
+    ([name, bytes], i) => `a=crypto:${i + 1} ${name} inline:${Buffer.alloc(bytes, i + 1).toString('base64')}`,
+  );
+  return [
+    ...['v=0', 'o=FreeSWITCH 1700000000 1700000001 IN IP4 127.0.0.1', 's=FreeSWITCH'],
+    ...['c=IN IP4 127.0.0.1', 't=0 0'],
+    ...[`m=audio ${port} RTP/SAVP 0 8 101 13`, ...codecs, ...more, ...keys],
+    ...[`m=audio ${port} RTP/AVP 0 8 101 13`, ...codecs, ...more, ''],
+  ].join('\r\n');
+}
+
+/** A stalled machine may cost a packet. */
+const ENOUGH = 0.9;
+
+/** Speaks, and waits until it has come back. @returns how much of it did, from 0 to 1 */
+async function speak(call: PhoneCall, withinMs = 10_000): Promise<number> {
+  const { startedAt } = await call.media.play(speech);
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    const { speechMatched } = compareHeard(encode('PCMU', speech), call.media.heard, { playedAt: startedAt });
+    if (speechMatched > ENOUGH || performance.now() > deadline) return speechMatched;
+  }
+}
+
+describe.concurrent('SRTP', () => {
+  let gateway: TestGateway;
+  const phones: TestPhone[] = [];
+
+  beforeAll(async () => {
+    gateway = await TestGateway.start({
+      organizations: [
+        { ...acme, sip: { ...acme.sip, srtp: 'optional' } },
+        {
+          ...{ id: 'alice', name: 'Alice', api_keys: [ALICE] },
+          sip: { username: 'alice', password: 'alice-password', srtp: 'required' },
+        },
+      ],
+    });
+  });
+  afterAll(async () => {
+    await Promise.all(phones.map((phone) => phone.stop()));
+    await gateway.stop();
+  });
+
+  async function dial(options: TestPhoneOptions = {}, callOptions: CallOptions = {}, key?: string) {
+    const phone = await gateway.phone(options);
+    phones.push(phone);
+    const id = await gateway.session({}, key);
+    return { id, call: await phone.call(gateway.uri(id), callOptions) };
+  }
+
+  async function up(options: TestPhoneOptions = { srtp: suite }, callOptions: CallOptions = {}) {
+    const { id, call } = await dial(options, callOptions);
+    expect(call.status).toBe(200);
+    return { id, call };
+  }
+
+  /** What the API says of a call that is up. */
+  const shown = async (id: string) => (await gateway.rest('GET', `/v1/sessions/${id}/calls`)).body.data[0];
+
+  test.each([
+    'AES_CM_128_HMAC_SHA1_80',
+    'AES_CM_128_HMAC_SHA1_32',
+    'AEAD_AES_128_GCM',
+    'AEAD_AES_256_GCM',
+  ] as const)('a call by %s is heard back', async (srtp: Suite) => {
+    const { id, call } = await up({ srtp });
+    expect(call.answerSdp).toMatch(/m=audio \d+ RTP\/SAVP 0/);
+    const heard = await speak(call);
+    expect(await shown(id)).toMatchObject({ srtp });
+    await call.bye();
+    expect(heard).toBeGreaterThan(ENOUGH);
+    expect(call.media.counters).toMatchObject({ notAuthentic: 0, notRtp: 0 });
+  });
+
+  test('hold and its end, with the same keys, change nothing of them', async () => {
+    const { call } = await up();
+    const key = (text: string) => /a=crypto:.*/.exec(text)?.[0];
+    const held = await call.reinvite({ direction: 'sendonly' });
+    const resumed = await call.reinvite({ direction: 'sendrecv' });
+    expect([key(held.sdp), key(resumed.sdp)]).toEqual([key(call.answerSdp), key(call.answerSdp)]);
+    const heard = await speak(call);
+    await call.bye();
+    expect(heard).toBeGreaterThan(ENOUGH);
+    expect(new Set(call.media.heard.map(({ ssrc }) => ssrc)).size).toBe(1);
+    expect(call.media.counters.notAuthentic).toBe(0);
+  });
+
+  test('a new key by re-INVITE counts from then on', async () => {
+    const { call } = await up();
+    await speak(call);
+    expect((await call.reinvite({ rekey: true })).status).toBe(200);
+    call.media.heard.length = 0;
+    const heard = await speak(call);
+    await call.bye();
+    expect(heard).toBeGreaterThan(ENOUGH);
+  });
+
+  test('a re-INVITE without SDP is offered the same key again', async () => {
+    const { call } = await up();
+    const late = await call.reinvite({ late: true });
+    expect(/a=crypto:.*/.exec(late.sdp)?.[0]).toBe(/a=crypto:.*/.exec(call.answerSdp)?.[0]);
+    const heard = await speak(call);
+    await call.bye();
+    expect(heard).toBeGreaterThan(ENOUGH);
+  });
+
+  test('a caller under a key that its SDP does not name is not heard, and its call lives', async () => {
+    const { id, call } = await up({ srtp: suite }, { sdp: (own) => own });
+    const [ours, theirs] = [newKey(suite), /inline:(\S+)/.exec(call.answerSdp)?.[1] as string];
+    call.media.secure({ tag: 1, suite, key: ours }, { tag: 1, suite, key: theirs });
+    await eventually('it is dropped', async () => (await shown(id)).quality.packets_dropped > 0);
+    const before = (await shown(id)).quality.packets_received;
+    const heard = await speak(call, 0);
+    const { status, quality } = await shown(id);
+    expect({ status, received: quality.packets_received }).toEqual({ status: 'up', received: before });
+    expect(quality.packets_dropped).toBeGreaterThan(100);
+    expect(heard).toBe(0);
+    await call.bye();
+  });
+
+  test('packets that are sent twice are heard once, and the call lives', async () => {
+    const { id, call } = await up();
+    call.media.impairment = { duplicate: () => true };
+    const heard = await speak(call);
+    const { quality } = await shown(id);
+    await call.bye();
+    expect(heard).toBeGreaterThan(ENOUGH);
+    expect(quality.packets_dropped).toBeGreaterThan(100);
+  });
+
+  test('an attacker is not heard: plain RTP, and SRTP under another key, from the address of the call', async () => {
+    const { id, call } = await up({ srtp: suite });
+    call.media.mute();
+    await call.media.inject(20, { intervalMs: 5 });
+    const forger = new Srtp(suite, newKey(suite));
+    for (let seq = 0; seq < 20; seq++) {
+      const payload = new Uint8Array(160).fill(0x01);
+      const fields = { pt: 0, seq, timestamp: seq * 160, ssrc: 5, marker: false, payload };
+      call.media.sendRaw(forger.protect(writeRtp(fields)));
+      call.media.sendRaw(writeRtp(fields));
+    }
+    await eventually('all are dropped', async () => (await shown(id)).quality.packets_dropped >= 60);
+    call.media.unmute();
+    const heard = await speak(call);
+    await call.bye();
+    expect(heard).toBeGreaterThan(ENOUGH);
+    const loud = call.media.heard.filter(({ payload }) => payload.every((byte) => byte === 0x01));
+    expect(loud).toEqual([]);
+  });
+
+  test("FreeSWITCH's offer is answered by the tag of the key that is used", async () => {
+    const { id, call } = await up({}, { sdp: freeswitchOffer });
+    expect(call.answerSdp.match(/^m=.*/gm)).toEqual([
+      expect.stringMatching(/^m=audio \d+ RTP\/SAVP 0 101/),
+      'm=audio 0 RTP/AVP 0 8 101 13',
+    ]);
+    expect(call.answerSdp.match(/^a=crypto.*/gm)).toEqual([
+      expect.stringMatching(/^a=crypto:2 AEAD_AES_256_GCM inline:\S{59}=$/),
+    ]);
+    const heard = await speak(call);
+    expect(await shown(id)).toMatchObject({ srtp: 'AEAD_AES_256_GCM' });
+    await call.bye();
+    expect(heard).toBeGreaterThan(ENOUGH);
+  });
+
+  test('a plain call of a trunk with optional SRTP stays plain', async () => {
+    const { id, call } = await up({});
+    const heard = await speak(call);
+    expect(await shown(id)).toMatchObject({ srtp: null });
+    await call.bye();
+    expect(heard).toBeGreaterThan(ENOUGH);
+  });
+
+  describe('a trunk that requires it', () => {
+    const alice = { username: 'alice', password: 'alice-password' };
+
+    test('takes a call with SRTP', async () => {
+      const { call } = await dial({ ...alice, srtp: suite }, {}, ALICE);
+      const heard = await speak(call);
+      await call.bye();
+      expect(call.status).toBe(200);
+      expect(heard).toBeGreaterThan(ENOUGH);
+    });
+
+    test.each([
+      ['a plain offer', 'offer', 'no RTP/SAVP audio line in the offer'],
+      ['no offer over UDP', 'late', 'an INVITE without SDP gets an offer without SRTP, except over TLS'],
+      [
+        'RTP/AVP with a key',
+        (own: string) => own.replace('a=ptime', `a=crypto:1 ${suite} inline:${newKey(suite)}\r\na=ptime`),
+        'no RTP/SAVP audio line in the offer',
+      ],
+      [
+        'no key that can be used',
+        (own: string) =>
+          own.replace('RTP/AVP', 'RTP/SAVP').replace('a=ptime', 'a=crypto:1 F8 inline:AA\r\na=ptime'),
+        'no a=crypto that can be used; offered: F8',
+      ],
+    ] as const)('refuses %s with 488 and says why', async (_name, sdp, why) => {
+      const { call } = await dial(alice, { sdp }, ALICE);
+      expect(call.status).toBe(488);
+      expect(call.headers.get('x-kallglot-error')).toBe('srtp_required');
+      expect(call.headers.get('warning')).toContain('305 kallglot "this trunk must use SRTP');
+      expect(call.headers.get('warning')).toContain(why);
+      expect(call.headers.get('reason')).toMatch(/^Q\.850;cause=88/);
+    });
+
+    test('keeps a call that asks to go on in plain as it was', async () => {
+      const { call } = await dial({ ...alice, srtp: suite }, {}, ALICE);
+      const plain = call.localSdp().replace('RTP/SAVP', 'RTP/AVP');
+      expect((await call.reinvite({ sdp: plain })).status).toBe(488);
+      const heard = await speak(call);
+      await call.bye();
+      expect(heard).toBeGreaterThan(ENOUGH);
+    });
+  });
+});
