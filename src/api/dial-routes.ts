@@ -113,6 +113,7 @@ async function wishOf(
       srtp: trunk.srtp,
       ringSeconds: body.ring_seconds,
       mediaTimeoutSeconds: trunk.mediaTimeoutSeconds,
+      codecs: trunk.codecs,
     },
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { codecList, codecNames } from '../config/codecs.ts';
 import { CERTIFICATES_MOST, certificateSchema } from '../config/tls.ts';
 import { sessionModes } from '../roles.ts';
 import { srtpPolicies } from '../srtp.ts';
@@ -119,6 +120,7 @@ export const changeSipBody = z
     require_digest: z.boolean().optional(),
     concurrency_limit: z.int().min(1).max(100_000).optional(),
     media_timeout_seconds: z.int().min(0).max(86_400).nullish(),
+    codecs: codecList.nullish(),
     inbound_first: z.boolean().optional(),
     session_defaults: z
       .object({
@@ -169,6 +171,7 @@ const sipSettingsExample = {
   require_digest: false,
   concurrency_limit: 100,
   media_timeout_seconds: null,
+  codecs: ['opus', 'PCMU'],
   inbound_first: false,
   session_defaults: null,
   tls_required: false,
@@ -187,6 +190,7 @@ export const sipSettings = z
     require_digest: z.boolean(),
     concurrency_limit: z.int(),
     media_timeout_seconds: z.int().nullable(),
+    codecs: z.array(z.enum(codecNames)).nullable(),
     inbound_first: z.boolean(),
     session_defaults: z
       .object({

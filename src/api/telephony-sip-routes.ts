@@ -6,6 +6,7 @@ import type { NewCredentials, OrganizationRow, SipSettings } from '../telephony/
 import {
   type AllowedAddress,
   readAllowedIps,
+  readCodecs,
   readSessionDefaults,
   readTlsCertificates,
 } from '../telephony/trunks.ts';
@@ -139,6 +140,7 @@ function sipView(row: OrganizationRow, domain: string) {
     require_digest: row.sip_require_digest === 1,
     concurrency_limit: row.sip_concurrency_limit,
     media_timeout_seconds: row.sip_media_timeout_seconds,
+    codecs: readCodecs(row),
     inbound_first: row.sip_inbound_first === 1,
     session_defaults: defaults && {
       mode: defaults.mode ?? ('bidirectional_translation' as const),

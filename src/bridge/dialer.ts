@@ -1,3 +1,4 @@
+import type { CodecName } from '../config/codecs.ts';
 import type { SrtpPolicy } from '../srtp.ts';
 import type { Leg } from './leg.ts';
 
@@ -22,6 +23,8 @@ export interface OutboundCall {
   ringSeconds: number;
   /** null = the gateway's. */
   mediaTimeoutSeconds: number | null;
+  /** What is offered, the most wanted first; null = every codec. */
+  codecs: readonly CodecName[] | null;
 }
 
 /** An INVITE of ours that is on its way; implemented by `sip/`. */

@@ -4,6 +4,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { sessionModes } from '../roles.ts';
 import { srtpPolicies } from '../srtp.ts';
+import { codecList } from './codecs.ts';
 import { digestAlgorithms } from './digest-algorithms.ts';
 import { applyEnvironment } from './environment.ts';
 import { outboundProblems, outboundSchema } from './outbound.ts';
@@ -78,6 +79,7 @@ const organization = z.strictObject({
       require_digest: flag(false),
       tls_required: flag(false),
       tls_certificates: z.array(certificateSchema).max(CERTIFICATES_MOST).default([]),
+      codecs: codecList.optional(),
       concurrency_limit: count(1, 100_000, 100),
       media_timeout_seconds: allowed(
         z.number().int().min(0).max(86_400),

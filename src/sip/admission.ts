@@ -18,6 +18,7 @@ import { Nonces } from '../admission/nonce.ts';
 import { originOf } from '../admission/origin.ts';
 import { admitRegister } from '../admission/registration.ts';
 import type { Clock } from '../clock.ts';
+import type { CodecName } from '../config/codecs.ts';
 import type { Config } from '../config/config.ts';
 import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
@@ -45,6 +46,7 @@ interface TrunkView {
   tlsCertificates: readonly string[];
   concurrencyLimit: number;
   mediaTimeoutSeconds: number | null;
+  codecs: readonly CodecName[] | null;
   inboundFirst: boolean;
   sessionDefaults: SessionDefaults;
   srtp: SrtpPolicy;
@@ -85,6 +87,8 @@ export interface AdmittedCall {
   newSession?: NewSession | undefined;
   /** Absent = the gateway's. */
   mediaTimeoutSeconds?: number | null;
+  /** What the call may speak, the most wanted first; null = every codec, in the peer's order. */
+  codecs: readonly CodecName[] | null;
   role: Role | undefined;
   concurrencyLimit: number;
   srtp: SrtpPolicy;
@@ -175,6 +179,7 @@ export class Admission {
       role: decision.role ?? undefined,
       concurrencyLimit: trunk.concurrencyLimit,
       mediaTimeoutSeconds: trunk.mediaTimeoutSeconds,
+      codecs: trunk.codecs,
       srtp: trunk.srtp,
       sourceAddress: caller.source,
     };

@@ -16,8 +16,8 @@ import type { SipAnswer, SipDialog } from './srf-port.ts';
  */
 export async function placeCall(context: SipContext, leg: Leg, call: OutboundCall): Promise<void> {
   try {
-    const { family, srtp } = call;
-    const sdp = new SdpSession({ codecs: null, srtp, tls: leg.facts.transport === 'tls' });
+    const { codecs, family, srtp } = call;
+    const sdp = new SdpSession({ codecs, srtp, tls: leg.facts.transport === 'tls' });
     const port = await leg.start({
       family,
       timeoutSeconds: call.mediaTimeoutSeconds,

@@ -100,13 +100,13 @@ function reserve(context: SipContext, call: AdmittedCall, request: SipRequest, s
 /** Rows 13 to 15, then the answer. */
 async function setUp(
   context: SipContext,
-  { newSession, mediaTimeoutSeconds, srtp }: AdmittedCall,
+  { newSession, mediaTimeoutSeconds, codecs, srtp }: AdmittedCall,
   leg: Leg,
   request: SipRequest,
   response: SipResponse,
 ): Promise<Outcome> {
   const { sourceAddress, transport } = leg.facts;
-  const sdp = new SdpSession({ codecs: null, srtp, tls: transport === 'tls' });
+  const sdp = new SdpSession({ codecs, srtp, tls: transport === 'tls' });
   const offer = sdpOf(request);
   if (offer === undefined) sdp.checkLateOffer();
   const family = offer === undefined ? familyOf(sourceAddress) : sdp.check(offer).family;

@@ -13,6 +13,7 @@ const migrations: readonly Migration[] = [
   addConversationQuality,
   addTlsSettings,
   addSrtp,
+  addCodecs,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -339,4 +340,8 @@ async function addSrtp(db: Kysely<Schema>): Promise<void> {
     .addColumn('sip_srtp', 'text', (c) => c.notNull().defaultTo('off'))
     .execute();
   await db.schema.alterTable('call_records').addColumn('srtp', 'text').execute();
+}
+
+async function addCodecs(db: Kysely<Schema>): Promise<void> {
+  await db.schema.alterTable('organizations').addColumn('sip_codecs', 'text').execute();
 }

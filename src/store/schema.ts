@@ -43,6 +43,8 @@ export interface OrganizationRow {
   sip_concurrency_limit: number;
   /** null = the gateway's `media.timeout_seconds`. */
   sip_media_timeout_seconds: number | null;
+  /** JSON list of the codecs that its calls may speak, the most wanted first; null = every one, as the peer likes it. */
+  sip_codecs: string | null;
   sip_inbound_first: number;
   /** JSON of what a session gets that an inbound-first call makes: mode, languages, metadata; null = none. */
   sip_session_defaults: string | null;

@@ -81,6 +81,7 @@ async function upsertOrganization(
     sip_tls_certificates: canonicalCertificates(sip.tls_certificates),
     sip_concurrency_limit: sip.concurrency_limit,
     sip_media_timeout_seconds: sip.media_timeout_seconds ?? null,
+    sip_codecs: sip.codecs ? JSON.stringify(sip.codecs) : null,
     sip_inbound_first: sip.inbound_first ? 1 : 0,
     sip_session_defaults: sip.session_defaults ? JSON.stringify(sip.session_defaults) : null,
     sip_srtp: sip.srtp,

@@ -44,6 +44,7 @@ export class Organizations {
       sip_tls_certificates: '[]',
       sip_concurrency_limit: 100,
       sip_media_timeout_seconds: null,
+      sip_codecs: null,
       sip_inbound_first: 0,
       sip_session_defaults: null,
       sip_srtp: 'off',

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { CodecName } from '../config/codecs.ts';
 import { ApiError } from '../errors.ts';
 import type { SrtpPolicy } from '../srtp.ts';
 import type { OrganizationRow } from '../store/schema.ts';
@@ -33,6 +34,8 @@ export interface SipChange {
   concurrency_limit?: number | undefined;
   /** null = the gateway's. */
   media_timeout_seconds?: number | null | undefined;
+  /** The most wanted first; null = every codec, in the peer's order. */
+  codecs?: readonly CodecName[] | null | undefined;
   inbound_first?: boolean | undefined;
   session_defaults?: SessionDefaults | null | undefined;
   srtp?: SrtpPolicy | undefined;
@@ -67,7 +70,7 @@ export class SipSettings {
 
   /** @throws ApiError `managed_by_config` */
   update(organizationId: string, change: SipChange): Promise<OrganizationRow> {
-    const { session_defaults: defaults, tls_certificates: certificates } = change;
+    const { session_defaults: defaults, tls_certificates: certificates, codecs } = change;
     return this.#change(organizationId, () => ({
       ...defined('sip_enabled', flag(change.enabled)),
       ...defined('sip_require_digest', flag(change.require_digest)),
@@ -75,6 +78,7 @@ export class SipSettings {
       ...defined('sip_tls_certificates', certificates && canonicalCertificates(certificates)),
       ...defined('sip_concurrency_limit', change.concurrency_limit),
       ...defined('sip_media_timeout_seconds', change.media_timeout_seconds),
+      ...defined('sip_codecs', codecs ? JSON.stringify(codecs) : codecs),
       ...defined('sip_inbound_first', flag(change.inbound_first)),
       ...defined('sip_session_defaults', defaults ? JSON.stringify(defaults) : defaults),
       ...defined('sip_srtp', change.srtp),

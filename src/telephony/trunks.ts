@@ -1,3 +1,4 @@
+import type { CodecName } from '../config/codecs.ts';
 import type { SessionMode } from '../roles.ts';
 import type { SrtpPolicy } from '../srtp.ts';
 import type { OrganizationRow } from '../store/schema.ts';
@@ -35,6 +36,8 @@ export interface Trunk {
   concurrencyLimit: number;
   /** null = the gateway's. */
   mediaTimeoutSeconds: number | null;
+  /** What its calls may speak, the most wanted first; null = every codec, in the peer's order. */
+  codecs: readonly CodecName[] | null;
   inboundFirst: boolean;
   sessionDefaults: SessionDefaults;
   srtp: SrtpPolicy;
@@ -132,6 +135,9 @@ export const readTlsCertificates = ({ sip_tls_certificates }: OrganizationRow): 
 export const canonicalCertificates = (entries: readonly string[]): string =>
   JSON.stringify([...new Set(entries.map((entry) => entry.replaceAll(':', '').toLowerCase()))]);
 
+export const readCodecs = ({ sip_codecs }: OrganizationRow): CodecName[] | null =>
+  sip_codecs === null ? null : (JSON.parse(sip_codecs) as CodecName[]);
+
 export const readSessionDefaults = ({ sip_session_defaults }: OrganizationRow): SessionDefaults | null =>
   sip_session_defaults === null ? null : (JSON.parse(sip_session_defaults) as SessionDefaults);
 
@@ -148,6 +154,7 @@ function readTrunk(row: OrganizationRow): Trunk {
     tlsCertificates: readTlsCertificates(row),
     concurrencyLimit: row.sip_concurrency_limit,
     mediaTimeoutSeconds: row.sip_media_timeout_seconds,
+    codecs: readCodecs(row),
     inboundFirst: row.sip_inbound_first === 1,
     sessionDefaults: readSessionDefaults(row) ?? {},
     srtp: row.sip_srtp,

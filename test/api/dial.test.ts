@@ -41,7 +41,7 @@ describe('POST /v1/sessions/{id}/dial', () => {
       ...{ uri: 'sip:+49301234567@carrier.example', to: 'sip:+49301234567@carrier.example' },
       from: { uri: 'sip:030123@carrier.example', name: 'Acme' },
       ...{ assertsCaller: true, credentials: null, headers: { 'X-Ticket': '7' }, family: 4, srtp: 'off' },
-      ...{ ringSeconds: 30, mediaTimeoutSeconds: null },
+      ...{ ringSeconds: 30, mediaTimeoutSeconds: null, codecs: null },
     });
   });
 

@@ -138,6 +138,17 @@ describe('a wrong setting', () => {
     expect(JSON.stringify(problem)).not.toContain('hunter2');
   });
 
+  test.each([
+    [[], 'organizations[0].sip.codecs'],
+    [['pcmu'], 'organizations[0].sip.codecs[0]'],
+    [['PCMU', 'opus', 'PCMU'], 'organizations[0].sip.codecs'],
+  ])('of a list of codecs is told: %o', (codecs, path) => {
+    const problems = problemsOf({ organizations: [{ id: 'a', name: 'A', sip: { codecs } }] });
+    expect(problems.map((one) => one.path)).toEqual([path]);
+    const good = problemsOf({ organizations: [{ id: 'a', name: 'A', sip: { codecs: ['opus', 'PCMU'] } }] });
+    expect(good).toEqual([]);
+  });
+
   test('TLS needs a certificate and its key, and client certificates a CA', () => {
     const tls = { listen: ['udp:0.0.0.0:5060', 'tls:[::]:5061'] };
     expect(problemsOf({ sip: tls })).toEqual([

@@ -11,7 +11,13 @@ const certificate = `sha256=${'ab'.repeat(32)};names="pbx.acme.example"`;
 const trunk = {
   ...{ organizationId: 'acme', active: true, sipEnabled: true, credentials: null, allowedIps: [] },
   ...{ requireDigest: false, tlsRequired: false, tlsCertificates: ['pbx.acme.example'], concurrencyLimit: 1 },
-  ...{ mediaTimeoutSeconds: null, inboundFirst: false, srtp: 'off' as const, sessionDefaults: {} },
+  ...{
+    mediaTimeoutSeconds: null,
+    codecs: null,
+    inboundFirst: false,
+    srtp: 'off' as const,
+    sessionDefaults: {},
+  },
 };
 
 /** What an INVITE with the engine's word for that certificate is told; its session does not exist. */

@@ -36,6 +36,7 @@ const call: OutboundCall = {
     srtp: 'off',
     ringSeconds: 20,
     mediaTimeoutSeconds: null,
+    codecs: null,
   },
 };
 

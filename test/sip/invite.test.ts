@@ -197,7 +197,7 @@ class SetUp {
           save: () => this.#save(),
           abandon: () => void this.made.push('abandoned'),
         };
-        const trunk = { concurrencyLimit: 1, srtp: 'off' as const };
+        const trunk = { concurrencyLimit: 1, codecs: null, srtp: 'off' as const };
         return { session, newSession, role: undefined, ...trunk, sourceAddress: '127.0.0.1' };
       },
       succeeded: () => undefined,

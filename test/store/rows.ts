@@ -22,6 +22,7 @@ export async function addOrganization(store: Store, id = 'acme'): Promise<void> 
         sip_tls_certificates: '[]',
         sip_concurrency_limit: 10,
         sip_media_timeout_seconds: null,
+        sip_codecs: null,
         sip_inbound_first: 0,
         sip_session_defaults: null,
         sip_srtp: 'off',

@@ -10,7 +10,12 @@ export async function addApiOrganizations(store: Store, keys: Record<string, str
         .values({
           ...{ id, name: id, active: 1, managed_by: 'api', sip_enabled: 0, sip_username: null },
           ...{ sip_credentials: null, sip_allowed_ips: '[]', sip_require_digest: 0 },
-          ...{ sip_concurrency_limit: 100, sip_media_timeout_seconds: null, sip_inbound_first: 0 },
+          ...{
+            sip_concurrency_limit: 100,
+            sip_media_timeout_seconds: null,
+            sip_codecs: null,
+            sip_inbound_first: 0,
+          },
           ...{ sip_tls_required: 0, sip_tls_certificates: '[]', sip_session_defaults: null },
           sip_srtp: 'off',
         })

@@ -87,6 +87,13 @@ describe('the organizations of the configuration', () => {
     });
   });
 
+  test('may say what their calls speak', async () => {
+    await bring({ ...acme, sip: { ...acme.sip, codecs: ['G722', 'PCMU'] } });
+    expect(trunks.ofOrganization('acme')?.codecs).toEqual(['G722', 'PCMU']);
+    await bring(acme);
+    expect(trunks.ofOrganization('acme')?.codecs).toBeNull();
+  });
+
   test('may ask for TLS and name certificates, in any spelling, each once', async () => {
     const print = 'AB:'.repeat(31).concat('CD');
     const tls_certificates = ['PBX.acme.example', print, print.replaceAll(':', '').toLowerCase()];

@@ -67,6 +67,11 @@ describe('SIP settings', () => {
       tlsRequired: true,
       tlsCertificates: ['pbx.acme.example'],
     });
+    await settings.update('acme', { codecs: ['opus', 'PCMA'] });
+    await settings.update('acme', { concurrency_limit: 9 });
+    expect(trunks.ofOrganization('acme')?.codecs).toEqual(['opus', 'PCMA']);
+    await settings.update('acme', { codecs: null });
+    expect(trunks.ofOrganization('acme')?.codecs).toBeNull();
     await settings.update('acme', { media_timeout_seconds: null, session_defaults: null });
     expect(trunks.ofOrganization('acme')).toMatchObject({ mediaTimeoutSeconds: null, sessionDefaults: {} });
   });

@@ -79,7 +79,12 @@ export class WebhookRoom {
       sip_tls_certificates: '[]',
       sip_concurrency_limit: 9,
     };
-    const last = { sip_media_timeout_seconds: null, sip_inbound_first: 0, sip_session_defaults: null };
+    const last = {
+      sip_media_timeout_seconds: null,
+      sip_codecs: null,
+      sip_inbound_first: 0,
+      sip_session_defaults: null,
+    };
     const policy = { sip_srtp: 'off' as const };
     await this.store.db
       .insertInto('organizations')
