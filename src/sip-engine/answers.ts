@@ -43,7 +43,7 @@ export class Answers {
   /** A response of the application to transaction `id`. */
   respond(app: AppLink, id: string, said: SipResponse): Outcome {
     const pending = this.#pending.get(id);
-    if (pending === undefined || pending.app !== app) return { refused: UNKNOWN_TRANSACTION };
+    if (pending?.app !== app || pending.proxied) return { refused: UNKNOWN_TRANSACTION };
     if (!pending.inDialog && pending.dialog === undefined) pending.toTag = chosenTag(said) ?? pending.toTag;
     const reliable = needsPrack(pending.request, said);
     if (reliable && !offersPrack(pending.request)) return { refused: NO_PRACK };

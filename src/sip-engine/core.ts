@@ -10,6 +10,7 @@ import { Exemptions } from './exemptions.ts';
 import type { SipMessage, SipParseError, SipResponse } from './message.ts';
 import { ownAddresses } from './own-address.ts';
 import { PendingRequests } from './pending-requests.ts';
+import { ProxyServer } from './proxy-server.ts';
 import { Refusals } from './refusals.ts';
 import type { Resolver } from './resolve.ts';
 import { Routes } from './routes.ts';
@@ -69,6 +70,7 @@ class Core implements EngineCore {
   readonly #context: EngineContext;
   readonly #pending: PendingRequests;
   readonly #answers: Answers;
+  readonly #proxy: ProxyServer;
   readonly #uas: Uas;
   readonly #uac: Uac;
   #isOwn: (hop: Hop) => boolean = () => false;
@@ -98,7 +100,9 @@ class Core implements EngineCore {
     this.#answers = new Answers(this.#context, this.#pending, (dialog) =>
       this.#uac.endDialog(dialog, 'ACK timeout'),
     );
-    this.#uas = new Uas(this.#context, this.#pending, this.#answers, new Refusals(this.#context));
+    const refusals = new Refusals(this.#context);
+    this.#proxy = new ProxyServer(this.#context, this.#pending, this.#answers, refusals);
+    this.#uas = new Uas(this.#context, this.#pending, this.#answers, refusals, this.#proxy);
   }
 
   #sessionTimers(clock: EngineClock, minSeconds: number): SessionTimers {
@@ -131,6 +135,7 @@ class Core implements EngineCore {
   close(): void {
     for (const pending of this.#pending.all()) pending.patience.cancel();
     this.#uac.close();
+    this.#proxy.close();
     for (const dialog of this.#context.dialogs.all()) this.#context.dialogs.remove(dialog);
     this.#context.transactions.close();
   }
@@ -153,7 +158,9 @@ class Core implements EngineCore {
   }
 
   admits(address: string): boolean {
-    return !this.bans.has(address) || this.#context.dialogs.hasSource(address);
+    return (
+      !this.bans.has(address) || this.#context.dialogs.hasSource(address) || this.#proxy.hasSource(address)
+    );
   }
 
   hasCall(callId: string): boolean {
@@ -161,7 +168,7 @@ class Core implements EngineCore {
   }
 
   inUse(flow: Flow): boolean {
-    return this.#context.dialogs.usesFlow(flow);
+    return this.#context.dialogs.usesFlow(flow) || this.#proxy.usesFlow(flow);
   }
 
   route(app: AppLink, verb: string): void {
@@ -177,6 +184,8 @@ class Core implements EngineCore {
 
   request: AppSide['request'] = (app, scope, request) => this.#uac.request(app, scope, request);
 
+  proxy: AppSide['proxy'] = (app, order, headers, report) => this.#proxy.order(app, order, headers, report);
+
   connected(): void {
     this.stats.applications += 1;
   }
@@ -185,6 +194,7 @@ class Core implements EngineCore {
   gone(app: AppLink): void {
     this.stats.applications -= 1;
     this.#context.routes.removeAll(app);
+    this.#proxy.gone(app);
     for (const pending of this.#pending.all()) {
       if (pending.app === app) this.#answers.end(pending, 503, 'Service Unavailable', [RETRY_AFTER]);
     }

@@ -11,12 +11,16 @@ import {
   timeOfDay,
 } from './drachtio-wire.ts';
 import {
+  type HeaderField,
   type SipMessage,
   SipParseError,
   type SipRequest,
   type SipResponse,
   serializeMessage,
 } from './message.ts';
+import type { ProxyReport } from './ordered-request.ts';
+import { type ProxyOrder, parseProxyOrder } from './proxy-order.ts';
+import type { Flow } from './transport.ts';
 
 /** drachtio-srf pings and uses newer features only from a server that says at least v0.8.2. */
 const SERVER_VERSION = 'v0.9.10';
@@ -35,6 +39,8 @@ export interface AppSide {
   respond(app: AppLink, transactionId: string, response: SipResponse): Outcome;
   /** At once, or when a name was resolved. */
   request(app: AppLink, scope: RequestScope, request: SipRequest): Outcome | Promise<Outcome>;
+  /** The application wants a request to go on, with headers of its own; what becomes of it is told to `report`. */
+  proxy(app: AppLink, order: ProxyOrder, headers: readonly HeaderField[], report: ProxyReport): void;
   /** An application has authenticated. */
   connected(): void;
   /** Its connection is gone: its calls end. */
@@ -92,23 +98,21 @@ export class DrachtioSession implements AppLink {
     if (this.#closed) return;
     const sip = serializeMessage(forApplication(event.message));
     const { address, port } = event.receivedOn ?? {};
-    this.#socket.write(
-      formatFrame(
-        [
-          'sip',
-          event.source,
-          event.address === '' ? 0 : sip.length,
-          event.protocol,
-          event.address,
-          event.port,
-          timeOfDay(this.#side.now()),
-          event.transactionId,
-          event.dialogId,
-          ...(address === undefined || port === undefined ? [] : [address, port]),
-          '',
-        ],
-        sip,
-      ),
+    this.#write(
+      [
+        'sip',
+        event.source,
+        event.address === '' ? 0 : sip.length,
+        event.protocol,
+        event.address,
+        event.port,
+        timeOfDay(this.#side.now()),
+        event.transactionId,
+        event.dialogId,
+        ...(address === undefined || port === undefined ? [] : [address, port]),
+        '',
+      ],
+      sip,
     );
   }
 
@@ -119,7 +123,7 @@ export class DrachtioSession implements AppLink {
     else if (frame.type === 'route') this.#route(frame);
     else if (frame.type === 'remove_route') this.#removeRoute(frame);
     else if (frame.type === 'ping') this.#reply(frame, 'OK', 'pong');
-    else if (frame.type === 'proxy') this.#reply(frame, 'NOK', 'the embedded engine does not proxy');
+    else if (frame.type === 'proxy') this.#proxy(frame);
     else this.#refuseAndClose(frame, `unknown message type ${frame.type.slice(0, 32)}`);
   }
 
@@ -154,17 +158,45 @@ export class DrachtioSession implements AppLink {
 
   #sip(frame: AppFrame): void {
     const [transactionId = '', dialogId = '', proxy = ''] = frame.tokens;
-    let message: SipMessage;
-    try {
-      message = parseAppMessage(frame.sip ?? Buffer.alloc(0));
-    } catch (error) {
-      if (!(error instanceof SipParseError)) throw error;
-      this.#reply(frame, 'NOK', plain(`invalid message: ${error.message}`));
-      return;
-    }
+    const message = this.#messageOf(frame);
+    if (message === undefined) return;
     if (message.kind === 'request') this.#sipRequest(frame, message, { transactionId, dialogId, proxy });
     else if (transactionId === '') this.#refuseAndClose(frame, 'transaction id missing');
     else this.#report(frame, this.#side.respond(this, transactionId, message));
+  }
+
+  /** The SIP message of a frame; one that cannot be read is refused. */
+  #messageOf(frame: AppFrame): SipMessage | undefined {
+    try {
+      return parseAppMessage(frame.sip ?? Buffer.alloc(0));
+    } catch (error) {
+      if (!(error instanceof SipParseError)) throw error;
+      this.#reply(frame, 'NOK', plain(`invalid message: ${error.message}`));
+      return undefined;
+    }
+  }
+
+  #proxy(frame: AppFrame): void {
+    const order = parseProxyOrder(frame.tokens);
+    if (typeof order === 'string') {
+      this.#reply(frame, 'NOK', plain(`Invalid proxy request: ${order}`));
+      return;
+    }
+    const said = this.#messageOf(frame);
+    if (said === undefined) return;
+    this.#side.proxy(this, order, said.headers, {
+      response: (message, flow) => this.#proxied(frame, message, flow),
+      done: () => this.#reply(frame, 'OK', 'done'),
+      refused: (why) => this.#reply(frame, 'NOK', plain(why)),
+    });
+  }
+
+  /** A final response to a proxied request; more will follow (protocol page §7). */
+  #proxied(frame: AppFrame, message: SipResponse, { transport, remote }: Flow): void {
+    const sip = serializeMessage(forApplication(message));
+    const { address, port } = remote;
+    const tokens = ['OK', 'network', sip.length, transport, address, port, timeOfDay(this.#side.now())];
+    this.#write(['response', frame.id, ...tokens, '', '', 'continue'], sip);
   }
 
   #sipRequest(frame: AppFrame, request: SipRequest, scope: RequestScope): void {
@@ -193,12 +225,16 @@ export class DrachtioSession implements AppLink {
       'Msg sent:',
       '',
     ];
-    this.#socket.write(formatFrame(['response', frame.id, ...tokens], sip));
+    this.#write(['response', frame.id, ...tokens], sip);
     outcome.transmit();
   }
 
   #reply(frame: AppFrame, ...tokens: string[]): void {
-    this.#socket.write(formatFrame(['response', frame.id, ...tokens]));
+    this.#write(['response', frame.id, ...tokens]);
+  }
+
+  #write(tokens: readonly (string | number)[], sip?: Buffer): void {
+    if (!this.#closed) this.#socket.write(formatFrame(tokens, sip));
   }
 
   /** What the connection layer refuses is said with `NO` and ends the connection. */

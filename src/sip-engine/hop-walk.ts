@@ -34,6 +34,7 @@ export class HopWalk {
   #request!: SipRequest;
   #transaction: ClientTransaction | undefined;
   #settled = false;
+  #provisional = false;
 
   constructor(
     context: EngineContext,
@@ -61,6 +62,11 @@ export class HopWalk {
     return this.#branch;
   }
 
+  /** The hop that it is at has answered provisionally, so that a CANCEL may follow (RFC 3261 §9.1). */
+  get provisional(): boolean {
+    return this.#provisional;
+  }
+
   start(): void {
     const at = this.#at;
     const transaction = this.#context.transactions.createClient(this.#request, this.#branch, this.#flow, {
@@ -85,6 +91,7 @@ export class HopWalk {
   #respond(response: SipResponse): void {
     if (response.status === 503 && this.#moveOn()) return;
     if (response.status >= 200) this.#settled = true;
+    else this.#provisional = true;
     this.#user.response(response, this.#flow);
   }
 
@@ -104,6 +111,7 @@ export class HopWalk {
     const way = this.#ways[this.#at + 1];
     if (way === undefined) return false;
     this.#at += 1;
+    this.#provisional = false;
     this.#flow = way.open();
     this.#branch = newBranch();
     this.#request = this.#build(this.#flow, this.#branch);

@@ -43,7 +43,6 @@ export class OutgoingInvite {
   readonly #accepted = new Map<string, OurInvite>();
   /** Reliable provisional responses that the application has yet to acknowledge, in their order. */
   #unpracked: { fork: Dialog; rseq: number }[] = [];
-  #provisional = false;
   #final = false;
   #orphaned = false;
   #cancel: 'no' | 'wanted' | 'sent' = 'no';
@@ -82,7 +81,7 @@ export class OutgoingInvite {
     this.#cancel = 'wanted';
     this.#cancelHeaders = headers;
     this.#walk.settle();
-    if (this.#provisional) this.#sendCancel();
+    if (this.#walk.provisional) this.#sendCancel();
   }
 
   /** Its application is gone: it is cancelled, and what answers it all the same is ended. */
@@ -122,7 +121,6 @@ export class OutgoingInvite {
   }
 
   #progress(response: SipResponse, flow: Flow): void {
-    this.#provisional = true;
     if (this.#cancel === 'wanted') this.#sendCancel();
     if (response.status === 100 || this.#final) return;
     const fork = this.#forkOf(response, flow);

@@ -31,6 +31,8 @@ export interface Pending extends Incoming {
   patience: Timer;
   /** Its provisional responses that want a PRACK, once there was one. */
   reliable?: ReliableResponses;
+  /** It goes on to others: the application cannot answer it any more. */
+  proxied?: boolean;
 }
 
 /** All requests that the application owes an answer. */

@@ -50,7 +50,7 @@ export function replyFlow(path: ReturnPath, flow: Flow, connect: (hop: Hop) => F
   return same ? flow : connect(path.target);
 }
 
-const CERTIFICATE_HEADER = 'X-Kallglot-Peer-Certificate';
+export const CERTIFICATE_HEADER = 'X-Kallglot-Peer-Certificate';
 
 /** The header is the engine's to set (decisions §9): what the network sends of it goes. */
 export function setCertificateHeader(request: SipRequest, { certificate }: Flow): void {

@@ -52,6 +52,9 @@ export interface EngineStats {
   /** INVITEs of ours without a final response. */
   outgoingInvites: number;
   dialogs: number;
+  /** Requests that go on to others and still wait for something; dialogs that run through us. */
+  proxiedRequests: number;
+  proxiedDialogs: number;
   applications: number;
   bans: number;
 }
@@ -89,6 +92,8 @@ export const newStats = (): EngineStats => ({
   pendingInvites: 0,
   outgoingInvites: 0,
   dialogs: 0,
+  proxiedRequests: 0,
+  proxiedDialogs: 0,
   applications: 0,
   bans: 0,
 });

@@ -33,11 +33,14 @@ interface TimerRow {
   reliable?: 'off' | 'immediate';
 }
 
-/** RFC 3261 table 4 with L and M of RFC 6026; C is the patience with a peer that only ever answers provisionally. */
+/**
+ * RFC 3261 table 4 with L and M of RFC 6026. C is the end of all patience with a peer that only ever answers
+ * provisionally: a proxy has sent its CANCEL by then, and the answer to that has found the transaction.
+ */
 const timerTable = {
   A: { ms: T1, doublesTo: 64 * T1, reliable: 'off' },
   B: { ms: 64 * T1 },
-  C: { ms: 180_000 },
+  C: { ms: 220_000 },
   D: { ms: 64 * T1, reliable: 'immediate' },
   E: { ms: T1, doublesTo: T2, reliable: 'off' },
   F: { ms: 64 * T1 },

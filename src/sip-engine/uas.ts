@@ -7,6 +7,7 @@ import { type Envelope, envelopeOf } from './envelope.ts';
 import { type SipParseError, type SipRequest, serializeMessage } from './message.ts';
 import { OutOfTurn } from './out-of-turn.ts';
 import type { Incoming, Pending, PendingRequests } from './pending-requests.ts';
+import type { ProxyServer } from './proxy-server.ts';
 import type { Refusals } from './refusals.ts';
 import { type ReturnPath, returnPath, setCertificateHeader, stampVia } from './response-routing.ts';
 import { completeInvite } from './rfc2543.ts';
@@ -28,13 +29,21 @@ export class Uas {
   readonly #answers: Answers;
   readonly #refusals: Refusals;
   readonly #outOfTurn: OutOfTurn;
+  readonly #proxy: ProxyServer;
 
-  constructor(context: EngineContext, pending: PendingRequests, answers: Answers, refusals: Refusals) {
+  constructor(
+    context: EngineContext,
+    pending: PendingRequests,
+    answers: Answers,
+    refusals: Refusals,
+    proxy: ProxyServer,
+  ) {
     this.#context = context;
     this.#pending = pending;
     this.#answers = answers;
     this.#refusals = refusals;
     this.#outOfTurn = new OutOfTurn(refusals, context.sessionTimers);
+    this.#proxy = proxy;
   }
 
   receive(request: SipRequest, flow: Flow): void {
@@ -71,6 +80,7 @@ export class Uas {
       const method = request.method === 'CANCEL' ? 'INVITE' : request.method;
       if (this.#context.transactions.findServer(envelope, request.uri, method) !== undefined) return false;
       if (this.#context.dialogs.ofRequest(envelope) !== undefined) return false;
+      if (this.#proxy.hasDialog(envelope)) return false;
     }
     this.#context.stats.dropsBanned += 1;
     return true;
@@ -130,7 +140,7 @@ export class Uas {
     const { request, envelope, flow, path } = incoming;
     const dialog = this.#context.dialogs.ofRequest(envelope);
     if (dialog === undefined) {
-      this.#refusals.noDialog(incoming);
+      if (!this.#proxy.forward(incoming)) this.#refusals.noDialog(incoming);
       return;
     }
     if (envelope.cseq <= dialog.remoteCSeq) {
@@ -189,7 +199,7 @@ export class Uas {
     app.deliver(dialog === undefined ? { ...event, receivedOn: flow.local } : event);
   }
 
-  /** CANCEL is answered by the engine, and the INVITE with it (RFC 3261 §9.2). */
+  /** CANCEL is answered by the engine, and the INVITE with it (RFC 3261 §9.2), unless others have it (§16.10). */
   #cancel(incoming: Incoming): void {
     const { request, envelope } = incoming;
     const invite = this.#context.transactions.findServer(envelope, request.uri, 'INVITE');
@@ -199,9 +209,10 @@ export class Uas {
     }
     const pending = this.#pending.get(invite.id);
     this.#refusals.refuse(incoming, 200, 'OK', [], pending?.toTag);
-    if (pending === undefined) return;
+    const proxied = this.#proxy.cancel(invite.id, request);
+    if (pending === undefined || (pending.proxied && !proxied)) return;
     const dialogId = pending.dialog?.id ?? '';
-    this.#answers.end(pending, 487, 'Request Terminated');
+    if (!proxied) this.#answers.end(pending, 487, 'Request Terminated');
     pending.app.deliver(cancelEvent(pending, dialogId, request));
   }
 
@@ -217,7 +228,7 @@ export class Uas {
     const dialog = this.#context.dialogs.ofRequest(envelope);
     const answer = dialog?.unacked.get(envelope.cseq);
     if (dialog === undefined || answer === undefined) {
-      this.#context.stats.dropped += 1;
+      if (!this.#proxy.acknowledge(incoming)) this.#context.stats.dropped += 1;
       return;
     }
     answer.stop();

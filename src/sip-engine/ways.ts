@@ -26,13 +26,18 @@ export function waysTo({ resolver, flowTo }: EngineContext, target: ResolveTarge
   return hops instanceof Promise ? hops.then(asWays) : asWays(hops);
 }
 
+/** What a dialog knows of the way to one of its sides. */
+export type PeerOfDialog = Pick<Dialog, 'flow' | 'symmetric' | 'routes' | 'remoteTarget'>;
+
 /**
  * Where a request in a dialog goes (decisions §3): over TCP and TLS the connection of the peer while it is open; else the
  * first route; without routes, over UDP, where the peer's requests come from, which leads through a NAT; to its Contact
  * if it sends from a port that it does not listen on. What cannot be resolved goes by the flow that was good before.
  */
-export function waysInDialog(context: EngineContext, dialog: Dialog): Ways {
-  const { flow, routes, symmetric, remoteTarget } = dialog;
+export function waysInDialog(
+  context: EngineContext,
+  { flow, routes, symmetric, remoteTarget }: PeerOfDialog,
+): Ways {
   const known = [{ open: () => flow, failed: () => {} }];
   if (flow.reliable && flow.open) return known;
   const first = routes[0];

@@ -92,14 +92,20 @@ function complete(
   return { kind: 'request', method: said.method, uri, headers, body: said.body };
 }
 
-/** Over TLS the peer may send its requests back by the connection, where it knows us by our certificate (RFC 5923 §8.1). */
-function viaOf({ transport, local }: Flow, branch: string): string {
+/**
+ * Our topmost Via in what leaves by `flow`; with `rport`, so that answers find the way back (RFC 3581 §3). Over TLS the
+ * peer may send its requests back by the connection, where it knows us by our certificate (RFC 5923 §8.1).
+ */
+export function viaOf({ transport, local }: Flow, branch: string): string {
   const alias = transport === 'tls' ? ';alias' : '';
   return `SIP/2.0/${transport.toUpperCase()} ${sentBy(local)};rport;branch=${branch}${alias}`;
 }
 
 /** Request-URI and Route headers for a target behind a route set; a strict router gets the Request-URI for itself. */
-function routed(target: string, routes: readonly string[]): { uri: string; routes: readonly string[] } {
+export function routed(
+  target: string,
+  routes: readonly string[],
+): { uri: string; routes: readonly string[] } {
   const first = routes[0];
   if (first === undefined || isLoose(first)) return { uri: target, routes };
   return { uri: uriOf(first), routes: [...routes.slice(1), `<${target}>`] };

@@ -8,6 +8,8 @@ const states = [
   'clientTransactions',
   'pendingInvites',
   'dialogs',
+  'proxiedRequests',
+  'proxiedDialogs',
   'bans',
 ];
 

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { OFFER } from '../support/engine-app.ts';
-import { headerIn, type SipCaller } from '../support/sip-caller.ts';
+import { headerIn, headersIn, type SipCaller } from '../support/sip-caller.ts';
 
 /** The caller's side of one call: what a peer sends to the engine, and what it checks of the answers. */
 export class CallerCall {
   readonly callId = `${randomUUID()}@contract`;
   readonly #caller: SipCaller;
-  readonly #target: string;
+  #target: string;
+  #routes: readonly string[] = [];
   readonly #from: string;
   #to: string;
   #cseq = 0;
@@ -41,6 +42,7 @@ export class CallerCall {
     const lines = [
       `${method} ${this.#target} SIP/2.0`,
       `Via: SIP/2.0/${this.#caller.transport} ${this.#caller.address};rport;branch=${branch}`,
+      ...this.#routes.map((route) => `Route: ${route}`),
       'Max-Forwards: 70',
       `From: ${this.#from}`,
       `To: ${to}`,
@@ -60,9 +62,13 @@ export class CallerCall {
     this.send(method, body, undefined, undefined, extra);
   }
 
-  /** Learns the tag of the called side from a response. */
+  /** Learns the called side from a response: its tag, its Contact, and the route to it. */
   learn(response: string): void {
     this.#to = headerIn(response, 'To');
+    this.#target = /<([^>]*)>/.exec(headerIn(response, 'Contact'))?.[1] ?? this.#target;
+    this.#routes = headersIn(response, 'Record-Route')
+      .flatMap((value) => value.split(/, */))
+      .reverse();
   }
 
   cancel(): void {

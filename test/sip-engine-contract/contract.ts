@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
-import { type AppDialog, EngineApp } from '../support/engine-app.ts';
-import { type CallerTransport, openCaller, type SipCaller } from '../support/sip-caller.ts';
+import { type AppDialog, EngineApp, OFFER } from '../support/engine-app.ts';
+import { type CallerTransport, openCaller, openTcpCallee, type SipCaller } from '../support/sip-caller.ts';
 import { CallerCall } from './caller-call.ts';
 import { type EngineUnderTest, enginesUnderTest, type RunningEngine } from './engines.ts';
 
@@ -51,6 +51,13 @@ export class Contract {
     return caller;
   }
 
+  /** Somebody who is called over TCP. */
+  async tcpCallee(): Promise<SipCaller> {
+    const callee = await openTcpCallee();
+    this.#callers.push(callee);
+    return callee;
+  }
+
   /** A caller that is about to call a user part of the application (see EngineApp). */
   async dial(
     user: string,
@@ -58,6 +65,20 @@ export class Contract {
   ): Promise<{ caller: SipCaller; call: CallerCall }> {
     const caller = await this.caller(transport);
     return { caller, call: new CallerCall(caller, user, this.running.sipHost, this.#portOf(transport)) };
+  }
+
+  /** A call that has begun, and that the application sends on to these callees. */
+  async dialThrough(
+    callees: readonly SipCaller[],
+    { transport = 'UDP', forking = 'sequential' }: { transport?: 'UDP' | 'TCP'; forking?: string } = {},
+  ): Promise<{ caller: SipCaller; call: CallerCall }> {
+    const { caller, call } = await this.dial('proxy', transport);
+    const uris = callees.map(
+      (callee) => `sip:${callee.address}${callee.transport === 'TCP' ? ';transport=tcp' : ''}`,
+    );
+    const destinations = uris.join(', ');
+    call.sendWith('INVITE', [`X-Destinations: ${destinations}`, `X-Forking: ${forking}`], OFFER);
+    return { caller, call };
   }
 
   /** A call that is up, with the application's end of it. */

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { EngineApp } from '../support/engine-app.ts';
 import { answerTo, headerIn } from '../support/sip-caller.ts';
+import { CalleeCall } from './callee-call.ts';
 import { type Contract, contract } from './contract.ts';
 import type { EngineUnderTest } from './engines.ts';
 
@@ -30,6 +31,59 @@ const differences: Record<string, Record<EngineUnderTest['name'], Behaviour>> = 
         const { caller, call } = await callOfLostApplication(contract);
         call.send('BYE');
         await caller.next('SIP/2.0 481');
+      },
+    },
+  },
+  'an application that is gone while its call rings elsewhere': {
+    'the embedded engine': {
+      does: 'has it end with 503, and cancelled where it rings',
+      async check(contract) {
+        const { caller, call, theirs } = await ringingWithoutApplication(contract);
+        call.ackFailure(await caller.next('SIP/2.0 503'));
+        await theirs.canceled();
+      },
+    },
+    'drachtio-server': {
+      does: 'has it go on',
+      async check(contract) {
+        const { caller, call, theirs } = await ringingWithoutApplication(contract);
+        theirs.answer('486 Busy Here');
+        call.ackFailure(await caller.next('SIP/2.0 486'));
+      },
+    },
+  },
+  'the 487 to a cancelled call that was sent on': {
+    'the embedded engine': {
+      does: 'is that of the called side, so that an answer that crosses the CANCEL is not lost',
+      check: async (contract) => {
+        const { tag, theirs } = await cancelled(contract);
+        expect(tag).toBe(theirs);
+      },
+    },
+    'drachtio-server': {
+      does: 'is its own, at once',
+      check: async (contract) => {
+        const { tag, theirs } = await cancelled(contract);
+        expect(tag).not.toBe(theirs);
+      },
+    },
+  },
+  'a destination that asks for credentials': {
+    'the embedded engine': {
+      does: 'is one that refuses: the next may answer without',
+      async check(contract) {
+        const { caller, call, next } = await challenged(contract);
+        (await CalleeCall.receive(next)).answer('486 Busy Here');
+        // Its challenge is the better answer of the two.
+        call.ackFailure(await caller.next('SIP/2.0 401'));
+      },
+    },
+    'drachtio-server': {
+      does: 'ends the search',
+      async check(contract) {
+        const { caller, call, next } = await challenged(contract);
+        call.ackFailure(await caller.next('SIP/2.0 401'));
+        expect(next.seen).toEqual([]);
       },
     },
   },
@@ -63,6 +117,42 @@ async function callOfLostApplication(contract: Contract) {
   other.disconnect();
   await contract.app.connect(contract.running.admin);
   return { caller, call };
+}
+
+/** A call that rings where its application has sent it; the application is gone, and another is there. */
+async function ringingWithoutApplication(contract: Contract) {
+  const callee = await contract.caller();
+  const { caller, call } = await contract.dialThrough([callee]);
+  const theirs = await CalleeCall.receive(callee);
+  theirs.answer('180 Ringing');
+  await caller.next('SIP/2.0 180');
+  contract.app.disconnect();
+  await contract.app.connect(contract.running.admin);
+  return { caller, call, theirs };
+}
+
+/** The To tag of the 487 that the caller of a cancelled call gets, and that of the called side. */
+async function cancelled(contract: Contract): Promise<{ tag: string; theirs: string }> {
+  const callee = await contract.caller();
+  const { caller, call } = await contract.dialThrough([callee]);
+  const theirs = await CalleeCall.receive(callee);
+  theirs.answer('180 Ringing');
+  const ringing = await caller.next('SIP/2.0 180');
+  call.cancel();
+  await theirs.canceled();
+  await call.cancelled();
+  const terminated = caller.seen.find((message) => message.startsWith('SIP/2.0 487')) ?? '';
+  return { tag: headerIn(terminated, 'To'), theirs: headerIn(ringing, 'To') };
+}
+
+/** A call that was sent on to a callee that challenges it, and would next go to another one. */
+async function challenged(contract: Contract) {
+  const [first, next] = [await contract.caller(), await contract.caller()];
+  const { caller, call } = await contract.dialThrough([first, next]);
+  const { invite } = await CalleeCall.receive(first);
+  const challenge = { tag: 'challenger', extra: ['WWW-Authenticate: Digest realm="callee", nonce="n"'] };
+  first.send(answerTo(invite, '401 Unauthorized', first.address, '', challenge));
+  return { caller, call, next };
 }
 
 /** What comes back for `ping` as the first frame of a connection. */

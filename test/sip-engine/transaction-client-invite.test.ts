@@ -75,9 +75,9 @@ describe.each(transports)('INVITE client transaction over %s', (transport) => {
     expect(having('provisional').on('transport-error')).toEqual(['pass the error', 'ended', 'terminated']);
   });
 
-  it('Proceeding, timer C → Terminated: the user is told (RFC 3261 §16.8)', () => {
+  it('Proceeding, timer C → Terminated: the user, who has had time for a CANCEL, is told (RFC 3261 §16.8)', () => {
     const run = having('provisional');
-    expect(run.after(179_999)).toEqual(['proceeding']);
+    expect(run.after(219_999)).toEqual(['proceeding']);
     expect(run.after(1)).toEqual(['timeout', 'ended', 'terminated']);
   });
 
@@ -87,7 +87,7 @@ describe.each(transports)('INVITE client transaction over %s', (transport) => {
     run.through('provisional');
     run.clock.advance(100_000);
     run.through('trying');
-    expect(run.after(79_999)).toEqual(['proceeding']);
+    expect(run.after(119_999)).toEqual(['proceeding']);
     expect(run.after(1)).toEqual(['timeout', 'ended', 'terminated']);
   });
 

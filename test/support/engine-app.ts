@@ -47,6 +47,12 @@ interface SrfApi extends NodeJS.EventEmitter, CallingSrf {
     res: AppResponse,
     options: { localSdp: string; headers: Record<string, string> },
   ): Promise<AppDialog>;
+  proxyRequest(req: AppRequest, destinations: string[], options: object): Promise<ProxyResult>;
+}
+
+interface ProxyResult {
+  connected: boolean;
+  responses: { msgs: { status: number }[] }[];
 }
 
 /** What the application noticed, by Call-ID; waited for with `noticed`. */
@@ -55,7 +61,9 @@ type Event = { callId: string; what: string; dialog?: AppDialog; detail?: string
 /**
  * A small drachtio-srf application whose user parts say what it does with a call:
  * `answer`, `ring` (180 and no more), `silent` (nothing at all), `busy`, `ring-answer`, `reliable` (183 with SDP that
- * wants a PRACK, then the answer), `timer` (the answer agrees to the Session-Expires of the INVITE).
+ * wants a PRACK, then the answer), `timer` (the answer agrees to the Session-Expires of the INVITE), `proxy` (sends it on
+ * to the destinations in its header X-Destinations, all at once where X-Forking says `simultaneous`, and stays in the
+ * dialog).
  */
 export class EngineApp {
   readonly #srf = new Srf() as unknown as SrfApi;
@@ -119,6 +127,15 @@ export class EngineApp {
     });
   }
 
+  /** Sends an INVITE on, and notes the final responses of its destinations. */
+  async #proxy(req: AppRequest, note: (what: string, more: Partial<Event>) => void): Promise<void> {
+    const destinations = req.get('X-Destinations').split(/, */);
+    const options = { recordRoute: true, forking: req.get('X-Forking'), provisionalTimeout: '5s' };
+    const { responses, connected } = await this.#srf.proxyRequest(req, destinations, options);
+    const statuses = responses.flatMap(({ msgs }) => msgs.map(({ status }) => status));
+    note('proxied', { detail: `${statuses.join(' ')} ${connected ? 'connected' : 'not connected'}` });
+  }
+
   #seen(callId: string): string[] {
     return this.#events.filter((event) => event.callId === callId).map(({ what }) => what);
   }
@@ -139,6 +156,7 @@ export class EngineApp {
       );
       return res.send(180);
     }
+    if (user === 'proxy') return await this.#proxy(req, note);
     if (user === 'ring-answer') res.send(180);
     if (user === 'reliable') await this.#acknowledged(req, res, note);
     const localSdp = req.body === '' || req.body === undefined ? OFFER : ANSWER;

@@ -3,7 +3,13 @@ import { defaultLimits, type EngineLimits } from '../../src/sip-engine/context.t
 import { createEngineCore, type EngineCore } from '../../src/sip-engine/core.ts';
 import { DrachtioSession } from '../../src/sip-engine/drachtio-session.ts';
 import { FrameReader } from '../../src/sip-engine/drachtio-wire.ts';
-import { header, parseMessage, type SipMessage, SipParseError } from '../../src/sip-engine/message.ts';
+import {
+  header,
+  headersOf,
+  parseMessage,
+  type SipMessage,
+  SipParseError,
+} from '../../src/sip-engine/message.ts';
 import type { PeerCertificate } from '../../src/sip-engine/peer-certificate.ts';
 import { DnsResolver, type Listening } from '../../src/sip-engine/resolve.ts';
 import { newStats } from '../../src/sip-engine/stats.ts';
@@ -264,11 +270,10 @@ export function request(parts: RequestParts = {}): string {
 
 /** A response of the peer to a request that we sent. */
 export function response(to: SipMessage, status: string, extra = '', body = ''): string {
-  const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map(
-    (name) => `${name}: ${header(to, name) ?? ''}\r\n`,
-  );
+  const vias = headersOf(to, 'Via').map((via) => `Via: ${via}\r\n`);
+  const copied = ['From', 'To', 'Call-ID', 'CSeq'].map((name) => `${name}: ${header(to, name) ?? ''}\r\n`);
   const type = body === '' ? '' : 'Content-Type: application/sdp\r\n';
-  return `SIP/2.0 ${status}\r\n${copied.join('')}${extra}${type}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+  return `SIP/2.0 ${status}\r\n${vias.join('')}${copied.join('')}${extra}${type}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
 export const SDP =

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 
 export type CallerTransport = 'UDP' | 'TCP' | 'TLS';
@@ -58,6 +58,44 @@ async function openStream(
 ): Promise<SipCaller> {
   const socket = transport === 'TCP' ? connect(options) : connectTls(options);
   await once(socket, transport === 'TCP' ? 'connect' : 'secureConnect');
+  readInto(inbox, socket);
+  return {
+    ...overStream(inbox, () => socket),
+    transport,
+    address: `127.0.0.1:${socket.localPort}`,
+    close: () => closed(socket),
+  };
+}
+
+/** A peer that is called over TCP: it waits for one connection, and sends by that. */
+export async function openTcpCallee(): Promise<SipCaller> {
+  const inbox = new Inbox();
+  let socket: Socket | undefined;
+  const server = createServer((connection) => {
+    socket = connection;
+    readInto(inbox, connection);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    ...overStream(inbox, () => socket),
+    transport: 'TCP',
+    address: `127.0.0.1:${port}`,
+    close: async () => {
+      server.close();
+      if (socket !== undefined) await closed(socket);
+    },
+  };
+}
+
+const overStream = (inbox: Inbox, socket: () => Socket | undefined) => ({
+  send: (text: string): void => void socket()?.write(text),
+  next: (start: string, ms?: number) => inbox.next(start, ms),
+  seen: inbox.seen,
+});
+
+function readInto(inbox: Inbox, socket: Socket): void {
   let pending = '';
   socket.on('error', () => {});
   socket.on('data', (bytes: Buffer) => {
@@ -67,19 +105,11 @@ async function openStream(
       pending = pending.slice(end);
     }
   });
-  return {
-    transport,
-    address: `127.0.0.1:${socket.localPort}`,
-    send: (text) => {
-      socket.write(text);
-    },
-    next: (start, ms) => inbox.next(start, ms),
-    seen: inbox.seen,
-    close: async () => {
-      socket.destroy();
-      if (!socket.closed) await once(socket, 'close');
-    },
-  };
+}
+
+async function closed(socket: Socket): Promise<void> {
+  socket.destroy();
+  if (!socket.closed) await once(socket, 'close');
 }
 
 /** Where the first message of a stream ends, or undefined while it is not complete. */
@@ -136,6 +166,10 @@ export const headerIn = (message: string, name: string): string =>
 /** The body of SIP text. */
 export const bodyOf = (message: string): string => message.slice(message.indexOf('\r\n\r\n') + 4);
 
+/** All values of a header in SIP text, one of each line. */
+export const headersIn = (message: string, name: string): string[] =>
+  [...message.matchAll(new RegExp(`^${name} *: *(.*)\\r$`, 'gim'))].map(([, value = '']) => value.trim());
+
 /**
  * The response that a caller gives to a request that it got.
  * @param tag of To, where the request has none
@@ -148,10 +182,10 @@ export function answerTo(
   body = '',
   { tag = '', extra = [] as readonly string[] } = {},
 ): string {
-  const copied = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map((name) => {
-    const value = headerIn(request, name);
-    return `${name}: ${value}${name === 'To' && tag !== '' && !value.includes(';tag=') ? `;tag=${tag}` : ''}`;
-  });
+  const tagged = (to: string): string => (tag === '' || to.includes(';tag=') ? to : `${to};tag=${tag}`);
+  const copied = ['Via', 'Record-Route', 'From', 'To', 'Call-ID', 'CSeq'].flatMap((name) =>
+    headersIn(request, name).map((value) => `${name}: ${name === 'To' ? tagged(value) : value}`),
+  );
   const type = body === '' ? [] : ['Content-Type: application/sdp'];
   const lines = [
     `SIP/2.0 ${status}`,
