@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { postgresPrograms } from './support/postgres.ts';
 
 /**
- * `npm test`: format, lint, types, dead code, and then every suite. What some tests need beside Node (SIPp, PostgreSQL) is
+ * `npm test`: format, lint, types, dead code, and then every suite. What some tests need beside Node (SIPp, sipvicious, PostgreSQL) is
  * installed if it is missing and we may; where it cannot be had those tests are reported as skipped, and in CI that is a
  * failure.
  */
@@ -34,6 +34,7 @@ interface Program {
 
 const programs: readonly Program[] = [
   { name: 'SIPp', debian: 'sip-tester', isHere: () => has('sipp') },
+  { name: 'sipvicious', debian: 'sipvicious', isHere: () => has('svmap') },
   { name: 'PostgreSQL', debian: 'postgresql', isHere: () => postgresPrograms() !== undefined },
 ];
 
