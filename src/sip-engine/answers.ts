@@ -85,6 +85,7 @@ export class Answers {
     const { dialog, inDialog, request } = pending;
     const { status } = response;
     const invite = request.method === 'INVITE';
+    this.#pending.decide(pending);
     if (status < 200) {
       pending.patience.cancel();
       if (invite && status > 100) this.#beginDialog(pending).reliable = pending.reliable;

@@ -1,6 +1,8 @@
 import type { Bans } from './bans.ts';
 import type { Dialogs } from './dialogs.ts';
 import type { Exemptions } from './exemptions.ts';
+import type { Load } from './load.ts';
+import type { PeerLoads } from './overload-control.ts';
 import type { Resolver } from './resolve.ts';
 import type { Routes } from './routes.ts';
 import type { SessionTimers } from './session-timers.ts';
@@ -16,8 +18,13 @@ export interface EngineLimits {
   /** INVITEs without a final answer. */
   maxPendingInvites: number;
   maxPendingInvitesPerSource: number;
+  /** Requests that the application has not answered at all, from which on a source may have no more than its share. */
+  maxUndecided: number;
   maxDialogs: number;
   maxBans: number;
+  /** Messages that wait for their turn, of each kind, and of those the most of one source that is not known. */
+  maxQueued: number;
+  maxQueuedPerSource: number;
   streams: StreamLimits;
 }
 
@@ -26,8 +33,11 @@ export const defaultLimits: EngineLimits = {
   maxTransactionsPerSource: 50_000,
   maxPendingInvites: 5_000,
   maxPendingInvitesPerSource: 2_000,
+  maxUndecided: 100,
   maxDialogs: 20_000,
   maxBans: 10_000,
+  maxQueued: 10_000,
+  maxQueuedPerSource: 500,
   streams: defaultStreamLimits,
 };
 
@@ -41,6 +51,10 @@ export interface EngineContext {
   readonly routes: Routes;
   readonly bans: Bans;
   readonly exemptions: Exemptions;
+  /** Whether a source is exempt, or has a call up: it comes first when there is more to do than time. */
+  isKnown(address: string): boolean;
+  readonly load: Load;
+  readonly peerLoads: PeerLoads;
   readonly sessionTimers: SessionTimers;
   /** Where a URI leads; `flowTo` goes to one of its hops. */
   readonly resolver: Resolver;

@@ -7,7 +7,9 @@ import { Dialogs } from './dialogs.ts';
 import type { AppSide } from './drachtio-session.ts';
 import { envelopeOf } from './envelope.ts';
 import { Exemptions } from './exemptions.ts';
+import { Load } from './load.ts';
 import type { SipMessage, SipParseError, SipResponse } from './message.ts';
+import { PeerLoads } from './overload-control.ts';
 import { ownAddresses } from './own-address.ts';
 import { PendingRequests } from './pending-requests.ts';
 import { ProxyServer } from './proxy-server.ts';
@@ -47,6 +49,9 @@ export interface EngineCore extends Omit<TransportEvents, 'onWire'>, AppSide {
   readonly stats: EngineStats;
   readonly bans: Bans;
   readonly exemptions: Exemptions;
+  readonly load: Load;
+  /** Whether a source is exempt, or has a call up. */
+  isKnown(address: string): boolean;
   /** Gives the core its transports, once, before anything is received. */
   attach(transport: CoreTransport): void;
   /** Is a dialog of this call up, or early? */
@@ -67,6 +72,7 @@ class Core implements EngineCore {
   readonly stats: EngineStats;
   readonly bans: Bans;
   readonly exemptions: Exemptions;
+  readonly load: Load;
   readonly #context: EngineContext;
   readonly #pending: PendingRequests;
   readonly #answers: Answers;
@@ -81,6 +87,7 @@ class Core implements EngineCore {
     this.stats = stats;
     this.bans = new Bans(clock, stats, limits.maxBans);
     this.exemptions = new Exemptions(clock);
+    this.load = new Load(stats);
     this.#context = {
       clock,
       stats,
@@ -90,6 +97,9 @@ class Core implements EngineCore {
       routes: new Routes(),
       bans: this.bans,
       exemptions: this.exemptions,
+      isKnown: (address) => this.exemptions.has(address) || this.#context.dialogs.hasSource(address),
+      load: this.load,
+      peerLoads: new PeerLoads(clock),
       sessionTimers: this.#sessionTimers(clock, options.minSessionSeconds ?? LEAST_SESSION_SECONDS),
       resolver,
       flowTo: (hop, near) => this.#transport.flowTo(hop, near),
@@ -143,7 +153,7 @@ class Core implements EngineCore {
   message(message: SipMessage, flow: Flow): void {
     this.stats.messagesReceived += 1;
     if (message.kind === 'request') this.#uas.receive(message, flow);
-    else this.#response(message);
+    else this.#response(message, flow);
   }
 
   unreadable(error: SipParseError, flow: Flow): void {
@@ -155,6 +165,10 @@ class Core implements EngineCore {
     if (this.admits(address) || this.#context.transactions.hasPeer(address)) return true;
     this.stats.dropsBanned += 1;
     return false;
+  }
+
+  isKnown(address: string): boolean {
+    return this.#context.isKnown(address);
   }
 
   admits(address: string): boolean {
@@ -205,10 +219,14 @@ class Core implements EngineCore {
   }
 
   /** Responses go to their transaction; others are stray (RFC 3261 §18.1.2). */
-  #response(response: SipResponse): void {
+  #response(response: SipResponse, flow: Flow): void {
     const envelope = validateResponse(response) === null ? envelopeOf(response) : undefined;
     const transaction = envelope && this.#context.transactions.findClient(envelope);
-    if (transaction === undefined) this.stats.dropped += 1;
-    else transaction.receive(response);
+    if (envelope === undefined || transaction === undefined) {
+      this.stats.dropped += 1;
+      return;
+    }
+    this.#context.peerLoads.learn(flow.remote, envelope.via);
+    transaction.receive(response);
   }
 }

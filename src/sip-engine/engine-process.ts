@@ -1,17 +1,21 @@
 import { randomBytes } from 'node:crypto';
+import { asksForNew } from './arrival.ts';
 import { defaultLimits, type EngineLimits } from './context.ts';
 import { createEngineCore, type EngineCore } from './core.ts';
 import { systemDns } from './dns.ts';
 import { openDrachtioServer } from './drachtio-server.ts';
 import { Faults } from './faults.ts';
 import { type HepSettings, openHepSender } from './hep-sender.ts';
+import { InputQueue } from './input-queue.ts';
+import { LoadProbe } from './load-probe.ts';
+import type { SipMessage } from './message.ts';
 import { DnsResolver } from './resolve.ts';
 import { newStats } from './stats.ts';
 import { systemEngineClock } from './timers.ts';
 import { type CertificateInUse, type CertificateReport, TlsCertificate } from './tls-certificate.ts';
 import type { TlsSettings } from './tls-settings.ts';
 import { Trace } from './trace.ts';
-import type { TransportEvents } from './transport.ts';
+import type { Flow, TransportEvents } from './transport.ts';
 import { type ListenAddress, listeningOn, openTransportLayer } from './transport-layer.ts';
 import { wireMessage } from './wire-message.ts';
 
@@ -66,13 +70,26 @@ export async function runEngine(
   const core = createEngineCore({ clock, resolver, limits, stats, minSessionSeconds });
   const trace = new Trace(clock, stats, (callId) => core.hasCall(callId));
   const hep = settings.hep && openHepSender(settings.hep, stats);
+  const input = new InputQueue({
+    ...{ clock, stats, limits },
+    isKnown: (address) => core.isKnown(address),
+    isExempt: (address) => core.exemptions.has(address),
+    soon: (action) => void setImmediate(faults.guard(action)),
+  });
+  const probe = new LoadProbe(clock, core.load, () => input.takeDelayMs());
+  const handle = faults.guard((message: SipMessage, flow: Flow) => core.message(message, flow));
   const events: TransportEvents = {
     onWire: faults.guard((direction, bytes, flow) => {
       const message = wireMessage(direction, bytes, flow, clock.now());
       trace.add(message);
       hep?.send(message);
     }),
-    message: faults.guard((message, flow) => core.message(message, flow)),
+    arrive: (arrival) => input.take(arrival),
+    message: (message, flow) => {
+      // A datagram has had its turn; what a connection has brought gets it now.
+      if (!flow.reliable) handle(message, flow);
+      else input.take({ flow, isNew: () => asksForNew(message), handle: () => handle(message, flow) });
+    },
     unreadable: faults.guard((error, flow) => core.unreadable(error, flow)),
     hears: (address) => core.hears(address),
     admits: (address) => core.admits(address),
@@ -106,9 +123,11 @@ export async function runEngine(
     certificate: certificate?.inUse,
     async close() {
       certificate?.close();
+      probe.close();
       // Applications first: their calls get a BYE, which still has to leave by the sockets.
       await server.close();
       await transport.close();
+      input.close();
       core.close();
       hep?.close();
     },

@@ -1,3 +1,4 @@
+import { asksForNew } from './arrival.ts';
 import type { EngineContext } from './context.ts';
 import { type SipRequest, type SipResponse, serializeMessage } from './message.ts';
 import type { ClientTransaction } from './transactions.ts';
@@ -68,6 +69,11 @@ export class HopWalk {
   }
 
   start(): void {
+    if (this.#isUnwanted()) {
+      this.#context.stats.callsShed += 1;
+      queueMicrotask(() => this.#shed());
+      return;
+    }
     const at = this.#at;
     const transaction = this.#context.transactions.createClient(this.#request, this.#branch, this.#flow, {
       response: (response) => this.#respond(response),
@@ -102,9 +108,23 @@ export class HopWalk {
   #moveOn(): boolean {
     if (this.#settled) return false;
     this.#ways[this.#at]?.failed();
+    return this.#goOn();
+  }
+
+  #goOn(): boolean {
     if (!this.#next()) return false;
     this.start();
     return true;
+  }
+
+  /** The peer wants fewer new calls, and this is one that is not sent to it (RFC 7339 §5.10.1). */
+  #isUnwanted(): boolean {
+    const call = this.#request.method === 'INVITE' && asksForNew(this.#request);
+    return call && this.#context.peerLoads.sheds(this.#flow.remote);
+  }
+
+  #shed(): void {
+    if (this.#settled || !this.#goOn()) this.#user.failed(503, this.#request, this.#flow);
   }
 
   #next(): boolean {

@@ -4,6 +4,7 @@ import type { Envelope } from './envelope.ts';
 import type { SipRequest } from './message.ts';
 import type { ReliableResponses } from './reliable-responses.ts';
 import type { ReturnPath } from './response-routing.ts';
+import { networkOf } from './source-network.ts';
 import type { EngineStats } from './stats.ts';
 import type { Timer } from './timers.ts';
 import type { ServerTransaction } from './transactions.ts';
@@ -29,6 +30,8 @@ export interface Pending extends Incoming {
   readonly inDialog: boolean;
   /** Runs out when the application keeps silent. */
   patience: Timer;
+  /** The application has answered it, be it provisionally. */
+  decided?: boolean;
   /** Its provisional responses that want a PRACK, once there was one. */
   reliable?: ReliableResponses;
   /** It goes on to others: the application cannot answer it any more. */
@@ -41,6 +44,8 @@ export class PendingRequests {
   /** Requests outside a dialog, by what a merged copy has in common with them. */
   readonly #byOrigin = new Map<string, Pending>();
   readonly #invitesBySource = new Map<string, number>();
+  /** Requests outside of dialogs without any answer of the application, by source. */
+  readonly #undecidedBySource = new Map<string, number>();
   readonly #stats: EngineStats;
 
   constructor(stats: EngineStats) {
@@ -49,8 +54,14 @@ export class PendingRequests {
 
   add(pending: Pending): void {
     this.#byId.set(pending.transaction.id, pending);
-    if (!pending.inDialog) this.#byOrigin.set(origin(pending.envelope), pending);
-    if (pending.request.method === 'INVITE') this.#countInvite(pending.flow.remote.address, 1);
+    const { address } = pending.flow.remote;
+    if (!pending.inDialog) {
+      this.#byOrigin.set(origin(pending.envelope), pending);
+      this.#stats.undecided += count(this.#undecidedBySource, networkOf(address), 1);
+    }
+    if (pending.request.method === 'INVITE') {
+      this.#stats.pendingInvites += count(this.#invitesBySource, address, 1);
+    }
   }
 
   get(transactionId: string): Pending | undefined {
@@ -61,7 +72,28 @@ export class PendingRequests {
     if (!this.#byId.delete(pending.transaction.id)) return;
     pending.patience.cancel();
     if (!pending.inDialog) this.#byOrigin.delete(origin(pending.envelope));
-    if (pending.request.method === 'INVITE') this.#countInvite(pending.flow.remote.address, -1);
+    this.decide(pending);
+    if (pending.request.method === 'INVITE') {
+      this.#stats.pendingInvites += count(this.#invitesBySource, pending.flow.remote.address, -1);
+    }
+  }
+
+  /** The application has given its first answer. */
+  decide(pending: Pending): void {
+    if (pending.inDialog || pending.decided) return;
+    pending.decided = true;
+    const source = networkOf(pending.flow.remote.address);
+    this.#stats.undecided += count(this.#undecidedBySource, source, -1);
+  }
+
+  /**
+   * Whether a source keeps the application busier than others may: when `most` requests wait for a first answer, those of
+   * a source that are more than its equal share of them.
+   */
+  hasMoreThanItsShare(address: string, most: number): boolean {
+    if (this.#stats.undecided < most) return false;
+    const own = this.#undecidedBySource.get(networkOf(address)) ?? 0;
+    return own > 0 && own >= most / this.#undecidedBySource.size;
   }
 
   /**
@@ -79,13 +111,13 @@ export class PendingRequests {
   all(): Pending[] {
     return [...this.#byId.values()];
   }
+}
 
-  #countInvite(source: string, by: 1 | -1): void {
-    const now = this.invitesOf(source) + by;
-    if (now === 0) this.#invitesBySource.delete(source);
-    else this.#invitesBySource.set(source, now);
-    this.#stats.pendingInvites += by;
-  }
+function count(counts: Map<string, number>, source: string, by: 1 | -1): 1 | -1 {
+  const now = (counts.get(source) ?? 0) + by;
+  if (now === 0) counts.delete(source);
+  else counts.set(source, now);
+  return by;
 }
 
 function origin({ method, callId, fromTag, cseq }: Envelope): string {

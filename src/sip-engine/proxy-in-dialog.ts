@@ -42,7 +42,7 @@ export class ProxyInDialog {
     if (hopsLeft(request) === 0) this.#refusals.refuse(incoming, 483, 'Too Many Hops');
     // A call can be ended however full the tables are.
     else if (request.method !== 'BYE' && !this.#context.transactions.admits(flow.remote.address)) {
-      this.#refusals.overloaded(incoming);
+      this.#refusals.overloaded(incoming, 'full');
     } else {
       const { dialog, from, to } = found;
       this.#dialogs.heardFrom(dialog, from, incoming);

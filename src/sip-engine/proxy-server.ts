@@ -59,6 +59,7 @@ export class ProxyServer {
     }
     pending.patience.cancel();
     pending.proxied = true;
+    this.#pending.decide(pending);
     const ordered = new OrderedRequest({
       context: this.#context,
       upstream: pending,

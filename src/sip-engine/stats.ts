@@ -10,8 +10,16 @@ export interface EngineStats {
   dropped: number;
   /** Dropped because the source is banned. */
   dropsBanned: number;
-  /** Answered 503 because a table is full. */
+  /** Dropped because the source sent more than its share while there was more to do than time. */
+  dropsFlood: number;
+  /** Answered 503: because a table is full, a source has more than its share, all is late, or memory is short. */
   overloaded: number;
+  overloadedFull: number;
+  overloadedShare: number;
+  overloadedLate: number;
+  overloadedMemory: number;
+  /** New calls of ours that were not sent because the peer is overloaded. */
+  callsShed: number;
   /** Answered 503 because no application takes the method. */
   unrouted: number;
   /** Refreshes of session timers that we sent, and calls that were ended because nobody refreshed them. */
@@ -43,6 +51,13 @@ export interface EngineStats {
   hepDropped: number;
   /** Errors of the engine itself; each cost one message, frame or timer. */
   faults: number;
+  /** Messages that wait for their turn. */
+  queued: number;
+  /** Requests outside of dialogs that the application has not answered at all. */
+  undecided: number;
+  /** ms by which the engine is late, smoothed, and the percentage by which peers should send less (RFC 7339). */
+  delayMs: number;
+  lossPercent: number;
   connections: number;
   /** Of these, the ones that have brought no whole message yet. */
   newConnections: number;
@@ -66,7 +81,13 @@ export const newStats = (): EngineStats => ({
   malformed: 0,
   dropped: 0,
   dropsBanned: 0,
+  dropsFlood: 0,
   overloaded: 0,
+  overloadedFull: 0,
+  overloadedShare: 0,
+  overloadedLate: 0,
+  overloadedMemory: 0,
+  callsShed: 0,
   unrouted: 0,
   sessionRefreshes: 0,
   sessionsExpired: 0,
@@ -85,6 +106,10 @@ export const newStats = (): EngineStats => ({
   hepSent: 0,
   hepDropped: 0,
   faults: 0,
+  queued: 0,
+  undecided: 0,
+  delayMs: 0,
+  lossPercent: 0,
   connections: 0,
   newConnections: 0,
   serverTransactions: 0,

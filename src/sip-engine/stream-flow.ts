@@ -112,6 +112,14 @@ export class StreamFlow implements Flow {
     if (this.#socket.writableLength > this.#context.limits.maxUnsentBytes) this.cut();
   }
 
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Hands over what was written, then closes. */
   finish(): void {
     this.#socket.end();

@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { isNewRequest } from './arrival.ts';
 import { reachableAt } from './local-address.ts';
 import { parseMessage, type SipMessage, SipParseError } from './message.ts';
 import type { EngineStats } from './stats.ts';
@@ -41,7 +42,11 @@ export async function listenUdp(
   const flowTo = (remote: Endpoint): Flow => new UdpFlow(outgoing, reach(remote.address), remote, events);
   socket.on('message', (bytes, { address, port }) => {
     stats.datagramsReceived += 1;
-    if (!isKeepAlive(bytes) && events.hears(address)) receive(bytes, flowTo({ address, port }), events);
+    if (isKeepAlive(bytes) || !events.hears(address)) return;
+    const flow = flowTo({ address, port });
+    const handle = (): void => receive(bytes, flow, events);
+    if (events.arrive === undefined) handle();
+    else events.arrive({ flow, isNew: () => isNewRequest(bytes), handle });
   });
   return {
     transport: 'udp',

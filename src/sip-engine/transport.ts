@@ -1,3 +1,4 @@
+import type { Arrival } from './arrival.ts';
 import type { SipMessage, SipParseError } from './message.ts';
 import type { PeerCertificate } from './peer-certificate.ts';
 import type { Direction } from './wire-message.ts';
@@ -36,6 +37,9 @@ export interface Flow {
   readonly certificate?: PeerCertificate | undefined;
   /** The peer takes requests by this connection as it would at this port of its own (RFC 5923 §8.2). */
   acceptAlias?(port: number): void;
+  /** A connection: reads nothing more until `resume`. */
+  pause?(): void;
+  resume?(): void;
   /** Never throws; a failure that can be known is told to `failed`, later. */
   send(bytes: Buffer, failed?: (error: Error) => void): void;
 }
@@ -54,6 +58,8 @@ export interface Listener {
 export interface TransportEvents {
   /** Everything that comes, before it is read, and that leaves, as it is on the wire. */
   onWire(direction: Direction, bytes: Buffer, flow: Flow): void;
+  /** Handles a datagram, now or when there is time for it; absent: now. */
+  arrive?(arrival: Arrival): void;
   message(message: SipMessage, flow: Flow): void;
   /** What came is not a message that can be used; `error.partial` may be answered. */
   unreadable(error: SipParseError, flow: Flow): void;

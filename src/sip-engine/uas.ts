@@ -6,9 +6,10 @@ import { type Dialog, dialogIdOf } from './dialog.ts';
 import { type Envelope, envelopeOf } from './envelope.ts';
 import { type SipParseError, type SipRequest, serializeMessage } from './message.ts';
 import { OutOfTurn } from './out-of-turn.ts';
+import { tellLoad } from './overload-control.ts';
 import type { Incoming, Pending, PendingRequests } from './pending-requests.ts';
 import type { ProxyServer } from './proxy-server.ts';
-import type { Refusals } from './refusals.ts';
+import type { Overload, Refusals } from './refusals.ts';
 import { type ReturnPath, returnPath, setCertificateHeader, stampVia } from './response-routing.ts';
 import { completeInvite } from './rfc2543.ts';
 import { needsTls, TLS_NEEDED } from './sips.ts';
@@ -61,6 +62,7 @@ export class Uas {
     const { via } = envelope;
     const path = returnPath(via, flow);
     if (via.params.has('alias')) flow.acceptAlias?.(via.port ?? defaultPort(flow.transport));
+    tellLoad(via, this.#context.load.lossPercent, this.#context.clock);
     stampVia(request, via, flow.remote);
     this.#dispatch({ request, envelope, flow, path });
   }
@@ -103,7 +105,7 @@ export class Uas {
 
   #outsideDialog(incoming: Incoming): void {
     const { request, envelope, flow } = incoming;
-    const { dialogs, exemptions, limits, routes, stats, transactions } = this.#context;
+    const { dialogs, routes, stats } = this.#context;
     const invite = request.method === 'INVITE';
     if (onlyInDialogs.has(request.method)) {
       this.#refusals.noDialog(incoming);
@@ -118,13 +120,9 @@ export class Uas {
       this.#refusals.refuse(incoming, 480, 'Temporarily Unavailable', [TLS_NEEDED]);
       return;
     }
-    const source = flow.remote.address;
-    const noCalls =
-      stats.pendingInvites >= limits.maxPendingInvites ||
-      dialogs.size >= limits.maxDialogs ||
-      (this.#pending.invitesOf(source) >= limits.maxPendingInvitesPerSource && !exemptions.has(source));
-    if (!transactions.admits(source) || (invite && noCalls)) {
-      this.#refusals.overloaded(incoming);
+    const overload = this.#overload(flow.remote.address, invite);
+    if (overload !== undefined) {
+      this.#refusals.overloaded(incoming, overload);
       return;
     }
     const app = routes.next(request.method);
@@ -134,6 +132,20 @@ export class Uas {
       return;
     }
     this.#handOver(incoming, app, undefined);
+  }
+
+  /** Why nothing new of this source is taken now. */
+  #overload(source: string, invite: boolean): Overload | undefined {
+    const { dialogs, exemptions, isKnown, limits, load, stats, transactions } = this.#context;
+    const strained = load.overload(isKnown(source));
+    if (strained !== undefined) return strained;
+    const noCalls =
+      stats.pendingInvites >= limits.maxPendingInvites ||
+      dialogs.size >= limits.maxDialogs ||
+      (this.#pending.invitesOf(source) >= limits.maxPendingInvitesPerSource && !exemptions.has(source));
+    if (!transactions.admits(source) || (invite && noCalls)) return 'full';
+    const greedy = this.#pending.hasMoreThanItsShare(source, limits.maxUndecided);
+    return greedy && !exemptions.has(source) ? 'share' : undefined;
   }
 
   #insideDialog(incoming: Incoming): void {
@@ -149,7 +161,7 @@ export class Uas {
     }
     // A call can be ended however full the tables are.
     if (request.method !== 'BYE' && !this.#context.transactions.admits(flow.remote.address)) {
-      this.#refusals.overloaded(incoming);
+      this.#refusals.overloaded(incoming, 'full');
       return;
     }
     if (this.#outOfTurn.refuses(incoming, dialog)) return;

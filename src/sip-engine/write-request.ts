@@ -3,6 +3,7 @@ import { contactOf, contentType, passedOn, sentBy, withOwnAddress } from './app-
 import type { Dialog } from './dialog.ts';
 import type { HeaderField, SipRequest, SipResponse } from './message.ts';
 import { header } from './message.ts';
+import { OVERLOAD_OFFER } from './overload-control.ts';
 import { isSips } from './sips.ts';
 import type { Flow } from './transport.ts';
 import { parseUri } from './uri.ts';
@@ -43,7 +44,10 @@ export function newRequest(
   const { uri, from, to, callId, cseq } = identity;
   // RFC 3261 §8.1.1.8: whoever is called securely calls back so.
   const parties = { from: withOwnAddress(from, flow), to, callId, cseq, sips: isSips(uri) };
-  return complete(said, uri, [], parties, flow, branch);
+  const request = complete(said, uri, [], parties, flow, branch);
+  const [via] = request.headers;
+  if (via !== undefined && said.method === 'INVITE') via.value += OVERLOAD_OFFER;
+  return request;
 }
 
 /**

@@ -30,10 +30,15 @@ export class FakeEngineClock implements EngineClock {
       const due = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
       if (due === undefined) break;
       this.#timers = this.#timers.filter((other) => other !== due);
-      this.#now = due.at;
+      this.#now = Math.max(this.#now, due.at);
       due.action();
     }
-    this.#now = end;
+    this.#now = Math.max(this.#now, end);
+  }
+
+  /** Time goes by while the thread is busy: what is due meanwhile comes late. */
+  stall(ms: number): void {
+    this.#now += ms;
   }
 
   /** Timers that have neither fired nor been cancelled. */
