@@ -79,7 +79,8 @@ export class IncomingCall {
   async accept(
     options: { headers?: Record<string, string>; echo?: boolean; sdp?: string } = {},
   ): Promise<PhoneCall> {
-    const media = await RtpEndpoint.open(this.#context.client.host, this.#context.ptimeMs);
+    const { client, ptimeMs, codecs } = this.#context;
+    const media = await RtpEndpoint.open(client.host, ptimeMs, codecs);
     if (this.#answered) {
       media.close();
       throw new Error('the call was answered or canceled before');

@@ -1,5 +1,5 @@
 import { cancelOf, type Dialog, type Identity, newRequest, nextHop, responseHeaders } from './dialog.ts';
-import type { Codec } from './g711.ts';
+import type { Codec } from './phone-codecs.ts';
 import { type Direction, mirrored, parseSdp, type RemoteSdp, writeSdp } from './phone-sdp.ts';
 import { bindPair, closePair } from './port-pair.ts';
 import type { RtpEndpoint } from './rtp-endpoint.ts';

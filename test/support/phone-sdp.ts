@@ -1,6 +1,4 @@
-import type { Codec } from './g711.ts';
-import { payloadTypeOf } from './g711.ts';
-
+import { type Codec, forms } from './phone-codecs.ts';
 import { type CryptoLine, cryptoLines } from './srtp.ts';
 
 /** SDP of the test phone (RFC 4566, RFC 3264): one audio line, and as much reading as a test needs. */
@@ -22,7 +20,7 @@ export interface LocalSdp {
 
 export function writeSdp(local: LocalSdp): string {
   const family = local.address.includes(':') ? 'IP6' : 'IP4';
-  const types = local.codecs.map((codec) => payloadTypeOf[codec]);
+  const types = local.codecs.map((codec) => forms[codec].payloadType);
   const lines = [
     'v=0',
     `o=testphone ${local.sessionId} ${local.version} IN ${family} ${local.address}`,
@@ -30,8 +28,12 @@ export function writeSdp(local: LocalSdp): string {
     `c=IN ${family} ${local.address}`,
     't=0 0',
     `m=audio ${local.port} RTP/${local.crypto ? 'SAVP' : 'AVP'} ${[...types, EVENT_PAYLOAD_TYPE].join(' ')}`,
-    ...local.codecs.map((codec) => `a=rtpmap:${payloadTypeOf[codec]} ${codec}/8000`),
+    ...local.codecs.map((codec) => `a=rtpmap:${forms[codec].payloadType} ${forms[codec].rtpmap}`),
     `a=rtpmap:${EVENT_PAYLOAD_TYPE} telephone-event/8000`,
+    ...local.codecs.flatMap((codec) => {
+      const { payloadType, fmtp } = forms[codec];
+      return fmtp ? [`a=fmtp:${payloadType} ${fmtp}`] : [];
+    }),
     `a=fmtp:${EVENT_PAYLOAD_TYPE} 0-15`,
     ...(local.crypto
       ? [`a=crypto:${local.crypto.tag} ${local.crypto.suite} inline:${local.crypto.key}`]
@@ -60,10 +62,9 @@ export interface RemoteSdp {
   version: number;
 }
 
-const codecOf: ReadonlyMap<number, Codec> = new Map([
-  [payloadTypeOf.PCMU, 'PCMU'],
-  [payloadTypeOf.PCMA, 'PCMA'],
-]);
+const codecOf: ReadonlyMap<number, Codec> = new Map(
+  (Object.keys(forms) as Codec[]).map((codec) => [forms[codec].payloadType, codec]),
+);
 
 /** Reads the first audio line. @throws Error when there is none */
 export function parseSdp(text: string): RemoteSdp {

@@ -1,4 +1,3 @@
-import { type Codec, encode, silenceOf } from './g711.ts';
 import { eventPayload } from './rtp-packet.ts';
 
 /** What a test phone has to say, packet by packet: speech and digits in the order in which they were asked for. */
@@ -83,22 +82,22 @@ export class Playout {
     };
   }
 
-  /** The next samples of speech, encoded and filled up with silence. */
-  nextPayload(codec: Codec, length: number): Uint8Array {
-    const payload = new Uint8Array(length).fill(silenceOf[codec]);
+  /** The next samples of speech, filled up with silence. */
+  nextSamples(length: number): Int16Array {
+    const samples = new Int16Array(length);
     const now = performance.now();
     for (let filled = 0; filled < length; ) {
       const one = this.#speech[0];
       if (!one) break;
       if (one.at === 0) one.startedAt = now;
       const part = one.samples.subarray(one.at, one.at + length - filled);
-      payload.set(encode(codec, part), filled);
+      samples.set(part, filled);
       filled += part.length;
       one.at += part.length;
       if (one.at < one.samples.length) break;
       this.#speech.shift();
       one.resolve({ startedAt: one.startedAt, endedAt: now, complete: true });
     }
-    return payload;
+    return samples;
   }
 }

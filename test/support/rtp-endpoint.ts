@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { type Codec, payloadTypeOf } from './g711.ts';
+import { type Codec, forms, PhoneEncoders } from './phone-codecs.ts';
 import type { Direction } from './phone-sdp.ts';
 import { type Played, Playout } from './playout.ts';
 import { bindPair, bindUdp, closePair, type PortPair } from './port-pair.ts';
@@ -43,6 +43,7 @@ export class RtpEndpoint {
   /** Sends every packet of speech straight back (events never). Silence the pacer with `mute()`. */
   echo = false;
   readonly #ptimeMs: number;
+  readonly #encoders: PhoneEncoders;
   readonly #playout = new Playout();
   #pair: PortPair;
   #target: MediaTarget | undefined;
@@ -60,16 +61,18 @@ export class RtpEndpoint {
   #protect: Srtp | undefined;
   #open: Srtp | undefined;
 
-  private constructor(host: string, ptimeMs: number, pair: PortPair) {
+  private constructor(host: string, ptimeMs: number, pair: PortPair, encoders: PhoneEncoders) {
     this.host = host;
     this.#ptimeMs = ptimeMs;
+    this.#encoders = encoders;
     this.#pair = pair;
     this.#listen(pair);
   }
 
-  /** Binds a free pair of ports. @param ptimeMs audio per packet sent, 10 to 60 */
-  static async open(host: string, ptimeMs: number): Promise<RtpEndpoint> {
-    return new RtpEndpoint(host, ptimeMs, await bindPair(host));
+  /** Binds a free pair of ports. @param ptimeMs audio per packet sent, 10 to 60 @param codecs that may be negotiated */
+  static async open(host: string, ptimeMs: number, codecs: readonly Codec[]): Promise<RtpEndpoint> {
+    const encoders = await PhoneEncoders.open(codecs);
+    return new RtpEndpoint(host, ptimeMs, await bindPair(host), encoders);
   }
 
   /** SRTP from now on; keys that are the same as before reset nothing. */
@@ -156,7 +159,7 @@ export class RtpEndpoint {
     if (!target) throw new Error('the call has no media yet');
     const socket = await bindUdp(options.host ?? this.host);
     const first: RtpFields = {
-      pt: payloadTypeOf[target.codec],
+      pt: forms[target.codec].payloadType,
       seq: 1,
       timestamp: 1,
       ssrc: randomInt(2 ** 32),
@@ -188,6 +191,7 @@ export class RtpEndpoint {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#playout.stop();
+    this.#encoders.close();
     closePair(this.#pair);
   }
 
@@ -233,10 +237,10 @@ export class RtpEndpoint {
       const copies = silent || eventPayloadType === undefined ? 0 : event.last ? 3 : 1;
       for (let i = 0; i < copies; i++) this.#sendPacket(eventPayloadType!, event.timestamp, event.payload);
     } else {
-      const payload = this.#playout.nextPayload(codec, samples);
-      if (!silent) this.#sendPacket(payloadTypeOf[codec], this.#timestamp, payload);
+      const payload = this.#encoders.encode(codec, this.#playout.nextSamples(samples));
+      if (!silent) this.#sendPacket(forms[codec].payloadType, this.#timestamp, payload);
     }
-    this.#timestamp = (this.#timestamp + samples) >>> 0;
+    this.#timestamp = (this.#timestamp + this.#ptimeMs * forms[codec].clock) >>> 0;
   }
 
   #sendPacket(pt: number, timestamp: number, payload: Uint8Array): void {

@@ -1,8 +1,8 @@
 import { newDialog, newRequest, responseHeaders } from './dialog.ts';
 import { authorization, type DigestAlgorithm, parseChallenge } from './digest-client.ts';
-import type { Codec } from './g711.ts';
 import { IncomingCall } from './incoming-call.ts';
 import { type CallContext, PhoneCall, type Provisional } from './phone-call.ts';
+import type { Codec } from './phone-codecs.ts';
 import { RtpEndpoint } from './rtp-endpoint.ts';
 import { SipClient } from './sip-client.ts';
 import { hostOf, parameter, type SipHeaders, type SipRequest, type SipResponse } from './sip-message.ts';
@@ -115,7 +115,7 @@ export class TestPhone {
     const { host, port } = hostOf(uri);
     const peer = await this.client.transport.peer(host, port);
     const context = this.#context();
-    const media = await RtpEndpoint.open(this.host, context.ptimeMs);
+    const media = await RtpEndpoint.open(this.host, context.ptimeMs, context.codecs);
     const call = new PhoneCall(context, media, newDialog(uri, options.from ?? this.#user, this.client), peer);
     call.withholdAck = options.withholdAck ?? false;
     this.#calls.set(call.dialog.callId, call);
