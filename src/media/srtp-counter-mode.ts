@@ -34,9 +34,8 @@ export class CounterMode implements SrtpTransform {
   protectRtp(packet: Uint8Array, headerBytes: number, index: number, into: Uint8Array): number {
     const { counter, hmac } = this.#rtp;
     const { length } = packet;
-    const stream = counter.stream(readUint32(packet, 8), index, length - headerBytes);
     for (let i = 0; i < headerBytes; i++) into[i] = packet[i] as number;
-    xor(packet, stream, headerBytes, length, into);
+    counter.apply(readUint32(packet, 8), index, packet, headerBytes, length, into);
     writeTag(hmac.digest(into, length, rollover(index)), into, length, this.rtpTagBytes);
     return length + this.rtpTagBytes;
   }
@@ -46,17 +45,15 @@ export class CounterMode implements SrtpTransform {
     const end = length - this.rtpTagBytes;
     if (end < headerBytes) return -1;
     if (!isTag(hmac.digest(packet, end, rollover(index)), packet, end, this.rtpTagBytes)) return -1;
-    const stream = counter.stream(readUint32(packet, 8), index, end - headerBytes);
-    xor(packet, stream, headerBytes, end, packet);
+    counter.apply(readUint32(packet, 8), index, packet, headerBytes, end, packet);
     return end;
   }
 
   protectRtcp(packet: Uint8Array, index: number, into: Uint8Array): number {
     const { counter, hmac } = this.#rtcp;
     const { length } = packet;
-    const stream = counter.stream(readUint32(packet, 4), index, length - RTCP_CLEAR_BYTES);
     for (let i = 0; i < RTCP_CLEAR_BYTES; i++) into[i] = packet[i] as number;
-    xor(packet, stream, RTCP_CLEAR_BYTES, length, into);
+    counter.apply(readUint32(packet, 4), index, packet, RTCP_CLEAR_BYTES, length, into);
     const word = (ENCRYPTED_FLAG | index) >>> 0;
     writeUint32(into, length, word);
     const tagAt = length + RTCP_INDEX_BYTES;
@@ -76,8 +73,7 @@ export class CounterMode implements SrtpTransform {
     const word = readUint32(packet, end);
     if (!isTag(hmac.digest(packet, end, word), packet, tagAt, RTCP_TAG_BYTES)) return -1;
     if ((word & ENCRYPTED_FLAG) === 0) return end;
-    const stream = counter.stream(readUint32(packet, 4), word & ~ENCRYPTED_FLAG, end - RTCP_CLEAR_BYTES);
-    xor(packet, stream, RTCP_CLEAR_BYTES, end, packet);
+    counter.apply(readUint32(packet, 4), word & ~ENCRYPTED_FLAG, packet, RTCP_CLEAR_BYTES, end, packet);
     return end;
   }
 }
@@ -93,10 +89,6 @@ const workerOf = (keys: SessionKeys, mostBytes: number): Worker => ({
 });
 
 const rollover = (index: number): number => Math.floor(index / 0x10000);
-
-function xor(packet: Uint8Array, stream: Uint8Array, from: number, to: number, into: Uint8Array): void {
-  for (let i = from; i < to; i++) into[i] = (packet[i] as number) ^ (stream[i - from] as number);
-}
 
 function writeTag(digest: Uint8Array, into: Uint8Array, at: number, bytes: number): void {
   for (let i = 0; i < bytes; i++) into[at + i] = digest[i] as number;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { certificateFile, certificateOf, identity, keyFile } from '../support/certificates.ts';
 import { encode } from '../support/g711.ts';
 import { acme, eventually, TestGateway } from '../support/gateway.ts';
 import { compareHeard } from '../support/heard.ts';
@@ -250,5 +251,86 @@ describe.concurrent('SRTP', () => {
       await call.bye();
       expect(heard).toBeGreaterThan(ENOUGH);
     });
+  });
+});
+
+describe('SRTP that we offer ourselves, over TLS', () => {
+  let gateway: TestGateway;
+  const phones: TestPhone[] = [];
+  const overTls = { transport: 'tls', tls: { ca: certificateOf('ca'), ...identity('pbx') } } as const;
+
+  beforeAll(async () => {
+    const sip = { ...acme.sip, srtp: 'required', outbound: { allowed_domains: ['127.0.0.1'] } };
+    gateway = await TestGateway.start({
+      organizations: [{ ...acme, sip }],
+      settings: {
+        sip: {
+          listen: ['udp:127.0.0.1:0', 'tls:127.0.0.1:0'],
+          tls: {
+            certificate: certificateFile('server'),
+            key: keyFile('server'),
+            ca: certificateFile('ca'),
+          },
+        },
+      },
+    });
+  });
+  afterAll(async () => {
+    await Promise.all(phones.map((phone) => phone.stop()));
+    await gateway.stop();
+  });
+
+  async function phoneWith(srtp?: Suite): Promise<TestPhone> {
+    const phone = await gateway.phone({ ...overTls, ...(srtp && { srtp }) });
+    phones.push(phone);
+    return phone;
+  }
+
+  test('where a call has no offer: the key in the ACK is used', async () => {
+    const phone = await phoneWith('AEAD_AES_128_GCM');
+    const id = await gateway.session();
+    const call = await phone.call(gateway.uri(id, { transport: 'tls' }), { sdp: 'late' });
+    expect(call.answerSdp.match(/^a=crypto:\d \S+/gm)).toEqual([
+      'a=crypto:1 AES_CM_128_HMAC_SHA1_80',
+      'a=crypto:2 AES_CM_128_HMAC_SHA1_32',
+      'a=crypto:3 AEAD_AES_128_GCM',
+      'a=crypto:4 AEAD_AES_256_GCM',
+    ]);
+    const heard = await speak(call);
+    await call.bye();
+    expect(heard).toBeGreaterThan(ENOUGH);
+  });
+
+  async function dialed(phone: TestPhone) {
+    const accepted = Promise.withResolvers<PhoneCall>();
+    phone.answer(async (incoming) => accepted.resolve(await incoming.accept()));
+    const id = await gateway.session();
+    const to = `sip:agent@127.0.0.1:${phone.port};transport=tls`;
+    const answer = await gateway.rest('POST', `/v1/sessions/${id}/dial`, { to, wait: true });
+    return { answer, call: await accepted.promise };
+  }
+
+  test('where a session dials: the key in the answer is used', async () => {
+    const { answer, call } = await dialed(await phoneWith('AES_CM_128_HMAC_SHA1_32'));
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { transport: 'tls', srtp: 'AES_CM_128_HMAC_SHA1_32' },
+    });
+    const heard = await speak(call);
+    await call.bye();
+    expect(heard).toBeGreaterThan(ENOUGH);
+  });
+
+  test('a callee that answers in plain gets no call', async () => {
+    const { answer, call } = await dialed(await phoneWith());
+    expect(answer.status).toBe(502);
+    await call.ended;
+  });
+
+  test('is not dialled in the clear', async () => {
+    const id = await gateway.session();
+    const to = 'sip:agent@127.0.0.1:5999';
+    const { status, body } = await gateway.rest('POST', `/v1/sessions/${id}/dial`, { to });
+    expect([status, body.error.code]).toEqual([422, 'srtp_needs_tls']);
   });
 });
