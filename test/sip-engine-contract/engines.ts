@@ -43,15 +43,8 @@ function embedded(): EngineUnderTest {
     transports: ['UDP', 'TCP', 'TLS'],
     async start() {
       const host = '127.0.0.1';
-      const port = await freePort(host);
-      engine = await startEngine({
-        listen: [
-          { transport: 'udp', host, port },
-          { transport: 'tcp', host, port },
-          { transport: 'tls', host, port: 0 },
-        ],
-        tls: tlsSettings(),
-      });
+      const { engine: started, port } = await startAtSharedPort(host);
+      engine = started;
       const tlsPort = Number(engine.hostports.at(-1)?.split(':')[1]);
       return { admin: engine, sipHost: host, sipPort: port, tlsPort, tls: { ca: certificateOf('ca') } };
     },
@@ -59,8 +52,24 @@ function embedded(): EngineUnderTest {
   };
 }
 
-/** A port that UDP and TCP can share. */
-async function freePort(host: string): Promise<number> {
+/** Starts an engine whose UDP and TCP share a port, which may be free for the one and taken for the other. */
+async function startAtSharedPort(host: string): Promise<{ engine: Engine; port: number }> {
+  for (let tries = 1; ; tries += 1) {
+    const port = await freeUdpPort(host);
+    const listen = [
+      { transport: 'udp', host, port },
+      { transport: 'tcp', host, port },
+      { transport: 'tls', host, port: 0 },
+    ] as const;
+    try {
+      return { engine: await startEngine({ listen: [...listen], tls: tlsSettings() }), port };
+    } catch (error) {
+      if (tries === 10 || !String(error).includes('in use')) throw error;
+    }
+  }
+}
+
+async function freeUdpPort(host: string): Promise<number> {
   const probe = createSocket('udp4').bind(0, host);
   await once(probe, 'listening');
   const { port } = probe.address();
