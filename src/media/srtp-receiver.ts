@@ -12,12 +12,14 @@ import { ENCRYPTED_FLAG, readUint32, type SrtpTransform } from './srtp-transform
 export const NOT_AUTHENTIC = -1;
 export const REPLAYED = -2;
 
-/** A stream is known once a packet of it was authentic; PBXs begin one at every transfer. Beyond this the oldest goes. */
+/** A stream is known once a packet of it was authentic; PBXs begin one at every transfer. The most silent one goes. */
 const MOST_STREAMS = 32;
 
 interface Stream {
   readonly rtp: ReplayWindow;
   readonly rtcp: ReplayWindow;
+  /** Number of its last authentic packet among those of all streams. */
+  lastPacket: number;
 }
 
 export class SrtpReceiver {
@@ -26,6 +28,7 @@ export class SrtpReceiver {
   readonly #streams = new Map<number, Stream>();
   /** Where streams stood under the key before: some peers go on counting, some begin again (§3.3.1 wants the former). */
   readonly #earlier: ReadonlyMap<number, number>;
+  #packets = 0;
   #ssrc = -1;
   #stream: Stream | undefined;
 
@@ -64,7 +67,9 @@ export class SrtpReceiver {
     if (known && !known.rtcp.isNew(index)) return REPLAYED;
     const plain = this.#transform.unprotectRtcp(packet, length);
     if (plain < 0) return NOT_AUTHENTIC;
-    (known ?? this.#begin(ssrc)).rtcp.add(index);
+    const stream = known ?? this.#begin(ssrc);
+    stream.rtcp.add(index);
+    stream.lastPacket = ++this.#packets;
     return plain;
   }
 
@@ -73,12 +78,13 @@ export class SrtpReceiver {
     return new Map([...this.#streams].map(([ssrc, { rtp }]) => [ssrc, rtp.highest]));
   }
 
-  #take(packet: Uint8Array, length: number, headerBytes: number, { rtp }: Stream, index: number): number {
+  #take(packet: Uint8Array, length: number, headerBytes: number, stream: Stream, index: number): number {
     if (index < 0) return NOT_AUTHENTIC;
-    if (!rtp.isNew(index)) return REPLAYED;
+    if (!stream.rtp.isNew(index)) return REPLAYED;
     const plain = this.#transform.unprotectRtp(packet, length, headerBytes, index);
     if (plain < 0) return NOT_AUTHENTIC;
-    rtp.add(index);
+    stream.rtp.add(index);
+    stream.lastPacket = ++this.#packets;
     return plain;
   }
 
@@ -94,7 +100,9 @@ export class SrtpReceiver {
     for (const index of earlier < 0 ? [sequence] : [nearest(earlier, sequence), sequence]) {
       const plain = index < 0 ? -1 : this.#transform.unprotectRtp(packet, length, headerBytes, index);
       if (plain < 0) continue;
-      (this.#find(ssrc) ?? this.#begin(ssrc)).rtp.add(index);
+      const stream = this.#find(ssrc) ?? this.#begin(ssrc);
+      stream.rtp.add(index);
+      stream.lastPacket = ++this.#packets;
       return plain;
     }
     return NOT_AUTHENTIC;
@@ -109,12 +117,16 @@ export class SrtpReceiver {
   }
 
   #begin(ssrc: number): Stream {
-    const [oldest] = this.#streams.keys();
-    if (this.#streams.size >= MOST_STREAMS && oldest !== undefined) this.#streams.delete(oldest);
-    this.#stream = { rtp: new ReplayWindow(), rtcp: new ReplayWindow() };
+    if (this.#streams.size >= MOST_STREAMS) this.#forgetOne();
+    this.#stream = { rtp: new ReplayWindow(), rtcp: new ReplayWindow(), lastPacket: 0 };
     this.#ssrc = ssrc;
     this.#streams.set(ssrc, this.#stream);
     return this.#stream;
+  }
+
+  #forgetOne(): void {
+    const [silent] = [...this.#streams].sort(([, a], [, b]) => a.lastPacket - b.lastPacket);
+    if (silent) this.#streams.delete(silent[0]);
   }
 
   /**

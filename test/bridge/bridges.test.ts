@@ -3,7 +3,7 @@ import { AudioRing } from '../../src/audio/ring.ts';
 import { Bridges, type Reservation } from '../../src/bridge/bridges.ts';
 import type { Leg } from '../../src/bridge/leg.ts';
 import type { EndReason, Refusal } from '../../src/errors.ts';
-import type { MediaEvent, MediaPort, MediaSettings } from '../../src/media/media-port.ts';
+import type { MediaEvent, MediaPort, MediaSettings, MediaStats } from '../../src/media/media-port.ts';
 import type { LinkEvent, PipelineLink } from '../../src/pipeline/pipeline-link.ts';
 import type { Session } from '../../src/sessions/session.ts';
 import { createLog } from '../../src/telemetry/log.ts';
@@ -15,6 +15,9 @@ const sessionOf = (id: string, mode = 'bidirectional_translation') =>
 class House {
   now = 0;
   silentForMs = 0;
+  /** What the counters of a port show besides. */
+  counted: Partial<MediaStats> = {};
+  readonly warnings: string[] = [];
   readonly completed: { id: string; at: number }[] = [];
   readonly reasons: EndReason[] = [];
   readonly links: { open: number; events: ((event: LinkEvent) => void)[] } = { open: 0, events: [] };
@@ -40,7 +43,9 @@ class House {
         },
         close: async () => undefined,
       },
-      log: createLog('silent'),
+      log: Object.assign(createLog('silent'), {
+        warn: (_details: object, words: string) => void this.warnings.push(words),
+      }),
       now: () => this.now,
       mediaTimeoutSeconds: 60,
       rejoinSeconds: 30,
@@ -70,7 +75,7 @@ class House {
       outbound: AudioRing.create(1024),
       configure: () => undefined,
       startSending: () => undefined,
-      stats: () => ({ silentForMs: this.silentForMs }),
+      stats: () => ({ silentForMs: this.silentForMs, ...this.counted }),
       close: async () => ({}),
     } as unknown as MediaPort;
   }
@@ -252,6 +257,32 @@ describe('bridges', () => {
     expect(house.links.open).toBe(0);
     await house.call(one);
     expect(house.links.open).toBe(1);
+  });
+
+  test.each([
+    ['comes from elsewhere', { packetsDroppedBySource: 50 }, 'from an address that its SDP does not name'],
+    [
+      'is under another key',
+      { packetsDroppedBySource: 1, packetsDroppedUnauthentic: 50 },
+      'does not fit the key in its SDP',
+    ],
+  ])('say why a call is silent whose media %s', async (_cause, counted, words) => {
+    house.counted = { packetsReceived: 0, packetsDroppedUnauthentic: 0, ...counted };
+    await house.call(one);
+    await vi.advanceTimersByTimeAsync(2999);
+    expect(house.warnings).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(house.warnings).toEqual([expect.stringContaining(words)]);
+  });
+
+  test('do not say so of a call that is heard, or to which nobody speaks', async () => {
+    house.counted = { packetsReceived: 9, packetsDroppedBySource: 9, packetsDroppedUnauthentic: 9 };
+    await house.call(one);
+    await vi.advanceTimersByTimeAsync(3000);
+    house.counted = { packetsReceived: 0, packetsDroppedBySource: 0, packetsDroppedUnauthentic: 0 };
+    await house.call(sessionOf('TWO'));
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(house.warnings).toEqual([]);
   });
 
   test('send no BYE when the engine is lost, and let the callers come back', async () => {

@@ -130,6 +130,14 @@ describe('streams', () => {
     for (const packet of packets) expect(hear(packet)).toBe(OK);
     for (const packet of packets.slice(8)) expect(hear(packet)).toBe(REPLAYED);
   });
+
+  test('that go on are not forgotten for those that have ended', () => {
+    for (const sequence of [65_000, 500]) expect(hear(from(peer, sequence))).toBe(OK);
+    for (let n = 0; n < 100; n++) {
+      expect(hear(from(peerWith(), 5, 1000 + n))).toBe(OK);
+      expect(hear(from(peer, 501 + n))).toBe(OK);
+    }
+  });
 });
 
 describe('a re-INVITE', () => {
