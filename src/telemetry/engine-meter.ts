@@ -10,13 +10,14 @@ const states = [
   'outgoingInvites',
   'queued',
   'undecided',
-  'delayMs',
-  'lossPercent',
   'dialogs',
   'proxiedRequests',
   'proxiedDialogs',
   'bans',
 ];
+
+/** Counters that tell how loaded it is. */
+const loads = ['delayMs', 'lossPercent'];
 
 /** Brings the counters of the SIP engine into the metrics; a new engine counts on from where the old one was. */
 export class EngineMeter {
@@ -36,6 +37,7 @@ export class EngineMeter {
     for (const [name, value] of Object.entries(counters)) {
       const kind = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       if (states.includes(name)) this.#metrics.engine_state.set({ kind }, value);
+      else if (loads.includes(name)) this.#metrics.engine_load.set({ kind }, value);
       else if (name !== 'applications') {
         this.#metrics.engine_events_total.inc({ kind }, Math.max(0, value - (this.#before[name] ?? 0)));
       }

@@ -54,6 +54,11 @@ const table = {
     labels: [],
   },
   engine_state: { kind: 'gauge', help: 'What the embedded SIP engine holds now', labels: ['kind'] },
+  engine_load: {
+    kind: 'gauge',
+    help: 'How late the embedded SIP engine is, and how much less peers are asked to send',
+    labels: ['kind'],
+  },
   engine_events_total: {
     kind: 'counter',
     help: 'What the embedded SIP engine met, by kind',
