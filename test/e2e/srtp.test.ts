@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certificateFile, certificateOf, identity, keyFile } from '../support/certificates.ts';
 import { encode } from '../support/g711.ts';
 import { acme, eventually, TestGateway } from '../support/gateway.ts';
+import { GatewayProcess } from '../support/gateway-process.ts';
 import { compareHeard } from '../support/heard.ts';
 import type { PhoneCall } from '../support/phone-call.ts';
 import { writeRtp } from '../support/rtp-packet.ts';
 import { newKey, Srtp, type Suite } from '../support/srtp.ts';
-import type { CallOptions, TestPhone, TestPhoneOptions } from '../support/test-phone.ts';
+import { type CallOptions, TestPhone, type TestPhoneOptions } from '../support/test-phone.ts';
 import { readWav, speechFile } from '../support/wav.ts';
 
 /** The first two seconds of the speech. */
@@ -333,4 +334,50 @@ describe('SRTP that we offer ourselves, over TLS', () => {
     const { status, body } = await gateway.rest('POST', `/v1/sessions/${id}/dial`, { to });
     expect([status, body.error.code]).toEqual([422, 'srtp_needs_tls']);
   });
+});
+
+test('the log shows no key, however much it is asked to tell', async () => {
+  const gateway = GatewayProcess.start({
+    by: 'node',
+    settings: {
+      sip: { listen: ['udp:127.0.0.1:0'] },
+      api: { listen: '127.0.0.1:0' },
+      media: { address: '127.0.0.1', ports: '25300-25399' },
+      log: { level: 'trace' },
+      organizations: [{ ...acme, sip: { ...acme.sip, srtp: 'required' } }],
+    },
+  });
+  const phone = await new TestPhone({ srtp: suite }).start();
+  const keys: string[] = [];
+  const keysIn = (sdp: string): void =>
+    void keys.push(...[...sdp.matchAll(/inline:([\w+/=]+)/g)].map(([, key]) => key!));
+  try {
+    const { api, sip } = await gateway.ready();
+    const call = async (sdp: CallOptions['sdp']): Promise<PhoneCall> => {
+      const response = await fetch(`${api}/v1/sessions`, {
+        method: 'POST',
+        headers: { 'X-API-Key': acme.api_keys[0] as string, 'Content-Type': 'application/json' },
+        body: JSON.stringify({ mode: 'bidirectional_translation', routing: { type: 'sip' } }),
+      });
+      const { id } = (await response.json()) as { id: string };
+      const made = await phone.call(`sip:${id}@${sip[0]?.slice('udp/'.length)}`, { sdp });
+      keysIn(`${made.invite?.body} ${made.answerSdp}`);
+      return made;
+    };
+    const good = await call('offer');
+    expect(good.status).toBe(200);
+    const broken = (await call((own) => own.replace('a=crypto', 'a crypto'))).status;
+    const unusable = (await call((own) => own.replace(suite, 'F8'))).status;
+    expect([broken, unusable]).toEqual([400, 488]);
+    expect((await good.reinvite({ sdp: good.localSdp().replace('1 AES', 'x AES') })).status).toBe(488);
+    await good.bye();
+    await eventually('the call is in the log', () =>
+      gateway.stdout.includes('"srtp":"AES_CM_128_HMAC_SHA1_80"'),
+    );
+  } finally {
+    await phone.stop();
+    await gateway.stop();
+  }
+  expect(keys).toHaveLength(4);
+  for (const key of keys) expect(`${gateway.stdout}${gateway.stderr}`).not.toContain(key.slice(0, 10));
 });
