@@ -144,7 +144,8 @@ export function newClientDialog(
     symmetric: true,
     confirmed: false,
     localCSeq: envelope.cseq,
-    remoteCSeq: 0,
+    // The peer has sent none yet, and may begin with 0.
+    remoteCSeq: -1,
     unacked: new Map(),
     remoteRSeq: undefined,
     reliable: undefined,

@@ -45,7 +45,9 @@ export class Refusals {
     else if (why === 'share') stats.overloadedShare += 1;
     else if (why === 'late') stats.overloadedLate += 1;
     else stats.overloadedMemory += 1;
-    this.refuse(incoming, 503, 'Service Unavailable', [RETRY_AFTER]);
+    // A peer that is told how much less to send must not be kept from sending at all (RFC 7339 §5.9).
+    const told = incoming.envelope.via.params.has('oc');
+    this.refuse(incoming, 503, 'Service Unavailable', told ? [] : [RETRY_AFTER]);
   }
 
   noDialog(incoming: Incoming): void {

@@ -211,6 +211,16 @@ describe('overload control with peers (RFC 7339)', () => {
     },
   );
 
+  it('a peer that offers it gets 503 without Retry-After: it shall send less, not nothing', () => {
+    const harness = new EngineHarness();
+    const peer = harness.peer();
+    harness.core.load.memory(0.99);
+    harness.receive(offering(';oc;oc-algo="loss"'), peer);
+    expect(peer.lines).toEqual(['503']);
+    expect(peer.lastHeader('Retry-After')).toBeUndefined();
+    expect(parseVia(peer.lastHeader('Via') ?? '')?.params.get('oc')).toBe('100');
+  });
+
   describe('a peer that we call', () => {
     const peer = { address: '192.0.2.9', port: 5060 };
     const via = (params: string) => parseVia(`SIP/2.0/UDP us;branch=z9hG4bK1;${params}`)!;

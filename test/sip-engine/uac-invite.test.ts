@@ -108,6 +108,24 @@ describe('an INVITE of the application', () => {
     expect(eventStatus(app)).toEqual(['200']);
   });
 
+  it('takes requests of the callee, whose CSeq may begin with 0', () => {
+    const { harness, app, call } = start();
+    call.establish();
+    const [callId, toTag] = call.dialogId.split(';from-tag=');
+    const info = {
+      method: 'INFO',
+      branch: 'z9hG4bKi',
+      callId,
+      toTag,
+      fromTag: 'bob',
+      uri: 'sip:192.0.2.1:5060',
+    };
+    harness.receive(request({ ...info, cseq: 0 }), call.flow);
+    expect(app.methods).toEqual(['200', 'INFO']);
+    harness.receive(request({ ...info, branch: 'z9hG4bKi2', cseq: 0 }), call.flow);
+    expect(call.flow.lines.at(-1)).toBe('500');
+  });
+
   it('acknowledges a failure itself and passes it up; 3xx with its Contact', () => {
     const { app, call } = start();
     call.reply('302 Moved Temporarily', 'bob', 'Contact: <sip:carol@203.0.113.1>\r\n');

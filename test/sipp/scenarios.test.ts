@@ -93,7 +93,7 @@ describe.skipIf(!sipp.available)(`SIPp (${sipp.reason}) calls the gateway`, () =
     });
 
     test('488 when no codec is in common', async () => {
-      await refused((await sessions(1))[0]!, '488', 'no_common_codec', { formats: '9' });
+      await refused((await sessions(1))[0]!, '488', 'no_common_codec', { formats: '18' });
     });
 
     test('420 for an extension that is not there', async () => {
