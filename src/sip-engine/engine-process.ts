@@ -8,7 +8,7 @@ import { Faults } from './faults.ts';
 import { type HepSettings, openHepSender } from './hep-sender.ts';
 import { InputQueue } from './input-queue.ts';
 import { LoadProbe } from './load-probe.ts';
-import type { SipMessage } from './message.ts';
+import type { SipMessage, SipParseError } from './message.ts';
 import { DnsResolver } from './resolve.ts';
 import { newStats } from './stats.ts';
 import { systemEngineClock } from './timers.ts';
@@ -78,6 +78,10 @@ export async function runEngine(
   });
   const probe = new LoadProbe(clock, core.load, () => input.takeDelayMs());
   const handle = faults.guard((message: SipMessage, flow: Flow) => core.message(message, flow));
+  const refuse = faults.guard((error: SipParseError, flow: Flow, answered?: () => void) => {
+    core.unreadable(error, flow);
+    answered?.();
+  });
   const events: TransportEvents = {
     onWire: faults.guard((direction, bytes, flow) => {
       const message = wireMessage(direction, bytes, flow, clock.now());
@@ -90,7 +94,10 @@ export async function runEngine(
       if (!flow.reliable) handle(message, flow);
       else input.take({ flow, isNew: () => asksForNew(message), handle: () => handle(message, flow) });
     },
-    unreadable: faults.guard((error, flow) => core.unreadable(error, flow)),
+    unreadable: (error, flow, answered) => {
+      if (!flow.reliable) refuse(error, flow);
+      else input.take({ flow, isNew: () => true, handle: () => refuse(error, flow, answered) });
+    },
     hears: (address) => core.hears(address),
     admits: (address) => core.admits(address),
     isExempt: (address) => core.exemptions.has(address),
@@ -126,8 +133,8 @@ export async function runEngine(
       probe.close();
       // Applications first: their calls get a BYE, which still has to leave by the sockets.
       await server.close();
-      await transport.close();
       input.close();
+      await transport.close();
       core.close();
       hep?.close();
     },

@@ -39,9 +39,4 @@ export class FairQueue<Item> {
     }
     return undefined;
   }
-
-  clear(): void {
-    this.#bySource.clear();
-    this.#size = 0;
-  }
 }

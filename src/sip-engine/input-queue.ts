@@ -71,11 +71,9 @@ export class InputQueue {
     return ms;
   }
 
-  /** Forgets what waits. */
+  /** Handles at once what still waits: the sockets are about to close, and each request is owed its answer. */
   close(): void {
-    for (const queue of this.#queues) queue.clear();
-    this.#paused.clear();
-    this.#count(-this.#size);
+    for (let next = this.#next(); next !== undefined; next = this.#next()) next.handle();
   }
 
   #hasTime(): boolean {

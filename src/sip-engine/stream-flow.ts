@@ -147,8 +147,9 @@ export class StreamFlow implements Flow {
       if (event.kind === 'message') this.#context.events.message(event.message, this);
       else if (event.kind === 'ping') this.#write(PONG);
       else {
-        this.#context.events.unreadable(event.error, this);
-        if (event.fatal) this.#cutAfterAnswer();
+        // What came before it on this connection may still wait for its turn.
+        const cut = event.fatal ? () => this.#cutAfterAnswer() : undefined;
+        this.#context.events.unreadable(event.error, this, cut);
       }
     }
     // The deadline moves with every message, not with every byte: a peer that trickles bytes is cut in the end.

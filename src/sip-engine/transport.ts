@@ -61,8 +61,8 @@ export interface TransportEvents {
   /** Handles a datagram, now or when there is time for it; absent: now. */
   arrive?(arrival: Arrival): void;
   message(message: SipMessage, flow: Flow): void;
-  /** What came is not a message that can be used; `error.partial` may be answered. */
-  unreadable(error: SipParseError, flow: Flow): void;
+  /** What came is not a message that can be used; `error.partial` may be answered, and then `answered` is called. */
+  unreadable(error: SipParseError, flow: Flow, answered?: () => void): void;
   /** Is what comes from there looked at? Not from a banned source, but for its calls and what is open with it. */
   hears(address: string): boolean;
   /** May this source open a connection? False for a banned one without a call. */

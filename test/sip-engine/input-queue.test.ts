@@ -174,13 +174,12 @@ describe('the input queue', () => {
     expect(input.queue.takeDelayMs()).toBeLessThan(5);
   });
 
-  it('forgets what waits when it is closed', () => {
+  it('handles what waits when it is closed', () => {
     const input = new Input();
     input.busy();
     input.arrive('192.0.2.1', 'late');
     input.queue.close();
-    input.turn(2);
-    expect(input.handled).toEqual([]);
+    expect(input.handled).toContain('late');
     expect(input.stats.queued).toBe(0);
   });
 });
