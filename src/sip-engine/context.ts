@@ -33,7 +33,7 @@ export const defaultLimits: EngineLimits = {
   maxTransactionsPerSource: 50_000,
   maxPendingInvites: 5_000,
   maxPendingInvitesPerSource: 2_000,
-  maxUndecided: 100,
+  maxUndecided: 50,
   maxDialogs: 20_000,
   maxBans: 10_000,
   maxQueued: 10_000,
