@@ -38,6 +38,15 @@ const PAUSE_PACKETS = 3;
 /** Of a loss at most this is made up; the rest is a pause. */
 const MAX_CONCEALED_MS = 240;
 
+/** A codec at work. */
+interface Coding {
+  readonly chain: ReceiveChain;
+  /** RTP timestamp units per ms, and per sample of the ring. */
+  readonly unitsPerMs: number;
+  readonly unitsPerSample: number;
+  readonly maxPayloadBytes: number;
+}
+
 export class ReceiveStream {
   readonly #stats: StatsBlock;
   readonly #statistics: ReceptionStatistics;
@@ -49,11 +58,9 @@ export class ReceiveStream {
   /** Samples of the ring per ms. */
   readonly #perMs: number;
   #codec: CodecName = 'PCMU';
-  #chain: ReceiveChain;
-  /** RTP timestamp units per sample of the ring. */
-  #unitsPerSample = 1;
-  #unitsPerMs = 8;
-  #maxPayloadBytes = 0;
+  #coding: Coding;
+  /** The codec that has been agreed since, until the first packet of it comes. */
+  #next: Coding | undefined;
   #running = false;
   #ssrc = -1;
   #now = 0;
@@ -76,13 +83,20 @@ export class ReceiveStream {
     this.#perMs = format.sampleRateHz / 1000;
     this.#clock = new StreamClock(this.#perMs);
     this.#buffer = new JitterBuffer((header, bytes, kind, lost) => this.#deliver(header, bytes, kind, lost));
-    this.#chain = this.#build('PCMU');
+    this.#coding = this.#build('PCMU');
   }
 
-  /** @param held nothing is written, and time stands still until it is over */
+  /**
+   * Another codec counts from its first packet on: what is still on its way in the one before is heard.
+   * @param held nothing is written, and time stands still until it is over
+   */
   configure(codec: CodecName, held: boolean, now: number): void {
     this.#now = now;
-    if (codec !== this.#codec) this.#change(codec);
+    if (codec !== this.#codec) {
+      this.#codec = codec;
+      this.#next?.chain.close();
+      this.#next = this.#build(codec);
+    }
     if (held === !this.#running) return;
     this.#buffer.restart();
     this.#running = !held;
@@ -91,17 +105,18 @@ export class ReceiveStream {
     this.#clock.start(now, this.#inbound.position);
   }
 
-  /** Takes an accepted packet; its payload may be rewritten in place. */
-  packet(header: RtpHeader, bytes: Uint8Array, kind: PacketKind, now: number): void {
+  /** Takes an accepted packet; its payload may be rewritten in place. @param kind `former`: speech of the codec before */
+  packet(header: RtpHeader, bytes: Uint8Array, kind: PacketKind | 'former', now: number): void {
     this.#now = now;
-    if (header.payloadLength > this.#maxPayloadBytes) {
+    if (this.#next && kind === 'speech') this.#change(this.#next);
+    if (header.payloadLength > this.#coding.maxPayloadBytes) {
       this.#stats.add(counter.packetsDroppedInvalid, 1);
       return;
     }
     this.#stats.add(counter.packetsReceived, 1);
     this.#stats.add(counter.bytesReceived, header.payloadLength);
     if (header.ssrc !== this.#ssrc) this.#follow(header.ssrc);
-    this.#push(header, bytes, kind);
+    this.#push(header, bytes, kind === 'former' ? (this.#next ? 'speech' : 'other') : kind);
   }
 
   /** Keeps time while nothing comes; call every 20 ms or so. */
@@ -120,29 +135,29 @@ export class ReceiveStream {
 
   /** What RTCP tells the peer of its stream; undefined before the first packet. */
   report() {
-    const report = this.#statistics.report(this.#unitsPerMs);
+    const report = this.#statistics.report(this.#coding.unitsPerMs);
     return report && { ssrc: this.#ssrc, ...report };
   }
 
   /** Frees what the codec holds, idempotent. */
   close(): void {
-    this.#chain.close();
+    this.#coding.chain.close();
+    this.#next?.chain.close();
   }
 
-  #build(codec: CodecName): ReceiveChain {
+  #build(codec: CodecName): Coding {
     const { clockRateHz, maxPayloadBytes } = codecs[codec];
-    this.#codec = codec;
-    this.#unitsPerMs = clockRateHz / 1000;
-    this.#unitsPerSample = this.#unitsPerMs / this.#perMs;
-    this.#maxPayloadBytes = maxPayloadBytes;
-    return createReceiveChain(codec, this.#inbound);
+    const unitsPerMs = clockRateHz / 1000;
+    const chain = createReceiveChain(codec, this.#inbound);
+    return { chain, unitsPerMs, unitsPerSample: unitsPerMs / this.#perMs, maxPayloadBytes };
   }
 
   /** What is held is of the codec before. */
-  #change(codec: CodecName): void {
+  #change(coding: Coding): void {
     this.#buffer.restart();
-    this.#chain.close();
-    this.#chain = this.#build(codec);
+    this.#coding.chain.close();
+    this.#coding = coding;
+    this.#next = undefined;
     this.#statistics.restart();
     this.#resync();
   }
@@ -155,7 +170,10 @@ export class ReceiveStream {
     if (arrival === 'stray') return;
     this.#statistics.count(header.sequence);
     if (kind !== 'speech' || arrival === 'duplicate') return;
-    this.#target.observe(this.#now, this.#statistics.arrived(this.#now, header.timestamp, this.#unitsPerMs));
+    this.#target.observe(
+      this.#now,
+      this.#statistics.arrived(this.#now, header.timestamp, this.#coding.unitsPerMs),
+    );
     this.#buffer.poll(this.#now, this.#target.ms);
   }
 
@@ -180,7 +198,7 @@ export class ReceiveStream {
       this.#noise.update(bytes, payloadOffset, payloadLength);
       this.#isNoise = true;
     } else if (kind === 'speech' && payloadLength > 0) {
-      const length = this.#chain.take(bytes, payloadOffset, payloadLength);
+      const length = this.#coding.chain.take(bytes, payloadOffset, payloadLength);
       if (length > 0) this.#place(header.timestamp, length);
       else this.#stats.add(counter.packetsDroppedInvalid, 1);
     }
@@ -188,7 +206,7 @@ export class ReceiveStream {
 
   /** Puts the speech that the chain has taken at its place in time: after what its timestamp asks for. */
   #place(timestamp: number, length: number): void {
-    const units = this.#unitsPerSample;
+    const units = this.#coding.unitsPerSample;
     const gap = this.#synced ? Math.round(((timestamp - this.#nextTimestamp) | 0) / units) : 0;
     this.#synced = true;
     this.#nextTimestamp = (timestamp + length * units) | 0;
@@ -200,8 +218,8 @@ export class ReceiveStream {
     this.#invented = 0;
     this.#lost = 0;
     this.#isNoise = false;
-    if (this.#draining && this.#isSpareSilence()) this.#chain.drop();
-    else this.#chain.write();
+    if (this.#draining && this.#isSpareSilence()) this.#coding.chain.drop();
+    else this.#coding.chain.write();
     this.#clock.follow(this.#now, this.#inbound.position, length);
   }
 
@@ -219,24 +237,24 @@ export class ReceiveStream {
     const due = surplus ? Math.max(0, Math.floor(-ahead)) : unfilled;
     const concealed = Math.min(due, lost);
     if (due > concealed) this.#pause(due - concealed);
-    if (concealed > 0) this.#chain.conceal(concealed);
+    if (concealed > 0) this.#coding.chain.conceal(concealed);
   }
 
   /** Nothing has come for too long. */
   #invent(length: number): void {
     const isSpeech = !this.#isNoise && this.#invented < MAX_CLOCK_SPEECH_MS * this.#perMs;
-    if (isSpeech) this.#chain.conceal(length);
+    if (isSpeech) this.#coding.chain.conceal(length);
     else this.#pause(length);
     this.#invented += length;
   }
 
   #pause(length: number): void {
-    this.#chain.pause(length, this.#isNoise ? this.#noise : undefined);
+    this.#coding.chain.pause(length, this.#isNoise ? this.#noise : undefined);
   }
 
   /** Whether what was taken is silence that nobody will miss: quiet all through, after a pause that is long enough. */
   #isSpareSilence(): boolean {
-    if (!this.#chain.isQuiet()) {
+    if (!this.#coding.chain.isQuiet()) {
       this.#quietPackets = 0;
       return false;
     }

@@ -29,10 +29,15 @@ function slotsPerPacket(ptimeMs: number): number {
 }
 
 /** @returns undefined for a payload type that was not negotiated */
-function kindOf(payloadType: number, settings: MediaSettings): PacketKind | undefined {
+function kindOf(
+  payloadType: number,
+  settings: MediaSettings,
+  former: number,
+): PacketKind | 'former' | undefined {
   if (payloadType === settings.payloadType) return 'speech';
   if (payloadType === settings.comfortNoisePayloadType) return 'noise';
-  return settings.otherPayloadTypes.includes(payloadType) ? 'other' : undefined;
+  if (settings.otherPayloadTypes.includes(payloadType)) return 'other';
+  return payloadType === former ? 'former' : undefined;
 }
 
 /**
@@ -55,6 +60,8 @@ export class RtpLeg {
   readonly #srtp = new SrtpSession();
   readonly #header = emptyRtpHeader();
   #settings: MediaSettings | undefined;
+  /** Payload type of the codec before the last change; packets of it may still be on their way. */
+  #formerType = -1;
   #period = slotsPerPacket(20);
   #started = false;
   #failed = false;
@@ -107,6 +114,8 @@ export class RtpLeg {
 
   configure(settings: MediaSettings, now: number): void {
     if (this.#failed) return;
+    const before = this.#settings;
+    if (before && before.codec !== settings.codec) this.#formerType = before.payloadType;
     this.#settings = settings;
     this.#period = slotsPerPacket(settings.ptimeMs);
     if (settings.calleeAddress !== undefined) this.#lock.expect(settings.calleeAddress);
@@ -180,7 +189,9 @@ export class RtpLeg {
     const size = this.#srtp.on ? this.#decrypt(datagram, from, now) : datagram.length;
     if (size < 0) return;
     const header = this.#header;
-    const kind = readRtpHeader(datagram, header, size) ? kindOf(header.payloadType, settings) : undefined;
+    const kind = readRtpHeader(datagram, header, size)
+      ? kindOf(header.payloadType, settings, this.#formerType)
+      : undefined;
     if (!kind) {
       this.#stats.add(counter.packetsDroppedInvalid, 1);
       return;

@@ -29,7 +29,7 @@ function packet(
   timestamp: number,
   payload: Uint8Array,
   now: number,
-  { ssrc = 1, kind = 'speech' as PacketKind } = {},
+  { ssrc = 1, kind = 'speech' as PacketKind | 'former' } = {},
 ): void {
   const header = {
     payloadType: 0,
@@ -177,6 +177,29 @@ describe('order', () => {
     packet(0, 0, speech(0, 481), 0);
     expect(heard).toEqual([]);
     expect(stats.read()).toMatchObject({ packetsDroppedInvalid: 1, packetsReceived: 0 });
+  });
+});
+
+describe('another codec', () => {
+  test('counts from its first packet on: what is still on its way in the one before is heard', () => {
+    talk(0, 5, 0);
+    stream.configure('PCMA', false, 95);
+    for (const n of [5, 6]) packet(n, n * 160, speech(n), n * 20, { kind: 'former' });
+    expect(heard).toEqual(allSpeech(0, 7));
+    packet(7, 7 * 160, speech(7), 140);
+    expect(heard.slice(-160)).toEqual([...speech(7)].map((byte) => mulawOfAlaw[byte]));
+    const before = heard.length;
+    packet(8, 8 * 160, speech(8), 160, { kind: 'former' });
+    expect(heard).toHaveLength(before);
+    expect(stats.read()).toMatchObject({ packetsReceived: 9, packetsLost: 0, packetsDroppedInvalid: 0 });
+  });
+
+  test('that never comes changes nothing, and the one before may come back', () => {
+    talk(0, 5, 0);
+    stream.configure('PCMA', false, 95);
+    stream.configure('PCMU', false, 96);
+    talk(5, 10, 100);
+    expect(heard).toEqual(allSpeech(0, 10));
   });
 });
 

@@ -193,6 +193,18 @@ test('negotiated types without speech count, others are dropped, and neither is 
   expect(inbound.readable).toBe(160);
 });
 
+test('after a change of codec the type of the one before is still taken, and no older one', async () => {
+  configure();
+  await send(peer, rtp(1), 'packetsReceived');
+  configure({ codec: 'PCMA', payloadType: 8 });
+  await send(peer, rtp(2), 'packetsReceived');
+  expect(inbound.readable).toBe(320);
+  await send(peer, rtp(3, 8), 'packetsReceived');
+  configure({ codec: 'opus', payloadType: 96 });
+  await send(peer, rtp(4), 'packetsDroppedInvalid');
+  await send(peer, rtp(4, 8), 'packetsReceived');
+});
+
 test('RTCP is taken on its own port and on the RTP port, from the peer only', async () => {
   const report = Buffer.from([0x80, 201, 0, 1, 0, 0, 0, 7]);
   configure();
