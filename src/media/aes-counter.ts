@@ -37,6 +37,7 @@ export class AesCounter {
   /**
    * Encrypts or decrypts `packet[from, to)` into `into`, which may be the packet itself.
    * @param index of the packet, up to 48 bits
+   * @throws RangeError when the packet is longer than was said: what has no key stream would go out in the clear
    */
   apply(ssrc: number, index: number, packet: Uint8Array, from: number, to: number, into: Uint8Array): void {
     const ahead = index - this.#first;
@@ -49,6 +50,8 @@ export class AesCounter {
 
   #make(ssrc: number, index: number, bytes: number): void {
     this.#room = Math.max(this.#room, wholeBlocks(bytes));
+    if (this.#room > this.#counters.length)
+      throw new RangeError(`${bytes} bytes are too many for one packet`);
     this.#packets = Math.max(1, Math.min(MOST_AHEAD, Math.floor(MOST_BYTES / this.#room)));
     this.#ssrc = ssrc;
     this.#first = index;

@@ -74,6 +74,16 @@ describe('sequence numbers that roll over', () => {
     }
   });
 
+  test('are counted anew for a new stream of ours', () => {
+    for (const [sequence, ssrc] of [
+      [65_535, 7],
+      [0, 7],
+      [5, 8],
+    ] as const) {
+      expect(peer.unprotectRtp(Buffer.from(leg.protectRtp(rtp(sequence, ssrc))), 0)).toBe(OK);
+    }
+  });
+
   test('a packet of the round before the first is none', () => {
     const first = from(peer, 3);
     const before = from(peerWith(), 65_535);
@@ -129,6 +139,7 @@ describe('streams', () => {
     const packets = Array.from({ length: 40 }, (_, n) => from(peerWith(), 5, n));
     for (const packet of packets) expect(hear(packet)).toBe(OK);
     for (const packet of packets.slice(8)) expect(hear(packet)).toBe(REPLAYED);
+    for (const packet of packets.slice(0, 8)) expect(hear(packet)).toBe(OK);
   });
 
   test('that go on are not forgotten for those that have ended', () => {
@@ -217,7 +228,9 @@ describe('SRTCP', () => {
   }
 
   test('that is only authenticated is taken, once', () => {
-    expect(report(unencrypted(5))).toBe(28);
+    const packet = unencrypted(5);
+    expect(leg.unprotectRtcp(packet, 0)).toBe(28);
+    expect(packet.subarray(0, 28).equals(rtcp())).toBe(true);
     expect(report(unencrypted(5))).toBe(REPLAYED);
     expect(report(unencrypted(4))).toBe(28);
   });

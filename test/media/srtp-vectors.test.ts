@@ -5,6 +5,7 @@ import { deriveKeys, generate } from '../../src/media/srtp-keys.ts';
 import { SrtpSender } from '../../src/media/srtp-sender.ts';
 import { SrtpSession, transformOf } from '../../src/media/srtp-session.ts';
 import { type SrtpSuite, srtpSuites } from '../../src/srtp.ts';
+import { Srtp } from '../support/srtp.ts';
 import { libsrtpKey, libsrtpPackets, plainRtcp, plainRtp } from './libsrtp-packets.ts';
 
 /** Vectors of the standards, and packets of another implementation. */
@@ -26,6 +27,12 @@ test('RFC 3711 B.2: the key stream of AES-CM', () => {
   expect(block(0xfeff)).toBe('ec8cdf7398607cb0f2d21675ea9ea1e4');
   expect(block(0xff00)).toBe('362b7c3c6773516318a077d7fc5073ae');
   expect(block(0xff01)).toBe('6a2cc3787889374fbeb4c81b17ba6c44');
+});
+
+test('a packet that is longer than the key stream can be is not sent half in the clear', () => {
+  const counter = new AesCounter(Buffer.alloc(16), Buffer.alloc(14), 200);
+  const packet = Buffer.alloc(5000);
+  expect(() => counter.apply(1, 1, packet, 0, 5000, packet)).toThrow(RangeError);
 });
 
 describe('RFC 3711 B.3: key derivation', () => {
@@ -176,5 +183,32 @@ describe.each(Object.keys(srtpSuites) as SrtpSuite[])('libsrtp with %s', (suite)
       expect(session.unprotectRtp(forged, 0)).toBe(-1);
     }
     expect(session.unprotectRtp(packet, 0)).toBe(packet.length - tag);
+  });
+
+  test('a long run of two streams with losses, late packets and many lengths is what the book says, both ways', () => {
+    const phone = new Srtp(suite, key);
+    const session = new SrtpSession();
+    session.configure({ suite, localKey: key, remoteKey: key, remoteMki: '' }, 0);
+    const plain = Array.from({ length: 400 }, (_, n) => {
+      const packet = Buffer.alloc(12 + ((n * 37) % 250), n);
+      packet[0] = 0x80;
+      // Every eighth is lost.
+      packet.writeUInt16BE((65_400 + n + Math.floor(n / 7)) & 0xffff, 2);
+      packet.writeUInt32BE(n % 5 === 0 ? 2 : 1, 8);
+      return packet;
+    });
+    const packets = plain.map((packet) => phone.protect(packet));
+    // What we send is one stream.
+    const isOurs = (packet: Buffer) => packet.readUInt32BE(8) === 1;
+    expect(plain.filter(isOurs).map((packet) => hex(session.protectRtp(packet)))).toEqual(
+      packets.filter(isOurs).map(hex),
+    );
+    // Of every eleven the last comes first.
+    const order = plain.map((_, n) => (n % 11 === 0 ? Math.min(n + 10, 399) : n - 1));
+    for (const n of order) {
+      const [packet, expected] = [packets[n] as Buffer, plain[n] as Buffer];
+      expect(session.unprotectRtp(packet, 0)).toBe(expected.length);
+      expect(hex(packet.subarray(0, expected.length))).toBe(hex(expected));
+    }
   });
 });
