@@ -35,14 +35,19 @@ const compactForms = {
 };
 
 const canonical = new Map<string, string>([
+  // As they are mostly written, so that one look is enough.
+  ...known.map((name) => [name, name] as const),
   ...known.map((name) => [name.toLowerCase(), name] as const),
   ...Object.entries(compactForms),
 ]);
 
-/** The canonical spelling (`Call-ID` for `i` and `CALL-ID`); an unknown name stays as written. */
-export function canonicalName(name: string): string {
-  return canonical.get(name) ?? canonical.get(name.toLowerCase()) ?? name;
+/** The canonical spelling (`Call-ID` for `i` and `CALL-ID`); undefined for a name that is not known. */
+export function knownName(name: string): string | undefined {
+  return canonical.get(name) ?? canonical.get(name.toLowerCase());
 }
+
+/** The canonical spelling; an unknown name stays as written. */
+export const canonicalName = (name: string): string => knownName(name) ?? name;
 
 /** Headers whose value is a comma list, by canonical name; in all others a comma is part of the value. */
 export const listHeaders: ReadonlySet<string> = new Set(

@@ -11,7 +11,7 @@
  * lone CR or LF is refused, because the next parser (drachtio-srf) would see other lines than this one. Folded lines
  * are unfolded into one space.
  */
-import { canonicalName, listHeaders } from './header-names.ts';
+import { canonicalName, knownName, listHeaders } from './header-names.ts';
 import { limits } from './limits.ts';
 import { contentLength, type Head, parseHead, trim } from './message-head.ts';
 
@@ -142,18 +142,21 @@ function checkText(text: string): void {
 
 /** The value of the first header of that name (any spelling), unsplit. */
 export function header(message: SipMessage, name: string): string | undefined {
-  const wanted = canonicalName(name).toLowerCase();
-  return message.headers.find((field) => field.name.toLowerCase() === wanted)?.value;
+  return message.headers.find(named(name))?.value;
+}
+
+/** Whether a field has that name. Known names have one spelling in every message, which is quick to compare. */
+function named(name: string): (field: HeaderField) => boolean {
+  const known = knownName(name);
+  if (known !== undefined) return (field) => field.name === known;
+  const wanted = name.toLowerCase();
+  return (field) => field.name.toLowerCase() === wanted;
 }
 
 /** All values of that name, in order; comma lists are split where the grammar makes them lists, empty elements left out. */
 export function headersOf(message: SipMessage, name: string): string[] {
-  const canonical = canonicalName(name);
-  const wanted = canonical.toLowerCase();
-  const values = message.headers
-    .filter((field) => field.name.toLowerCase() === wanted)
-    .map((field) => field.value);
-  if (!listHeaders.has(canonical)) return values;
+  const values = message.headers.filter(named(name)).map((field) => field.value);
+  if (!listHeaders.has(canonicalName(name))) return values;
   return values.flatMap(splitList).filter((value) => value !== '');
 }
 

@@ -83,7 +83,7 @@ function holdCalls(
   return new Promise((resolve, reject) => {
     generator.on('message', (report: Report) => {
       if (report.type === 'result') resolve(report.result as HeldCallsResult);
-      else during[report.type]();
+      else if (report.type !== 'mark') during[report.type]();
     });
     generator.once('error', reject);
     generator.once('exit', (code) => reject(new Error(`the generator ended too early, with ${code}`)));

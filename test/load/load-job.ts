@@ -1,3 +1,5 @@
+import type { CallTransportName } from './call-transport.ts';
+
 /** What the load test's processes tell each other, over Node's IPC. */
 
 /** Where the gateway is, and how a session is made there. */
@@ -24,7 +26,24 @@ export interface SetUpsJob {
   seconds: number;
 }
 
-export type Job = HeldCallsJob | SetUpsJob;
+/** The same, by a generator that costs little itself, over any transport. */
+export interface SipSetUpsJob {
+  kind: 'sip set-ups';
+  target: Target;
+  transport: CallTransportName;
+  perSecond: number;
+  /** At the same rate; not measured. */
+  warmUpSeconds: number;
+  seconds: number;
+  /** Whether any id is a session there, so that none has to be made. */
+  anySession: boolean;
+  /** Calls from one look at the memory to the next; 0: none on the way. */
+  markEvery: number;
+  /** s after the last call until a last look at the memory. */
+  restSeconds: number;
+}
+
+export type Job = HeldCallsJob | SetUpsJob | SipSetUpsJob;
 
 /** Counts of packets are of those that were sent in the measured interval, whenever they came back; times are ms. */
 export interface HeldCallsResult {
@@ -61,7 +80,25 @@ export interface SetUpsResult {
   failures: Record<string, number>;
 }
 
-export type Result = HeldCallsResult | SetUpsResult;
+/** Counts are of calls that began in the measured interval; times are ms. */
+export interface SipSetUpsResult {
+  kind: 'sip set-ups';
+  tried: number;
+  /** 200 to INVITE and 200 to BYE. */
+  succeeded: number;
+  retransmitted: number;
+  /** INVITE to 200. */
+  setUp: { p50: number; p95: number; p99: number; max: number };
+  failures: Record<string, number>;
+  /** How late the generator itself was with an INVITE: what is above this in `setUp` is the gateway's. */
+  generatorLate: { p99: number };
+}
 
-/** From the generator: the interval begins, the interval is over, what came out. */
-export type Report = { type: 'begins' } | { type: 'over' } | { type: 'result'; result: Result };
+export type Result = HeldCallsResult | SetUpsResult | SipSetUpsResult;
+
+/** From the generator: the interval begins, it is over, a moment to look at the memory, what came out. */
+export type Report =
+  | { type: 'begins' }
+  | { type: 'over' }
+  | { type: 'mark' }
+  | { type: 'result'; result: Result };

@@ -1,4 +1,4 @@
-import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
+import { describeMachine } from './machine.ts';
 import { type LoadOptions, OptionError, readOptions } from './options.ts';
 import { datagramCost } from './reference.ts';
 import { aims, heldCallsTable, setUpsTable } from './report.ts';
@@ -17,7 +17,10 @@ const progress = (text: string) => process.stderr.write(`${text}\n`);
 async function main(options: LoadOptions): Promise<void> {
   const { warmUpSeconds, seconds } = options;
   const rig = { nodeOptions: options.nodeOptions, signal: stopping.signal };
-  describe(await datagramCost());
+  say(describeMachine());
+  say(
+    `Reference: a datagram sent and received in bare Node costs ${(await datagramCost()).toFixed(1)} us here; a call has 50 per s each way\n`,
+  );
   const rows: Measured[] = [];
   for (const calls of options.calls) {
     progress(`${calls} calls for ${seconds} s …`);
@@ -33,19 +36,6 @@ async function main(options: LoadOptions): Promise<void> {
   const measured = await measure({ kind: 'set-ups', perSecond: wanted, seconds: setUpSeconds }, rig);
   say(setUpsTable(measured));
   say(aims(rows, { wanted, measured }));
-}
-
-function describe(datagramUs: number): void {
-  const load = loadavg().map((value) => value.toFixed(1));
-  const gib = (totalmem() / 2 ** 30).toFixed(0);
-  say(
-    [
-      `Command: npm run load -- ${process.argv.slice(2).join(' ')}`.trimEnd(),
-      `Machine: ${availableParallelism()} cores (${cpus()[0]?.model.trim()}), ${gib} GiB, ${process.platform} ${release()}, Node ${process.version}, shared with the generator and the echo pipeline; load average before: ${load.join(' ')}`,
-      `Reference: a datagram sent and received in bare Node costs ${datagramUs.toFixed(1)} us here; a call has 50 per s each way`,
-      '',
-    ].join('\n'),
-  );
 }
 
 try {

@@ -38,16 +38,17 @@ export function readOptions(args: string[]): LoadOptions {
   });
   const text = { ...(values.quick ? quick : full), ...values };
   return {
-    calls: text.calls === '0' ? [] : text.calls.split(',').map((one) => number('calls', one, 1, 2000)),
-    seconds: number('seconds', text.seconds, 1, 600),
+    calls: text.calls === '0' ? [] : text.calls.split(',').map((one) => wholeNumber('calls', one, 1, 2000)),
+    seconds: wholeNumber('seconds', text.seconds, 1, 600),
     warmUpSeconds: values.quick ? 3 : 5,
-    setUps: number('setups', text.setups, 0, 1000),
-    setUpSeconds: number('setup-seconds', text['setup-seconds'], 1, 600),
+    setUps: wholeNumber('setups', text.setups, 0, 1000),
+    setUpSeconds: wholeNumber('setup-seconds', text['setup-seconds'], 1, 600),
     nodeOptions: values['node-option'],
   };
 }
 
-function number(name: string, text: string, least: number, most: number): number {
+/** @throws OptionError */
+export function wholeNumber(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= least && value <= most && text.trim() !== '') return value;
   throw new OptionError(

@@ -1,5 +1,6 @@
 import type { HeldCallsResult, SetUpsResult } from './load-job.ts';
 import type { Measured } from './rig.ts';
+import { aim, mib, ms, percent, table } from './table.ts';
 
 /** The aims of the design, for 500 calls and for set-ups. */
 const AIM_CALLS = 500;
@@ -9,10 +10,6 @@ const AIM_SET_UPS = 150;
 
 type Held = Measured & { result: HeldCallsResult };
 type SetUps = Measured & { result: SetUpsResult };
-
-const ms = (value: number) => value.toFixed(1);
-const percent = (share: number) => `${(share * 100).toFixed(share > 0 && share < 0.001 ? 3 : 1)} %`;
-const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(0);
 
 /** CPU time of the gateway, us per call per second. */
 const usPerCall = ({ cpuMs, tookMs, result }: Held) => (cpuMs * 1e6) / tookMs / result.held;
@@ -134,10 +131,4 @@ export function aims(
     lines.push(aim(`${setUps.wanted} set-ups per s without a failure`, succeeded === tried));
   }
   return lines.length === 0 ? '' : `Aims (calls: at ${AIM_CALLS}):\n${lines.join('\n')}`;
-}
-
-const aim = (what: string, met: boolean) => `- ${what}: ${met ? 'met' : 'not met'}`;
-
-function table(head: string[], rows: string[][]): string {
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

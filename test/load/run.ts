@@ -1,7 +1,11 @@
-/** `npm run load` measures calls; `npm run load -- api` measures the REST API beside calls. The rest are options. */
-if (process.argv[2] === 'api') {
+/**
+ * `npm run load` measures calls, `npm run load -- sip` what their set-up costs, `npm run load -- api` the REST API beside
+ * calls. The rest are options.
+ */
+const [what] = process.argv.slice(2);
+if (what === 'api' || what === 'sip') {
   process.argv.splice(2, 1);
-  await import('./api.ts');
+  await import(`./${what}.ts`);
 } else {
   await import('./load.ts');
 }

@@ -2,7 +2,7 @@ import { AudioRing } from '../../src/audio/ring.ts';
 import type { MediaPool, MediaPort, MediaSettings, MediaStats } from '../../src/media/media-port.ts';
 import type { PipelineLink, PipelineLinks } from '../../src/pipeline/pipeline-link.ts';
 
-const noStats: MediaStats = {
+export const noStats: MediaStats = {
   ...{ packetsReceived: 0, packetsSent: 0, packetsLost: 0, packetsLate: 0, packetsDuplicated: 0 },
   ...{ packetsDroppedInvalid: 0, packetsDroppedBySource: 0, packetsDroppedOverrun: 0, rtcpReceived: 0 },
   ...{
