@@ -100,10 +100,12 @@ export function parseFrame(payload: Buffer): AppFrame {
 
 /** Builds a frame: a fresh UUID, the tokens, and perhaps a SIP message. Tokens must not hold `|` or CR. */
 export function formatFrame(tokens: readonly (string | number)[], sip?: Buffer): Buffer {
-  const line = Buffer.from(`${randomUUID()}|${tokens.join('|')}${sip === undefined ? '' : '\r\n'}`, 'latin1');
-  const bytes = line.length + (sip?.length ?? 0);
-  const prefix = Buffer.from(`${bytes}#`, 'latin1');
-  return sip === undefined ? Buffer.concat([prefix, line]) : Buffer.concat([prefix, line, sip]);
+  const line = `${randomUUID()}|${tokens.join('|')}${sip === undefined ? '' : '\r\n'}`;
+  const head = `${line.length + (sip?.length ?? 0)}#${line}`;
+  const frame = Buffer.allocUnsafe(head.length + (sip?.length ?? 0));
+  frame.write(head, 'latin1');
+  if (sip !== undefined) frame.set(sip, head.length);
+  return frame;
 }
 
 /** The protocol's time of day, UTC: `11:12:34.250055`. */

@@ -127,7 +127,11 @@ export function serializeMessage(message: SipMessage): Buffer {
     }
   }
   if (!counted) head += `\r\nContent-Length: ${message.body.length}`;
-  return Buffer.concat([Buffer.from(`${head}\r\n\r\n`, 'latin1'), message.body]);
+  head += '\r\n\r\n';
+  const bytes = Buffer.allocUnsafe(head.length + message.body.length);
+  bytes.write(head, 'latin1');
+  bytes.set(message.body, head.length);
+  return bytes;
 }
 
 const notHeaderText = /[\r\n\u0100-\uffff]/;

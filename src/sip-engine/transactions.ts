@@ -105,11 +105,12 @@ export class Transactions {
   ): ServerTransaction {
     const key = serverKey(envelope, request.uri, request.method);
     const source = flow.remote.address;
-    let bytes: Buffer | undefined;
+    // A string, because it is kept for 32 s: a Buffer would hold the whole piece of memory that it was cut from.
+    let text: string | undefined;
     const failed = () => feed(machine, 'transport-error');
     const effects = {
       send: () => {
-        if (bytes !== undefined) reply().send(bytes, failed);
+        if (text !== undefined) reply().send(Buffer.from(text, 'latin1'), failed);
       },
       pass: (message: SipRequest | undefined) => {
         if (message !== undefined) acked(message);
@@ -134,7 +135,7 @@ export class Transactions {
       },
       receive: (message: SipRequest) => feed(machine, message.method === 'ACK' ? 'ack' : 'request', message),
       respond: (status: number, response: Buffer) => {
-        bytes = response;
+        text = response.toString('latin1');
         feed(machine, responseEvent(status));
       },
       abandon: () => machine.abandon(),
