@@ -74,6 +74,22 @@ export interface OurInvite {
 /** Requests that we send count from here; real ones start anywhere below 2^31 (RFC 3261 §8.1.1.5). */
 export const FIRST_CSEQ = 1;
 
+/** What a dialog of either role begins with: nothing has happened in it. */
+const nothingYet = () => ({
+  confirmed: false,
+  unacked: new Map<number, UnackedAnswer>(),
+  remoteRSeq: undefined,
+  reliable: undefined,
+  theirInvite: false,
+  theirUpdate: false,
+  theirChanges: 0,
+  ourInvite: undefined,
+  ourUpdate: false,
+  sessionTimer: undefined,
+  localSdp: undefined,
+  peerTakesUpdate: false,
+});
+
 /** The dialog that our response with `localTag` to an INVITE begins. */
 export function newDialog(
   invite: SipRequest,
@@ -100,20 +116,9 @@ export function newDialog(
     flow,
     sips: answersAsSips(invite, flow),
     symmetric: path.symmetric,
-    confirmed: false,
     localCSeq: FIRST_CSEQ,
     remoteCSeq: envelope.cseq,
-    unacked: new Map(),
-    remoteRSeq: undefined,
-    reliable: undefined,
-    theirInvite: false,
-    theirUpdate: false,
-    theirChanges: 0,
-    ourInvite: undefined,
-    ourUpdate: false,
-    sessionTimer: undefined,
-    localSdp: undefined,
-    peerTakesUpdate: false,
+    ...nothingYet(),
   };
 }
 
@@ -142,21 +147,10 @@ export function newClientDialog(
     flow,
     sips: isSips(invite.uri),
     symmetric: true,
-    confirmed: false,
     localCSeq: envelope.cseq,
     // The peer has sent none yet, and may begin with 0.
     remoteCSeq: -1,
-    unacked: new Map(),
-    remoteRSeq: undefined,
-    reliable: undefined,
-    theirInvite: false,
-    theirUpdate: false,
-    theirChanges: 0,
-    ourInvite: undefined,
-    ourUpdate: false,
-    sessionTimer: undefined,
-    localSdp: undefined,
-    peerTakesUpdate: false,
+    ...nothingYet(),
   };
   learnPeer(dialog, response);
   return dialog;
