@@ -26,12 +26,15 @@ interface Waiting {
 /** SQLite's changes, of which those that come together share one durable commit (architecture, rule 8). */
 export class CommitGroup {
   readonly #db: Kysely<Schema>;
+  readonly #sync: () => Promise<void>;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(db: Kysely<Schema>) {
+  /** @param sync brings what has been committed onto the disk */
+  constructor(db: Kysely<Schema>, sync: () => Promise<void>) {
     this.#db = db;
+    this.#sync = sync;
   }
 
   /** @throws StoreUnavailable when the file is locked for too long, the disk is full, or too much waits already */
@@ -65,7 +68,9 @@ export class CommitGroup {
     while (this.#waiting.length > 0) {
       const group = this.#waiting.splice(0, GROUP_MOST);
       try {
-        for (const settle of await this.#commit(group)) settle();
+        const outcomes = await this.#commit(group);
+        await this.#sync();
+        for (const settle of outcomes) settle();
         await setImmediate();
       } catch (error) {
         if (isBusy(error)) await this.#retryLater(group, error);

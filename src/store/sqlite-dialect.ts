@@ -14,7 +14,7 @@ import { asStoreError } from './sqlite-errors.ts';
 
 /**
  * kysely on `node:sqlite`, with one connection: kysely lets whoever asks for it wait in line, which makes transactions
- * serial. Commits are durable (WAL with `synchronous=FULL`).
+ * serial. What is committed is in the write-ahead log, and on the disk once that is synced (`wal-file.ts`).
  */
 export function sqliteDialect(path: string): Dialect {
   return {
@@ -87,7 +87,7 @@ class SqliteConnection implements DatabaseConnection {
       throw asStoreError(error);
     }
     try {
-      this.#db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on');
+      this.#db.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on');
     } catch (error) {
       this.#db.close();
       throw asStoreError(error);

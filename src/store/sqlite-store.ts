@@ -8,6 +8,7 @@ import type { Schema } from './schema.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 import { isBusy } from './sqlite-errors.ts';
 import type { Database } from './store.ts';
+import { WalFile } from './wal-file.ts';
 
 /** How long a start waits for another process that holds the file, such as one that brings the schema up to date. */
 const OPEN_MOST_MS = 30_000;
@@ -23,13 +24,15 @@ export async function openSqlite(path: string, now: number): Promise<Database> {
     await db.destroy().catch(() => undefined);
     throw error;
   }
-  const group = new CommitGroup(db);
+  const wal = path === ':memory:' ? undefined : new WalFile(path);
+  const group = new CommitGroup(db, async () => wal?.sync());
   return {
     dialect: 'sqlite',
     db,
     write: (change) => group.add(change),
     close: async () => {
       await group.settle();
+      await wal?.close();
       await db.destroy();
     },
   };

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { StoreUnavailable } from '../errors.ts';
 import type { Sealer } from '../sealing.ts';
@@ -24,6 +25,8 @@ export interface DelivererOptions {
 }
 
 const POLL_MS = 1000;
+/** Events that come together are looked for together. */
+const GATHER_MS = 5;
 const SWEEP_MS = 60_000;
 /** A stop lets running attempts end for so long. */
 const GRACE_MS = 2000;
@@ -58,9 +61,11 @@ export class Deliverer {
   wake(): void {
     this.#again = true;
     if (this.#closed) return;
-    this.#claiming ??= this.#claim().finally(() => {
-      this.#claiming = undefined;
-    });
+    this.#claiming ??= pause(GATHER_MS)
+      .then(() => this.#claim())
+      .finally(() => {
+        this.#claiming = undefined;
+      });
   }
 
   /** Resolves when nothing is due and nothing is on its way. */
