@@ -91,6 +91,11 @@ export class AudioRing {
     return taken;
   }
 
+  /** Reader: drops all that it could take now. */
+  drop(): void {
+    Atomics.store(this.#index, READ, Atomics.load(this.#index, WRITTEN));
+  }
+
   /** Writer: asks the reader to drop everything written so far (barge-in, `audio.clear`). */
   requestFlush(): void {
     Atomics.store(this.#index, FLUSH, this.#index[WRITTEN] as number);

@@ -1,5 +1,6 @@
 import { type AudioFormat, bytesPerMs, MULAW_8K } from '../audio/format.ts';
 import { AudioRing } from '../audio/ring.ts';
+import type { Hearing } from './hearing.ts';
 import type { MediaEvent, MediaPort, MediaPortOptions, MediaSettings, MediaStats } from './media-port.ts';
 import { StatsBlock } from './stats-block.ts';
 import type { LegSetup, ToWorker } from './worker-protocol.ts';
@@ -60,6 +61,15 @@ export class LegPort implements MediaPort {
 
   configure(settings: MediaSettings): void {
     if (this.#state === 'open') this.#post({ type: 'configure', leg: this.id, settings });
+  }
+
+  hear({ translation, original, waiting }: Hearing): void {
+    if (this.#state !== 'open') return;
+    const { from } = original ?? {};
+    // Any other port has no number, as one that has ended has none in the worker any more.
+    const number = from instanceof LegPort && from.#state === 'open' ? from.id : undefined;
+    const voice = original && number !== undefined ? { ...original, from: number } : null;
+    this.#post({ type: 'hear', leg: this.id, hearing: { translation, original: voice, waiting } });
   }
 
   startSending(): void {

@@ -2,6 +2,7 @@ import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
 import type { CodecName } from '../config/codecs.ts';
 import type { SrtpSettings } from '../srtp.ts';
+import type { Hearing } from './hearing.ts';
 import type { OpusSettings } from './opus-settings.ts';
 
 /**
@@ -123,6 +124,8 @@ export interface MediaPort {
   readonly outbound: AudioRing;
   /** Applies negotiated media, at the start and after every re-INVITE. Until the first call nothing is received. */
   configure(settings: MediaSettings): void;
+  /** What the party hears from now on; valid at any time. At first it is the translation alone. */
+  hear(hearing: Hearing): void;
   /** The ACK came: sending starts. */
   startSending(): void;
   stats(): MediaStats;

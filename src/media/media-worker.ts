@@ -85,6 +85,9 @@ port.on('message', (message: ToWorker) => {
     case 'configure':
       configure(message.leg, message.settings);
       break;
+    case 'hear':
+      legs.get(message.leg)?.hear(message.hearing);
+      break;
     case 'start':
       legs.get(message.leg)?.startSending(performance.now());
       break;

@@ -34,6 +34,11 @@ export class OutboundAudio {
     this.#ring.applyFlush();
   }
 
+  /** Drops all that waits. */
+  drop(): void {
+    this.#ring.drop();
+  }
+
   /** Takes up to `length` samples as they are. @returns how many */
   readBytes(into: Uint8Array, offset: number, length: number): number {
     return this.#ring.read(into, offset, length * this.#sampleBytes) / this.#sampleBytes;

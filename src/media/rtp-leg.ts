@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RemoteInfo } from 'node:dgram';
 import { AudioRing } from '../audio/ring.ts';
+import type { LegHearing } from './hearing.ts';
 import { isUnspecified, sendable } from './ip-address.ts';
 import type { PacketKind } from './jitter-buffer.ts';
 import { LegRtcp } from './leg-rtcp.ts';
@@ -126,6 +127,10 @@ export class RtpLeg {
     this.#timeout.restart(now, this.#expectsMedia());
     this.#rtcp.configure(settings);
     this.#aim();
+  }
+
+  hear(hearing: LegHearing): void {
+    this.#sender.hear(hearing);
   }
 
   startSending(now: number): void {

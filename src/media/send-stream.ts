@@ -2,6 +2,7 @@ import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
 import type { CodecName } from '../config/codecs.ts';
 import { codecs } from './codecs.ts';
+import type { LegHearing } from './hearing.ts';
 import type { SentSoFar } from './leg-rtcp.ts';
 import type { OpusSettings } from './opus-settings.ts';
 import { OutboundAudio } from './outbound-audio.ts';
@@ -55,6 +56,7 @@ export class SendStream {
   #nextSlotUnits = 0;
   /** The slot of the last packet that was sent; a talkspurt begins after any pause. */
   #lastSlot = -1;
+  #hearsTranslation = true;
   #playing = false;
   #wasSpeech = false;
   /** Sent as this SSRC. */
@@ -71,6 +73,10 @@ export class SendStream {
     this.#ssrc = start.newSsrc();
     this.#sequence = start.sequence;
     this.#originTimestamp = start.timestamp;
+  }
+
+  hear({ translation }: LegHearing): void {
+    this.#hearsTranslation = translation;
   }
 
   /** Goes on as a new stream, with an SSRC and numbers of its own; time goes on. */
@@ -153,6 +159,12 @@ export class SendStream {
 
   #isPlaying(slot: number): boolean {
     this.#outbound.applyFlush();
+    if (!this.#hearsTranslation) {
+      this.#outbound.drop();
+      this.#playing = false;
+      this.#firstByteSlot = -1;
+      return false;
+    }
     if (this.#playing) return true;
     const readable = this.#outbound.readable;
     if (readable === 0) {

@@ -1,4 +1,5 @@
 import type { AudioFormat } from '../audio/format.ts';
+import type { LegHearing } from './hearing.ts';
 import type { MediaSettings } from './media-port.ts';
 
 /**
@@ -24,6 +25,7 @@ export interface LegSetup {
 export type ToWorker =
   | { type: 'open'; setup: LegSetup }
   | { type: 'configure'; leg: number; settings: MediaSettings }
+  | { type: 'hear'; leg: number; hearing: LegHearing }
   | { type: 'start'; leg: number }
   | { type: 'close'; leg: number };
 

@@ -82,6 +82,18 @@ test('a flush is over once it was applied, also when the positions have wrapped 
   expect(ring.readable).toBe(10);
 });
 
+test('dropping leaves nothing to read, and what is written then is whole', () => {
+  const ring = AudioRing.create(8);
+  ring.write(Uint8Array.of(1, 2, 3, 4, 5));
+  ring.read(new Uint8Array(1));
+  ring.drop();
+  expect([ring.readable, ring.writable]).toEqual([0, 8]);
+  ring.write(Uint8Array.of(6, 7));
+  const read = new Uint8Array(8);
+  expect(ring.read(read)).toBe(2);
+  expect([...read.subarray(0, 2)]).toEqual([6, 7]);
+});
+
 test('the capacity is a power of two', () => {
   expect(() => AudioRing.create(100)).toThrow(/power of two/);
 });

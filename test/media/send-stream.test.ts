@@ -130,6 +130,20 @@ test('a flush silences what was waiting at once', () => {
   expect(isSilence(sent(4).payload)).toBe(true);
 });
 
+test('a translation that is not to be heard is dropped; later ones are heard from their beginning', () => {
+  speech(3200);
+  stream.hear({ translation: false, original: null, waiting: null });
+  for (let slot = 0; slot < 80; slot += 4) expect(isSilence(sent(slot).payload)).toBe(true);
+  speech(1600);
+  sent(80);
+  expect(ring.readable).toBe(0);
+  stream.hear({ translation: true, original: null, waiting: null });
+  speech(1600, 0x30);
+  const payloads = Array.from({ length: 10 }, (_, i) => sent(84 + i * 4).payload);
+  expect(payloads.some((payload) => payload.includes(0x20))).toBe(false);
+  expect(payloads.some((payload) => payload.includes(0x30))).toBe(true);
+});
+
 test('10 ms packets where the peer asks for them', () => {
   stream.configure('PCMU', 0, 10);
   const first = sent(2);

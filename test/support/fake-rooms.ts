@@ -1,4 +1,5 @@
 import { AudioRing } from '../../src/audio/ring.ts';
+import type { Hearing } from '../../src/media/hearing.ts';
 import type { MediaPool, MediaPort, MediaSettings, MediaStats } from '../../src/media/media-port.ts';
 import type { PipelineLink, PipelineLinks } from '../../src/pipeline/pipeline-link.ts';
 
@@ -29,6 +30,8 @@ export class FakeMedia implements MediaPool {
   /** How many are open. */
   openNow = 0;
   readonly configured: MediaSettings[] = [];
+  /** What ports were told to hear. */
+  readonly heard: Hearing[] = [];
   /** Ports that may send. */
   started = 0;
   readonly #gate: Gate;
@@ -46,6 +49,7 @@ export class FakeMedia implements MediaPool {
       rtpPort: 20_000,
       inbound: AudioRing.create(8192),
       outbound: AudioRing.create(8192),
+      hear: (hearing) => void this.heard.push(hearing),
       configure: (settings) => void this.configured.push(settings),
       startSending: () => void this.started++,
       stats: () => noStats,
