@@ -218,9 +218,11 @@ export class Bridge {
     const { log } = this.#context;
     const session = this.session.id;
     if (event.type === 'lost' || event.type === 'ended') {
-      log.warn({ session, ...event }, 'pipeline link lost');
+      log.warn({ session, ...event }, `pipeline link ${event.type}`);
       this.#dropLink(this.#link, 'lost', false);
       for (const leg of this.legs()) leg.end('pipeline_failed');
+    } else if (event.type === 'down' || event.type === 'up') {
+      log.warn({ session, ...event }, `pipeline link ${event.type}`);
     } else if (event.type === 'error') {
       log.warn({ session, code: event.code, message: event.message }, 'pipeline error');
     }

@@ -163,7 +163,8 @@ const pipeline = z.strictObject({
     100,
   ),
   extensions: flag(false),
-  on_failure: allowed(z.enum(['hangup']), 'hangup').default('hangup'),
+  reconnect_seconds: seconds(0, 3600, 30),
+  on_failure: allowed(z.enum(['passthrough', 'hangup']), 'passthrough or hangup').default('passthrough'),
   embedded: z
     .strictObject({
       behaviour: allowed(z.enum(['echo', 'relay']), 'echo or relay').default('echo'),

@@ -7,7 +7,7 @@ import { Connection } from './connection.ts';
 import { type PipelineMessage, ping, readMessage, sessionEnd } from './kallglot-dialect.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { LinkAudio } from './link-audio.ts';
-import type { LegAudio, LinkOptions, LinkStats, PipelineLink } from './pipeline-link.ts';
+import type { LegAudio, LinkOptions, LinkState, LinkStats, PipelineLink } from './pipeline-link.ts';
 import type { Ticker } from './ticker.ts';
 
 const READY_TIMEOUT_MS = 5000;
@@ -20,6 +20,8 @@ export interface LinkSettings {
   tokenSecret: string;
   chunkMs: number;
   extensions: boolean;
+  /** How long a link that is down is opened again. */
+  reconnectSeconds: number;
   clock: Clock;
   log: Log;
 }
@@ -46,6 +48,10 @@ export class Link implements PipelineLink {
     unknownFrames: 0,
     pingMs: -1,
     queuedMs: 0,
+    reconnects: 0,
+    downMs: 0,
+    resentMs: 0,
+    lostMs: 0,
   };
   readonly #opening = Promise.withResolvers<void>();
   readonly #socketClosed = Promise.withResolvers<void>();
@@ -66,6 +72,11 @@ export class Link implements PipelineLink {
       extensions: settings.extensions,
       counters: this.#counters,
     });
+  }
+
+  get state(): LinkState {
+    if (this.#state === 'new' || this.#state === 'connecting') return 'connecting';
+    return this.#state === 'ready' ? 'up' : 'over';
   }
 
   async open(signal: AbortSignal): Promise<void> {
@@ -236,6 +247,7 @@ export class Link implements PipelineLink {
   #lose(detail: string): void {
     this.#end();
     this.#log.debug({ detail }, 'pipeline link lost');
+    this.#options.onEvent({ type: 'down', detail });
     this.#options.onEvent({ type: 'lost', detail });
   }
 

@@ -19,11 +19,23 @@ export interface LinkOptions {
   mode: SessionMode;
   sourceLanguage: string | null;
   targetLanguage: string | null;
+  /** Never given up while it is open: `open` does not reject, and `lost` does not come. */
+  keepTrying?: boolean;
   onEvent: (event: LinkEvent) => void;
 }
 
+/** `connecting`: not ready yet; `down`: lost, and being opened again; `over`: there is nothing more to come. */
+export type LinkState = 'connecting' | 'up' | 'down' | 'over';
+
 export type LinkEvent =
-  /** The socket was lost after it was ready: closed, reset, or a `ping` unanswered for 3 s. */
+  /** It was ready and is not: closed, reset, or a `ping` unanswered for 3 s. It is being opened again. */
+  | { type: 'down'; detail: string }
+  /**
+   * Ready again. `resentMs` is speech that the pipeline may have got before and gets again, `lostMs` speech of this
+   * outage that it never gets.
+   */
+  | { type: 'up'; outageMs: number; resentMs: number; lostMs: number }
+  /** Given up: it was down for longer than `pipeline.reconnect_seconds`. */
   | { type: 'lost'; detail: string }
   /** The pipeline ended the session by itself (`session.ended`). */
   | { type: 'ended'; reason: string }
@@ -54,12 +66,20 @@ export interface LinkStats {
   pingMs: number;
   /** ms of audio waiting to be played, over all legs. */
   queuedMs: number;
+  /** How often it was ready again after an outage, and for how long it was not, ms. */
+  reconnects: number;
+  downMs: number;
+  /** ms of speech that was sent again, and that no reconnect came in time for. */
+  resentMs: number;
+  lostMs: number;
 }
 
 export interface PipelineLink {
+  readonly state: LinkState;
   /**
-   * Connects and waits for `session.ready`.
-   * @throws Refusal `pipeline_unavailable` when that takes longer than 5 s or the connection fails
+   * Connects and waits until the pipeline is ready. Once it was, the link opens itself again when it is lost.
+   * @param signal gives up while it is being opened
+   * @throws Refusal `pipeline_unavailable` when that takes longer than 5 s or the pipeline refuses, unless `keepTrying`
    */
   open(signal: AbortSignal): Promise<void>;
   /** A leg joins: its speech goes to the pipeline, and what is meant for its role comes to it. */

@@ -7,7 +7,7 @@ import { createPipelineLinks } from './pipeline-links.ts';
 
 /** The way to the pipeline that the configuration names, or to the embedded one where it names none. */
 export async function openPipeline(
-  { url, chunk_ms, extensions, embedded }: Config['pipeline'],
+  { url, chunk_ms, extensions, reconnect_seconds, embedded }: Config['pipeline'],
   tokenSecret: string,
   clock: Clock,
   log: Log,
@@ -17,7 +17,11 @@ export async function openPipeline(
       ? await startEmbeddedPipeline({ ...embedded, delayMs: embedded.delay_ms, tokenSecret })
       : undefined;
   const target = url ?? (own?.url as string);
-  const links = createPipelineLinks({ url: target, tokenSecret, chunkMs: chunk_ms, extensions, clock, log });
+  const links = createPipelineLinks({
+    ...{ url: target, tokenSecret, extensions, clock, log },
+    chunkMs: chunk_ms,
+    reconnectSeconds: reconnect_seconds,
+  });
   return {
     create: links.create,
     close: async () => {

@@ -103,7 +103,9 @@ describe('the life of calls and sessions', () => {
   test('a pipeline that is lost ends the call with BYE and pipeline_failed, and the next call works', async () => {
     const pipeline = await FakePipeline.start();
     running.push({ stop: () => pipeline.close() });
-    const gateway = await start({ settings: { pipeline: { url: pipeline.url } } });
+    const gateway = await start({
+      settings: { pipeline: { url: pipeline.url, reconnect_seconds: 0, on_failure: 'hangup' } },
+    });
     const id = await gateway.session();
     const caller = await phone(gateway);
     const call = await caller.call(gateway.uri(id));

@@ -59,7 +59,7 @@ test('audio comes back after the delay, not before', async () => {
 test('closing drops the connections that are open', async () => {
   const { link, events } = await openLink({ url: await start() });
   await close?.();
-  await expect.poll(() => events, patience).toMatchObject([{ type: 'lost' }]);
+  await expect.poll(() => events, patience).toMatchObject([{ type: 'down' }, { type: 'lost' }]);
   await link.close(true);
 });
 

@@ -19,6 +19,11 @@ beforeEach(async () => {
 afterEach(() => pipeline.close());
 
 const opening = ({ link }: TestLink) => link.open(new AbortController().signal);
+/** What is told of a link that is not opened again. */
+const lost = (detail: string) => [
+  { type: 'down', detail },
+  { type: 'lost', detail },
+];
 const nothingLeftOpen = () => expect.poll(() => pipeline.openSockets, patience).toBe(0);
 
 describe('a pipeline that is not available', () => {
@@ -160,17 +165,16 @@ describe('a pipeline that is lost', () => {
   ])('when it %s: told once, nothing left open', async (_name, act) => {
     const { link, events } = await openLink({ url: pipeline.url });
     act(await pipeline.connection());
-    await expect.poll(() => events.length, patience).toBe(1);
-    expect(events[0]).toMatchObject({ type: 'lost', detail: expect.stringMatching(/./) });
+    await expect.poll(() => events, patience).toEqual(lost(expect.stringMatching(/./)));
     await nothingLeftOpen();
     await link.close(true);
-    expect(events.length).toBe(1);
+    expect(events.length).toBe(2);
   });
 
   test('when it does not answer a ping for 3 s', async () => {
     pipeline.behaviour = { answersPings: false };
     const { link, events } = await openLink({ url: pipeline.url, clock: fastClock(20) });
-    await expect.poll(() => events, patience).toEqual([{ type: 'lost', detail: 'a ping was not answered' }]);
+    await expect.poll(() => events, patience).toEqual(lost('a ping was not answered'));
     await nothingLeftOpen();
     await link.close(false);
   });
@@ -179,7 +183,7 @@ describe('a pipeline that is lost', () => {
     const { link, events } = await openLink({ url: pipeline.url, clock: fastClock(20) });
     const peer = await pipeline.connection();
     peer.stall();
-    await expect.poll(() => events.length, patience).toBe(1);
+    await expect.poll(() => events.length, patience).toBe(2);
     // It can see the end only once it reads again.
     peer.resume();
     await nothingLeftOpen();
@@ -191,7 +195,7 @@ describe('a pipeline that is lost', () => {
     const leg = new TestLeg();
     link.attach('customer', leg);
     (await pipeline.connection()).reset();
-    await expect.poll(() => events.length, patience).toBe(1);
+    await expect.poll(() => events.length, patience).toBe(2);
     await leg.say(speech(1600));
     link.setHeld('customer', true);
     link.detach('customer');
@@ -299,7 +303,7 @@ test('a pipeline that asks for answers without end and does not read them is dro
     peer.send(mark);
     if (sent % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  expect(events).toEqual([{ type: 'lost', detail: 'the peer does not read' }]);
+  expect(events).toEqual(lost('the peer does not read'));
   await link.close(true);
 });
 

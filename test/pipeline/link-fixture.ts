@@ -59,6 +59,7 @@ export interface LinkSetup {
   clock?: Clock;
   extensions?: boolean;
   chunkMs?: number;
+  reconnectSeconds?: number;
   mode?: LinkOptions['mode'];
   sourceLanguage?: string | null;
   targetLanguage?: string | null;
@@ -77,6 +78,7 @@ export function makeLink(setup: LinkSetup): TestLink {
     tokenSecret,
     chunkMs: setup.chunkMs ?? 20,
     extensions: setup.extensions ?? false,
+    reconnectSeconds: setup.reconnectSeconds ?? 0,
     clock: setup.clock ?? systemClock,
     log: pino({ level: 'silent' }),
   });
