@@ -14,10 +14,10 @@ export interface Way {
   failed(): void;
 }
 
-/** Who sent the request. `failed` tells what stands for a response: 408 when none came, 503 when it could not be sent. */
+/** Who sent the request. `failed` tells what stands for a response: 408 when none came, 503 when it could not be sent, and why. */
 export interface HopUser {
   response(response: SipResponse, flow: Flow): void;
-  failed(status: 408 | 503, request: SipRequest, flow: Flow): void;
+  failed(status: 408 | 503, request: SipRequest, flow: Flow, why?: string): void;
 }
 
 /**
@@ -77,7 +77,7 @@ export class HopWalk {
     const at = this.#at;
     const transaction = this.#context.transactions.createClient(this.#request, this.#branch, this.#flow, {
       response: (response) => this.#respond(response),
-      failed: (status) => this.#fail(status),
+      failed: (status, why) => this.#fail(status, why),
     });
     // A flow that fails at once has moved us on already.
     if (at === this.#at) this.#transaction = transaction;
@@ -101,8 +101,8 @@ export class HopWalk {
     this.#user.response(response, this.#flow);
   }
 
-  #fail(status: 408 | 503): void {
-    if (!this.#moveOn()) this.#user.failed(status, this.#request, this.#flow);
+  #fail(status: 408 | 503, why: string | undefined): void {
+    if (!this.#moveOn()) this.#user.failed(status, this.#request, this.#flow, why);
   }
 
   #moveOn(): boolean {

@@ -5,7 +5,7 @@ import { type Envelope, envelopeOf } from './envelope.ts';
 import { HopWalk, type Way } from './hop-walk.ts';
 import { type HeaderField, header, type SipRequest, type SipResponse } from './message.ts';
 import { parseNumber } from './scanner.ts';
-import { T1, type Timer } from './timers.ts';
+import { CANCELED_MS, TIMER_C_MS, type Timer } from './timers.ts';
 import type { Flow } from './transport.ts';
 import { localEvent, responseEvent } from './uac-events.ts';
 import { cancelFor } from './write-request.ts';
@@ -25,12 +25,11 @@ export interface OutgoingInviteParts {
 
 /** Forks of one INVITE that are followed; a peer that makes more of them is not playing fair. */
 const MOST_FORKS = 16;
-/** After a CANCEL the INVITE has this long to end (RFC 3261 §9.1). */
-const CANCELED_MS = 64 * T1;
 
 /**
  * An INVITE of ours outside a dialog until all its answers are in (RFC 3261 §13.2): early dialogs of every fork, CANCEL,
- * reliable provisional responses in their order (RFC 3262 §4). The first 2xx is the application's; each other fork that
+ * reliable provisional responses in their order (RFC 3262 §4), and the end of patience with a peer that only ever rings
+ * (timer C, as a proxy has it, RFC 3261 §16.8). The first 2xx is the application's; each other fork that
  * answers is acknowledged and ended here.
  */
 export class OutgoingInvite {
@@ -47,6 +46,7 @@ export class OutgoingInvite {
   #orphaned = false;
   #cancel: 'no' | 'wanted' | 'sent' = 'no';
   #cancelHeaders: readonly HeaderField[] = [];
+  /** Timer C, and after the CANCEL the time that the INVITE still has. */
   #deadline: Timer | undefined;
 
   constructor(
@@ -59,7 +59,7 @@ export class OutgoingInvite {
     this.transactionId = parts.transactionId;
     this.#walk = new HopWalk(parts.context, ways, build, {
       response: (response, flow) => this.#receive(response, flow),
-      failed: (status) => this.#fail(status),
+      failed: (status, _request, _flow, why) => this.#fail(status, why),
     });
   }
 
@@ -108,10 +108,15 @@ export class OutgoingInvite {
     const { request, branch, flow } = this.#walk;
     const cancel = cancelFor(request, this.#cancelHeaders);
     context.transactions.createClient(cancel, branch, flow, { response: () => {}, failed: () => {} });
-    this.#deadline = context.clock.after(CANCELED_MS, () => {
+    this.#allow(CANCELED_MS, () => {
       this.#walk.abandon();
       this.#fail(408);
     });
+  }
+
+  #allow(ms: number, then: () => void): void {
+    this.#deadline?.cancel();
+    this.#deadline = this.#parts.context.clock.after(ms, then);
   }
 
   #receive(response: SipResponse, flow: Flow): void {
@@ -122,7 +127,11 @@ export class OutgoingInvite {
 
   #progress(response: SipResponse, flow: Flow): void {
     if (this.#cancel === 'wanted') this.#sendCancel();
-    if (response.status === 100 || this.#final) return;
+    if (this.#final) return;
+    // A 100 says nothing of how far the call is (§16.7, step 2).
+    const further = response.status > 100 || this.#deadline === undefined;
+    if (this.#cancel === 'no' && further) this.#allow(TIMER_C_MS, () => this.cancel());
+    if (response.status === 100) return;
     const fork = this.#forkOf(response, flow);
     if (fork !== undefined && !this.#isNext(fork, response)) return;
     if (fork !== undefined) this.#parts.context.dialogs.prefer(fork);
@@ -179,12 +188,12 @@ export class OutgoingInvite {
     this.#deliver(response, flow);
   }
 
-  #fail(status: 408 | 503): void {
+  #fail(status: 408 | 503, why?: string): void {
     if (this.#final) return;
     this.#settle();
     this.#endForks();
     const { app, transactionId, dialogId } = this.#parts;
-    app.deliver(localEvent(transactionId, dialogId, this.#walk.request, status, this.#walk.flow));
+    app.deliver(localEvent(transactionId, dialogId, this.#walk.request, status, this.#walk.flow, why));
   }
 
   #settle(): void {

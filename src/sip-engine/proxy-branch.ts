@@ -2,7 +2,7 @@ import type { Outcome } from './best-response.ts';
 import type { EngineContext } from './context.ts';
 import { HopWalk, type Way } from './hop-walk.ts';
 import type { HeaderField, SipRequest, SipResponse } from './message.ts';
-import { T1, type Timer } from './timers.ts';
+import { CANCELED_MS, TIMER_C_MS, type Timer } from './timers.ts';
 import type { Flow } from './transport.ts';
 import type { Ways } from './ways.ts';
 import { cancelFor } from './write-request.ts';
@@ -31,11 +31,6 @@ export interface BranchUser {
   /** Once: it has no timer any more and will bring nothing but repeated 2xx. */
   closed(): void;
 }
-
-/** ms after the latest sign of progress until a ringing target is given up: more than three minutes (RFC 3261 §16.6, step 11). */
-const TIMER_C_MS = 185_000;
-/** After a CANCEL the INVITE has this long to end (RFC 3261 §9.1). */
-const CANCELED_MS = 64 * T1;
 
 /** The two of the application, timer C, and the one after a CANCEL. */
 type Deadline = 'provisional' | 'final' | 'C' | 'canceled';

@@ -15,6 +15,8 @@ export interface ResolveTarget {
   port: number | undefined;
   /** The URI's parameter, in lower case. */
   transport: string | undefined;
+  /** Whom a TLS certificate has to be for, where `host` is an address of somebody whose name is known. */
+  name?: string | undefined;
 }
 
 /** Where requests go (RFC 3263). */
@@ -83,7 +85,8 @@ export class DnsResolver implements Resolver {
   #numeric(address: string, family: Family, target: ResolveTarget): Hop {
     const transport = this.#transports(target).find((each) => this.#listening.get(each)?.has(family));
     if (transport === undefined) throw new ResolveError(`the engine does not listen on IPv${family}`);
-    return { transport, address, port: target.port ?? defaultPort(transport) };
+    const hop = { transport, address, port: target.port ?? defaultPort(transport) };
+    return target.name === undefined ? hop : { ...hop, name: target.name };
   }
 
   async #named(host: string, target: ResolveTarget): Promise<readonly Hop[]> {

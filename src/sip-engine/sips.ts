@@ -7,9 +7,9 @@ import type { Flow } from './transport.ts';
 /** With the 480 to a `sips` request that did not come over TLS (RFC 5630 §6.3). */
 export const TLS_NEEDED: HeaderField = { name: 'Warning', value: '381 kallglot "SIPS Required"' };
 
-/** Somebody on the way has sent on in the clear what was to be secure. */
-export const needsTls = (request: SipRequest, { transport }: Flow): boolean =>
-  transport !== 'tls' && isSips(request.uri);
+/** Somebody on the way has sent on in the clear what was to be secure: by its URI, or by the call that it is part of. */
+export const needsTls = (request: SipRequest, { transport }: Flow, dialog?: { sips: boolean }): boolean =>
+  transport !== 'tls' && (dialog?.sips === true || isSips(request.uri));
 
 /**
  * Whether our Contact has to be a `sips` URI: when the Request-URI is one, or the topmost Record-Route, or without a

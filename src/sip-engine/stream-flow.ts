@@ -39,6 +39,8 @@ export class StreamFlow implements Flow {
   readonly remote: Endpoint;
   readonly certificate: PeerCertificate | undefined;
   readonly #hop: Hop | undefined;
+  /** Why it failed. */
+  #error: Error | undefined;
   readonly #socket: Socket;
   readonly #context: StreamFlowContext;
   readonly #framer = new StreamFramer();
@@ -62,8 +64,9 @@ export class StreamFlow implements Flow {
     socket.on('data', (bytes: Buffer) => this.#read(bytes));
     // A peer that has half-closed gets what is still due by a new connection.
     socket.on('end', () => socket.end());
-    socket.on('error', () => {
+    socket.on('error', (error) => {
       context.stats.transportErrors += 1;
+      this.#error = error;
     });
     socket.on('close', () => this.#closed());
   }
@@ -187,7 +190,7 @@ export class StreamFlow implements Flow {
 
   #closed(): void {
     this.#deadline.cancel();
-    const error = new Error('the connection was closed');
+    const error = this.#error ?? new Error('the connection was closed');
     for (const failed of this.#unsent) failed(error);
     this.#unsent.clear();
   }

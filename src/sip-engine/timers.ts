@@ -5,6 +5,11 @@ export const T1 = 500;
 export const T2 = 4_000;
 export const T4 = 5_000;
 
+/** ms after the latest sign of progress until a call that rings is taken back: more than three minutes (RFC 3261 §16.6, step 11). */
+export const TIMER_C_MS = 185_000;
+/** After its CANCEL an INVITE has this long to end (RFC 3261 §9.1), ms. */
+export const CANCELED_MS = 64 * T1;
+
 /** A delayed call that can still be stopped. */
 export interface Timer {
   cancel(): void;
@@ -35,7 +40,8 @@ interface TimerRow {
 
 /**
  * RFC 3261 table 4 with L and M of RFC 6026. C is the end of all patience with a peer that only ever answers
- * provisionally: a proxy has sent its CANCEL by then, and the answer to that has found the transaction.
+ * provisionally: whoever sent the INVITE has sent a CANCEL by then (`TIMER_C_MS`), and the answer to that has found the
+ * transaction.
  */
 const timerTable = {
   A: { ms: T1, doublesTo: 64 * T1, reliable: 'off' },

@@ -36,10 +36,10 @@ export interface ClientTransaction {
   abandon(): void;
 }
 
-/** Whoever sent a request. `failed`: 408 when nothing came in time, 503 when it could not be sent. */
+/** Whoever sent a request. `failed`: 408 when nothing came in time, 503 when it could not be sent, and why. */
 export interface ClientUser {
   response(response: SipResponse): void;
-  failed(status: 408 | 503): void;
+  failed(status: 408 | 503, why?: string): void;
 }
 
 export interface TransactionLimits {
@@ -153,14 +153,18 @@ export class Transactions {
     const bytes = serializeMessage(request);
     const invite = request.method === 'INVITE';
     const eventOf = invite ? inviteEvent : responseEvent;
-    const failed = () => feed(machine, 'transport-error');
+    let why: string | undefined;
+    const failed = (error: Error) => {
+      why = error.message;
+      feed(machine, 'transport-error');
+    };
     const effects = {
       send: () => flow.send(bytes, failed),
       ack: (response: SipResponse | undefined) => {
         if (response !== undefined) flow.send(serializeMessage(ackForFailure(request, response)), failed);
       },
       pass: (response: SipResponse | undefined) =>
-        response === undefined ? user.failed(503) : user.response(response),
+        response === undefined ? user.failed(503, why) : user.response(response),
       timeout: () => user.failed(408),
       ended: () => {
         if (this.#clients.delete(key)) count(this.#byPeer, peer, -1);

@@ -1,6 +1,7 @@
 import type { AppEvent, Outcome } from './app-link.ts';
 import { header, type SipRequest, type SipResponse } from './message.ts';
 import type { Flow } from './transport.ts';
+import { reasonPhrase } from './write-response.ts';
 
 /** How the application is told of what became of its requests (protocol page §4). */
 
@@ -27,19 +28,23 @@ export function responseEvent(
 
 const localReasons = { 408: 'Request Timeout', 503: 'Service Unavailable' } as const;
 
-/** The response that stands for the one that did not come (RFC 3261 §8.1.3.1): it has no source. */
+/**
+ * The response that stands for the one that did not come (RFC 3261 §8.1.3.1): it has no source.
+ * @param why of what could not be sent, in words; they stand in the reason phrase
+ */
 export function localEvent(
   transactionId: string,
   dialogId: string,
   request: SipRequest,
   status: 408 | 503,
   flow: Flow,
+  why?: string,
 ): AppEvent {
   const headers = ['Via', 'From', 'To', 'Call-ID', 'CSeq'].map((name) => ({
     name,
     value: header(request, name) ?? '',
   }));
-  const reason = localReasons[status];
+  const reason = why === undefined ? localReasons[status] : `${localReasons[status]} (${reasonPhrase(why)})`;
   const message: SipResponse = { kind: 'response', status, reason, headers, body: Buffer.alloc(0) };
   return { ...responseEvent(transactionId, dialogId, message, flow), address: '', port: 0 };
 }

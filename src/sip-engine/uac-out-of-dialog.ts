@@ -10,7 +10,7 @@ import { OutgoingInvite } from './outgoing-invite.ts';
 import type { Flow } from './transport.ts';
 import { localEvent, refused, responseEvent, sentBy } from './uac-events.ts';
 import { parseUri } from './uri.ts';
-import { targetOf, waysTo } from './ways.ts';
+import { nextHopOf, waysTo } from './ways.ts';
 import { bodyHasType, cancelFor, newRequest, newTag, type RequestIdentity } from './write-request.ts';
 
 const NOT_SENT = 'Error creating sip transaction for uac request';
@@ -33,7 +33,7 @@ export class NewRequests {
   }
 
   request(app: AppLink, said: SipRequest, proxy: string): Outcome | Promise<Outcome> {
-    const target = targetOf(proxy === '' ? said.uri : proxy);
+    const target = nextHopOf(said, proxy);
     if (parseUri(said.uri) === undefined || target === undefined) {
       return refused(`invalid request-uri: ${said.method} ${said.uri} SIP/2.0`);
     }
@@ -98,8 +98,8 @@ export class NewRequests {
         ? this.#newInvite(app, transactionId, identity, ways, build)
         : new HopWalk(this.#context, ways, build, {
             response: (response, flow) => app.deliver(responseEvent(transactionId, '', response, flow)),
-            failed: (status, request, flow) =>
-              app.deliver(localEvent(transactionId, '', request, status, flow)),
+            failed: (status, request, flow, why) =>
+              app.deliver(localEvent(transactionId, '', request, status, flow, why)),
           });
     return {
       ...sentBy(sending.flow),

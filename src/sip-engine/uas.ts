@@ -16,7 +16,7 @@ import { needsTls, TLS_NEEDED } from './sips.ts';
 import { defaultPort, type Flow } from './transport.ts';
 import { validateRequest } from './validate.ts';
 import { newTag } from './write-request.ts';
-import { plainResponse, RETRY_AFTER } from './write-response.ts';
+import { plainResponse, RETRY_AFTER, reasonPhrase } from './write-response.ts';
 
 const noTimer = { cancel: () => {} };
 
@@ -155,6 +155,10 @@ export class Uas {
       if (!this.#proxy.forward(incoming)) this.#refusals.noDialog(incoming);
       return;
     }
+    if (needsTls(request, flow, dialog)) {
+      this.#refusals.refuse(incoming, 480, 'Temporarily Unavailable', [TLS_NEEDED]);
+      return;
+    }
     if (envelope.cseq <= dialog.remoteCSeq) {
       this.#refusals.refuse(incoming, 500, 'CSeq Out Of Order');
       return;
@@ -236,10 +240,10 @@ export class Uas {
 
   /** The ACK to a 2xx goes to the application, once (RFC 3261 §13.3.1.4). */
   #acknowledge(incoming: Incoming): void {
-    const { envelope } = incoming;
+    const { request, envelope, flow } = incoming;
     const dialog = this.#context.dialogs.ofRequest(envelope);
     const answer = dialog?.unacked.get(envelope.cseq);
-    if (dialog === undefined || answer === undefined) {
+    if (dialog === undefined || answer === undefined || needsTls(request, flow, dialog)) {
       if (!this.#proxy.acknowledge(incoming)) this.#context.stats.dropped += 1;
       return;
     }
@@ -261,6 +265,3 @@ function networkEvent({ request, flow }: Incoming, transactionId: string, dialog
     message: request,
   };
 }
-
-/** Words that may stand in a status line. */
-const reasonPhrase = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 120);

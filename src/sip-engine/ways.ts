@@ -1,7 +1,9 @@
 import type { EngineContext } from './context.ts';
 import type { Dialog } from './dialog.ts';
 import type { Way } from './hop-walk.ts';
+import { header, type SipRequest } from './message.ts';
 import type { ResolveTarget } from './resolve.ts';
+import { isSips } from './sips.ts';
 import type { Flow, Hop } from './transport.ts';
 import { parseUri } from './uri.ts';
 import { uriOf } from './write-request.ts';
@@ -16,6 +18,21 @@ export function targetOf(text: string): ResolveTarget | undefined {
   const transport = uri.params.get('transport')?.toLowerCase() ?? undefined;
   const host = uri.params.get('maddr') ?? uri.host;
   return { scheme: uri.scheme, host, port: uri.port, transport };
+}
+
+/**
+ * Where a new request goes: as its URI says, or to an outbound proxy, which for a `sips` URI is TLS as well (RFC 3261
+ * §26.2.2). drachtio-srf sends a request once more, with credentials, to the address that has asked for them: over TLS
+ * that still has to prove that it is whom the URI names.
+ */
+export function nextHopOf(said: SipRequest, proxy: string): ResolveTarget | undefined {
+  const called = targetOf(said.uri);
+  if (proxy === '') return called;
+  const target = targetOf(proxy);
+  if (target === undefined) return undefined;
+  const asked = header(said, 'Authorization') ?? header(said, 'Proxy-Authorization');
+  const name = asked === undefined ? undefined : called?.host;
+  return { ...target, scheme: isSips(said.uri) ? 'sips' : target.scheme, name };
 }
 
 /** @throws ResolveError, or rejects with it, when the target cannot be found or no transport of ours reaches it */

@@ -13,6 +13,9 @@ import type { Flow } from './transport.ts';
 /** Seconds that a 503 asks the peer to wait before it tries again. */
 export const RETRY_AFTER: HeaderField = { name: 'Retry-After', value: '5' };
 
+/** Words that may stand in a status line. */
+export const reasonPhrase = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 120);
+
 /** What a request and our side of it contribute to its responses. */
 export interface ResponseContext {
   request: SipRequest;

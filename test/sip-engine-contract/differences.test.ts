@@ -87,6 +87,20 @@ const differences: Record<string, Record<EngineUnderTest['name'], Behaviour>> = 
       },
     },
   },
+  'our Contact in an UPDATE and in the 200 to one': {
+    'the embedded engine': {
+      does: 'is there, as in every target refresh (RFC 3311 §5.1, §5.2)',
+      check: async (contract) =>
+        expect(await contactsOfUpdates(contract)).toEqual([
+          expect.stringContaining(contract.sipAddress),
+          expect.stringContaining(contract.sipAddress),
+        ]),
+    },
+    'drachtio-server': {
+      does: 'is in neither',
+      check: async (contract) => expect(await contactsOfUpdates(contract)).toEqual(['', '']),
+    },
+  },
   'a frame in front of `authenticate`': {
     'the embedded engine': {
       does: 'is refused, and the connection closed',
@@ -153,6 +167,19 @@ async function challenged(contract: Contract) {
   const challenge = { tag: 'challenger', extra: ['WWW-Authenticate: Digest realm="callee", nonce="n"'] };
   first.send(answerTo(invite, '401 Unauthorized', first.address, '', challenge));
   return { caller, call, next };
+}
+
+/** Of an UPDATE of the application, and of the 200 to one of its peer. */
+async function contactsOfUpdates(contract: Contract): Promise<string[]> {
+  const { caller, call, dialog } = await contract.establish();
+  const answered = dialog.request({ method: 'UPDATE' });
+  const update = await caller.next('UPDATE');
+  caller.send(answerTo(update, '200 OK', caller.address));
+  await answered;
+  call.send('UPDATE');
+  const contacts = [update, await caller.next('SIP/2.0 200')].map((one) => headerIn(one, 'Contact'));
+  await call.end();
+  return contacts;
 }
 
 /** What comes back for `ping` as the first frame of a connection. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { HOLD } from '../support/engine-app.ts';
-import { answerTo, bodyOf, headerIn } from '../support/sip-caller.ts';
+import { answerTo, bodyOf } from '../support/sip-caller.ts';
 import { contract } from './contract.ts';
 
 contract('UPDATE', (contract) => {
@@ -9,7 +9,6 @@ contract('UPDATE', (contract) => {
     call.send('UPDATE', HOLD);
     const ok = await caller.next('SIP/2.0 200');
     expect(bodyOf(ok)).toContain('a=recvonly');
-    expect(headerIn(ok, 'Contact')).toContain(contract.sipAddress);
     expect((await contract.app.noticed(call.callId, 'update')).detail).toBe(HOLD);
     await call.end();
   });
@@ -26,7 +25,6 @@ contract('UPDATE', (contract) => {
     const { caller, call, dialog } = await contract.establish();
     const answered = dialog.request({ method: 'UPDATE' });
     const update = await caller.next('UPDATE');
-    expect(headerIn(update, 'Contact')).toContain(contract.sipAddress);
     caller.send(answerTo(update, '200 OK', caller.address));
     expect((await answered).status).toBe(200);
     await call.end();

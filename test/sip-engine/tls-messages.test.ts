@@ -23,8 +23,8 @@ function setUp(transport: TransportName = 'tls') {
 function callUp(parts: RequestParts = {}) {
   const harness = new EngineHarness();
   const peer = harness.peer('198.51.100.7', 5060, 'tls');
-  const { app } = establish(harness, peer, { transport: 'TLS', ...parts });
-  return { harness, app, peer };
+  const { app, toTag } = establish(harness, peer, { transport: 'TLS', ...parts });
+  return { harness, app, peer, toTag };
 }
 
 /** The Contact of our 200 to an INVITE. */
@@ -110,6 +110,42 @@ describe('a sips call', () => {
       expect(app.events).toEqual([]);
     },
   );
+});
+
+describe('a request in the clear in a sips call', () => {
+  const sips = 'sips:us@192.0.2.1';
+
+  it.each([
+    ['BYE', sips],
+    // Somebody on the way has made another URI of it.
+    ['BYE', 'sip:us@192.0.2.1'],
+    ['INVITE', 'sip:us@192.0.2.1'],
+  ])('is refused: %s %s', (method, uri) => {
+    const { harness, app, toTag } = callUp({ uri: sips });
+    const before = app.methods;
+    expect(before).toEqual(['INVITE', 'ACK']);
+    const clear = harness.peer('198.51.100.7', 5060, 'tcp');
+    harness.receive(
+      request({ method, uri, toTag, cseq: 2, branch: 'z9hG4bKclear', transport: 'TCP' }),
+      clear,
+    );
+    expect(clear.lines).toEqual(['480']);
+    expect(clear.lastHeader('Warning')).toBe('381 kallglot "SIPS Required"');
+    expect(app.methods).toEqual(before);
+    expect(harness.core.stats.dialogs).toBe(1);
+  });
+
+  it('leaves the 200 unacknowledged when it is the ACK', () => {
+    const { harness, app, peer } = setUp();
+    harness.receive(request({ uri: sips, transport: 'TLS', body: SDP }), peer);
+    app.respond(app.transactionId, '200 OK', '', SDP);
+    const toTag = /tag=([^;]+)$/.exec(peer.lastHeader('To') ?? '')![1]!;
+    const ack = { method: 'ACK', toTag, branch: 'z9hG4bKack' };
+    harness.receive(request({ ...ack, transport: 'TCP' }), harness.peer('198.51.100.7', 5060, 'tcp'));
+    expect(app.methods).toEqual(['INVITE']);
+    harness.receive(request({ ...ack, uri: sips, transport: 'TLS' }), peer);
+    expect(app.methods).toEqual(['INVITE', 'ACK']);
+  });
 });
 
 describe('the certificate of the peer', () => {

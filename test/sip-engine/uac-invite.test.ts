@@ -51,6 +51,33 @@ describe('an INVITE of the application', () => {
     expect((call.sent as SipRequest).uri).toBe('sip:+4930123@pbx.example');
   });
 
+  it('goes over TLS to a proxy too when its URI is sips', () => {
+    const { harness } = start({ uri: 'sips:bob@pbx.example', proxy: 'sip:203.0.113.9:5071' });
+    expect(harness.hops).toEqual([{ transport: 'tls', address: '203.0.113.9', port: 5071 }]);
+    const udp = start({ uri: 'sips:bob@pbx.example', proxy: 'sip:203.0.113.9;transport=udp' });
+    expect(udp.call.answer[0]).toBe('NOK');
+  });
+
+  it.each(['authorization', 'proxy-authorization'])(
+    'with %s goes to the address that asked for it, which has to be who was called',
+    (name) => {
+      const proxy = 'sip:203.0.113.9:5071;transport=tls';
+      const { harness } = start({ uri: 'sip:bob@pbx.example', proxy, headers: `${name}: Digest a="b"\r\n` });
+      expect(harness.hops).toEqual([
+        { transport: 'tls', address: '203.0.113.9', port: 5071, name: 'pbx.example' },
+      ]);
+    },
+  );
+
+  it('that cannot be sent is 503, and why', () => {
+    const harness = new EngineHarness();
+    harness.unreachable = true;
+    const app = harness.app('invite');
+    const call = new OutgoingCall(harness, app);
+    expect(call.answer[0]).toBe('OK');
+    expect(app.lastEvent.sip).toContain('SIP/2.0 503 Service Unavailable (broken)');
+  });
+
   it.each([
     ['a URI without a host', { uri: 'tel:+4930' }, 'invalid request-uri: INVITE tel:+4930 SIP/2.0'],
     ['our own socket', { uri: 'sip:x@192.0.2.1' }, 'can not send request to myself'],
@@ -223,6 +250,60 @@ describe('CANCEL', () => {
     expect(call.flow.lines).toEqual(['INVITE', 'CANCEL']);
     call.reply('200 OK', 'bob', '', SDP);
     expect(call.flow.lines).toEqual(['INVITE', 'CANCEL', 'ACK', 'BYE']);
+  });
+});
+
+describe('a peer that rings for ever', () => {
+  const cancels = (call: OutgoingCall) => call.flow.lines.filter((line) => line === 'CANCEL').length;
+
+  it('is taken back more than three minutes after its last 101 to 199 (timer C), and its 487 goes up', () => {
+    const { harness, app, call } = start();
+    call.reply('100 Trying', '');
+    harness.clock.advance(100_000);
+    call.reply('180 Ringing');
+    harness.clock.advance(100_000);
+    call.reply('183 Session Progress');
+    harness.clock.advance(100_000);
+    call.reply('100 Trying', '');
+    harness.clock.advance(80_000);
+    expect(cancels(call)).toBe(0);
+    harness.clock.advance(6_000);
+    expect(call.flow.lines).toContain('CANCEL');
+    call.reply('487 Request Terminated');
+    expect(eventStatus(app)).toEqual(['180', '183', '487']);
+    expect(harness.core.stats).toMatchObject({ outgoingInvites: 0, dialogs: 0 });
+  });
+
+  it('after nothing but a 100 too, and is 408 when it heeds no CANCEL', () => {
+    const { harness, app, call } = start();
+    call.reply('100 Trying', '');
+    harness.clock.advance(186_000);
+    expect(call.flow.lines).toContain('CANCEL');
+    call.reply('180 Ringing');
+    expect(eventStatus(app)).toEqual(['180']);
+    harness.clock.advance(32_000);
+    expect(eventStatus(app)).toEqual(['180', '408']);
+    harness.clock.advance(300_000);
+    expect(harness.core.stats).toMatchObject({ outgoingInvites: 0, dialogs: 0, clientTransactions: 0 });
+  });
+
+  it('and answers all the same has given the application its call', () => {
+    const { harness, app, call } = start();
+    call.reply('180 Ringing');
+    harness.clock.advance(186_000);
+    call.establish();
+    harness.clock.advance(300_000);
+    expect(eventStatus(app)).toEqual(['180', '200']);
+    expect(harness.core.stats.dialogs).toBe(1);
+  });
+
+  it('and has answered is not taken back', () => {
+    const { harness, app, call } = start();
+    call.reply('180 Ringing');
+    call.establish();
+    harness.clock.advance(300_000);
+    expect(cancels(call)).toBe(0);
+    expect(eventStatus(app)).toEqual(['180', '200']);
   });
 });
 
