@@ -44,7 +44,10 @@ export function waysTo({ resolver, flowTo }: EngineContext, target: ResolveTarge
 }
 
 /** What a dialog knows of the way to one of its sides. */
-export type PeerOfDialog = Pick<Dialog, 'flow' | 'symmetric' | 'routes' | 'remoteTarget'>;
+export type PeerOfDialog = Pick<Dialog, 'flow' | 'symmetric' | 'routes' | 'remoteTarget'> & {
+  /** Its requests go over TLS, whatever the Contact of the peer says. */
+  sips?: boolean;
+};
 
 /**
  * Where a request in a dialog goes (decisions §3): over TCP and TLS the connection of the peer while it is open; else the
@@ -53,7 +56,7 @@ export type PeerOfDialog = Pick<Dialog, 'flow' | 'symmetric' | 'routes' | 'remot
  */
 export function waysInDialog(
   context: EngineContext,
-  { flow, routes, symmetric, remoteTarget }: PeerOfDialog,
+  { flow, routes, symmetric, remoteTarget, sips = false }: PeerOfDialog,
 ): Ways {
   const known = [{ open: () => flow, failed: () => {} }];
   if (flow.reliable && flow.open) return known;
@@ -62,7 +65,9 @@ export function waysInDialog(
   const target = targetOf(first ?? remoteTarget);
   if (target === undefined) return known;
   try {
-    const ways = waysTo(context, { ...target, transport: target.transport ?? flow.transport }, flow);
+    const scheme = sips ? 'sips' : target.scheme;
+    const transport = target.transport ?? flow.transport;
+    const ways = waysTo(context, { ...target, scheme, transport }, flow);
     return ways instanceof Promise ? ways.catch(() => known) : ways;
   } catch {
     return known;

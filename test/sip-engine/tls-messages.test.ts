@@ -100,6 +100,16 @@ describe('a sips call', () => {
     expect(peer.lastHeader('Contact')).toBe('<sips:192.0.2.1:5060>');
   });
 
+  it('gets our requests over TLS, whatever its Contact says', () => {
+    const { harness, app, peer } = callUp({
+      uri: sips,
+      contact: '<sip:peer@198.51.100.9:5071;transport=tcp>',
+    });
+    peer.open = false;
+    app.request(DIALOG_ID, 'BYE');
+    expect(harness.hops).toEqual([{ transport: 'tls', address: '198.51.100.9', port: 5071 }]);
+  });
+
   it.each(['udp', 'tcp'] as const)(
     'that comes over %s is refused, and the application hears nothing',
     (transport) => {
