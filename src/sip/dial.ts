@@ -6,6 +6,7 @@ import { type LocalMedia, SdpSession } from '../sdp/sdp-session.ts';
 import { ACCEPT, ALLOW, answerEarlyUpdate, SUPPORTED } from './answers.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
 import { addressParameter } from './header-values.ts';
+import { timerWish } from './session-timer.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipAnswer, SipDialog } from './srf-port.ts';
 
@@ -69,7 +70,7 @@ class Dialing {
       uri,
       credentials,
       localSdp: sdp.offer(local, call.family),
-      headers: headersOf(leg, call),
+      headers: { ...headersOf(leg, call), ...timerWish(context.sessionTimers) },
     };
     const { id, session, facts } = leg;
     context.log.info({ session: session.id, leg: id, call_id: facts.callId, to: uri }, 'a call is placed');

@@ -1,5 +1,6 @@
 import type { PlacedCall } from '../bridge/dialer.ts';
 import type { DrachtioDialog } from './engine-link.ts';
+import { longerWish } from './session-timer.ts';
 import type { DialRequest, SipAnswer, SipRequest, SipResponse } from './srf-port.ts';
 
 /** drachtio-srf's `createUAC` with callbacks, as far as it is used here. */
@@ -47,32 +48,48 @@ interface OutgoingEvents {
   failed(status: number, detail: string, contact?: string): void;
 }
 
+/** How often a 422 is answered: each proxy on the way may want a longer session interval than the one before. */
+const LONGER_MOST = 3;
+
 /** An engine lets a canceled INVITE go after 32 s (RFC 3261 §9.1); one that is lost says nothing at all. */
 const CANCELED_MS = 33_000;
 
 /**
  * An INVITE of ours, by `createUAC`. It can be canceled from the start: drachtio-srf has no request to cancel until the
  * engine has echoed it, the engine has none until a provisional answer has come, and each holds the CANCEL back until
- * then. What drachtio-srf calls an error is an answer of the peer, or of the engine that could not send.
+ * then. What drachtio-srf calls an error is an answer of the peer, or of the engine that could not send. A 422 is not
+ * the end: the INVITE goes out once more, with the session interval that the peer wants.
  */
 export class OutgoingInvite implements PlacedCall {
+  readonly #createUac: CreateUac;
+  readonly #what: DialRequest;
   readonly #events: OutgoingEvents;
+  /** Of the latest INVITE. */
+  #headers: Readonly<Record<string, string>>;
+  #longer = 0;
   readonly #final = Promise.withResolvers<void>();
   #request: SentInvite | undefined;
   #canceled = false;
 
   /** @throws Error when the link is down */
   constructor(createUac: CreateUac, request: DialRequest, events: OutgoingEvents) {
+    this.#createUac = createUac;
+    this.#what = request;
     this.#events = events;
-    const { uri, localSdp, credentials } = request;
+    this.#headers = request.headers;
+    this.#send();
+  }
+
+  #send(): void {
+    const { uri, localSdp, credentials } = this.#what;
     const auth = credentials === null ? undefined : authenticate(credentials);
     // drachtio-srf writes into the headers when it answers a challenge.
-    const options = { localSdp, headers: { ...request.headers }, auth };
+    const options = { localSdp, headers: { ...this.#headers }, auth };
     const progress = {
       cbRequest: (_error: unknown, sent?: SentInvite) => this.#onSent(sent),
-      cbProvisional: (answer: SipAnswer) => events.provisional(answer),
+      cbProvisional: (answer: SipAnswer) => this.#events.provisional(answer),
     };
-    createUac(uri, options, progress, (error, dialog) => this.#onFinal(error, dialog));
+    this.#createUac(uri, options, progress, (error, dialog) => this.#onFinal(error, dialog));
   }
 
   async cancel(): Promise<void> {
@@ -109,7 +126,21 @@ export class OutgoingInvite implements PlacedCall {
     }
   }
 
+  /** After a 422: the same Call-ID, From and To, and the next CSeq (RFC 4028 §7.3). @returns whether it was sent */
+  #sentWithLongerTimer({ status, res }: SipFailure): boolean {
+    if (status !== 422 || res === undefined || this.#canceled || this.#longer === LONGER_MOST) return false;
+    const wish = longerWish(this.#headers, res);
+    const [from, cseq] = [res.get('From'), Number.parseInt(res.get('CSeq') ?? '', 10)];
+    if (wish === undefined || from === undefined || Number.isNaN(cseq)) return false;
+    this.#longer++;
+    this.#headers = { ...this.#headers, ...wish, From: from, CSeq: `${cseq + 1} INVITE` };
+    this.#request = undefined;
+    this.#send();
+    return true;
+  }
+
   #onFinal(error: unknown, dialog: DrachtioDialog | undefined): void {
+    if (dialog === undefined && this.#sentWithLongerTimer(error as SipFailure)) return;
     this.#final.resolve();
     // There is nothing left to cancel.
     this.#canceled = true;

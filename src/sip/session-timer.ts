@@ -1,16 +1,39 @@
 import { headerList } from './header-values.ts';
-import type { SipRequest } from './srf-port.ts';
+import type { SipAnswer, SipRequest } from './srf-port.ts';
 
 /**
- * Session timers (RFC 4028) as far as they are negotiated by answers: how long a session lasts without a refresh, and who
- * refreshes it. The engine reads it from the 2xx, refreshes or ends the call, and refuses too short intervals inside of
- * dialogs.
+ * Session timers (RFC 4028) as far as they are negotiated when a call is set up: how long a session lasts without a refresh,
+ * and who refreshes it. The engine reads it from the 2xx, refreshes or ends the call, and refuses too short intervals inside
+ * of dialogs.
  */
 export interface SessionTimerSettings {
   /** The interval for a peer that names none, and the longest that is agreed to. */
   expiresSeconds: number;
   /** The shortest that a peer may ask for. */
   minSeconds: number;
+}
+
+/** The shortest interval that there is (RFC 4028 §4); Min-SE says nothing new below it. */
+const LEAST_SECONDS = 90;
+
+/** What an INVITE of ours asks for; who refreshes is the peer's to say (RFC 4028 §7.1). */
+export function timerWish({ expiresSeconds, minSeconds }: SessionTimerSettings): Record<string, string> {
+  const wish = { 'Session-Expires': String(expiresSeconds) };
+  return minSeconds > LEAST_SECONDS ? { ...wish, 'Min-SE': String(minSeconds) } : wish;
+}
+
+/**
+ * What the INVITE asks for once more after a 422 (RFC 4028 §7.3).
+ * @param headers of the INVITE that was refused
+ * @returns undefined when the answer wants no longer interval than that
+ */
+export function longerWish(
+  headers: Readonly<Record<string, string>>,
+  answer: Pick<SipAnswer, 'get'>,
+): Record<string, string> | undefined {
+  const [asked, least] = [secondsOf(headers['Session-Expires']), secondsOf(answer.get('Min-SE'))];
+  if (asked === undefined || least === undefined || least <= asked) return undefined;
+  return timerWish({ expiresSeconds: least, minSeconds: least });
 }
 
 /** Min-SE for the 422 to an INVITE that asks for too short an interval, and knows what that means (RFC 4028 §9). */

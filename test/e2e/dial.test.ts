@@ -256,6 +256,34 @@ describe.each(['udp', 'tcp'] as const)('a call out, over %s', (transport) => {
     expect([answer.status, answer.body.error.sip_status, invites.length]).toEqual([502, 401, 2]);
   });
 
+  test('asks for a session timer, and for a longer one where the callee wants that, after a challenge too', async () => {
+    const challenge = 'Digest realm="carrier", nonce="n-1", qop="auth"';
+    onInvite = async (incoming) => {
+      const { headers } = incoming.invite;
+      if (headers.get('proxy-authorization') === undefined)
+        incoming.reject(407, 'Proxy Authentication Required', { 'Proxy-Authenticate': challenge });
+      else if (Number(headers.get('session-expires')) < 3600)
+        incoming.reject(422, 'Session Interval Too Small', { 'Min-SE': '3600' });
+      else {
+        const agreed = { Require: 'timer', 'Session-Expires': '3600;refresher=uac' };
+        accepted.push(await incoming.accept({ headers: agreed }));
+      }
+    };
+    const id = await gateway.session();
+    const { status, body } = await dial(id, { to: '+49301234567', wait: true });
+    expect([status, body.status]).toEqual([200, 'up']);
+    const asked = invites.map(({ invite: { headers } }) => headers);
+    expect(asked.map((headers) => headers.get('session-expires'))).toEqual(['1800', '1800', '3600', '3600']);
+    expect(asked.at(-1)?.get('min-se')).toBe('3600');
+    expect(new Set(asked.map((headers) => headers.get('call-id'))).size).toBe(1);
+    expect(new Set(asked.map((headers) => headers.get('from'))).size).toBe(1);
+    const first = Number.parseInt(asked[0]!.get('cseq')!, 10);
+    expect(asked.map((headers) => headers.get('cseq'))).toEqual(
+      [0, 1, 2, 3].map((more) => `${first + more} INVITE`),
+    );
+    await accepted.at(-1)!.bye();
+  });
+
   test('to another peer than the trunk answers no challenge', async () => {
     const stranger = await new TestPhone({ username: 'stranger', transport }).start();
     phones.push(stranger);

@@ -172,6 +172,7 @@ class Dialed {
       log: createLog('silent'),
       metrics: this.metrics,
       bridges: this.bridges,
+      sessionTimers: { expiresSeconds: 1800, minSeconds: 120 },
     };
     return context as unknown as SipContext;
   }
@@ -207,6 +208,15 @@ describe('a call that we place', () => {
     const plain = await new Dialed({ assertsCaller: false, from: { ...call.from, name: null } }).ringing();
     expect(plain.invite?.headers.From).toBe('<sip:+14155550100@carrier.example>');
     expect(plain.invite?.headers).not.toHaveProperty('P-Asserted-Identity');
+  });
+
+  test('asks for a session timer, and lets the callee say who refreshes', async () => {
+    const { invite } = await new Dialed().ringing();
+    expect(invite?.headers).toMatchObject({
+      'Session-Expires': '1800',
+      'Min-SE': '120',
+      Supported: expect.stringContaining('timer'),
+    });
   });
 
   test('rings, is answered, and is a leg like any other', async () => {

@@ -11,11 +11,14 @@ class FakeUac extends EventEmitter {
   final!: Parameters<CreateUac>[3];
   readonly cancel = vi.fn();
   readonly events = { provisional: vi.fn(), update: vi.fn(), answered: vi.fn(), failed: vi.fn() };
-  readonly headers = { 'X-Queue': '7' };
+  readonly headers = { 'X-Queue': '7', 'Session-Expires': '1800' };
+  sent = 0;
 
   invite(credentials: { username: string; password: string } | null = null): OutgoingInvite {
-    const create: CreateUac = (uri, options, progress, callback) =>
+    const create: CreateUac = (uri, options, progress, callback) => {
+      this.sent++;
       Object.assign(this, { uri, options, progress, final: callback });
+    };
     const request = { uri: 'sip:b@example.com', localSdp: 'v=0', headers: this.headers, credentials };
     return new OutgoingInvite(create, request, this.events);
   }
@@ -137,10 +140,75 @@ describe('an INVITE by createUAC', () => {
     expect(challenge.source_address).toBe('[2001:db8::1]');
   });
 
+  describe('that is answered 422', () => {
+    const tooShort = (minSession: string, cseq = 1) => {
+      const headers: Record<string, string> = {
+        ...{ 'Min-SE': minSession, From: '<sip:us@192.0.2.1>;tag=mine', CSeq: `${cseq} INVITE` },
+      };
+      return { status: 422, reason: 'Interval Too Small', res: { get: (name: string) => headers[name] } };
+    };
+
+    test('goes out once more in the same call, with the interval that the peer wants', () => {
+      const uac = new FakeUac();
+      uac.invite();
+      uac.final(tooShort('3600', 7));
+      expect(uac.events.failed).not.toHaveBeenCalled();
+      expect([uac.sent, uac.options.headers]).toEqual([
+        2,
+        {
+          ...{ 'X-Queue': '7', 'Session-Expires': '3600', 'Min-SE': '3600' },
+          ...{ From: '<sip:us@192.0.2.1>;tag=mine', CSeq: '8 INVITE' },
+        },
+      ]);
+      const dialog = {};
+      uac.final(null, dialog as Parameters<typeof uac.final>[1]);
+      expect(uac.events.answered).toHaveBeenCalledExactlyOnceWith(dialog);
+    });
+
+    test('is over when the peer wants no longer one, or ever longer ones', () => {
+      const content = new FakeUac();
+      content.invite();
+      content.final(tooShort('1800'));
+      expect([content.sent, content.events.failed.mock.calls]).toEqual([
+        1,
+        [[422, 'Interval Too Small', undefined]],
+      ]);
+      const greedy = new FakeUac();
+      greedy.invite();
+      for (let least = 2000; least < 2010; least++) {
+        if (greedy.events.failed.mock.calls.length === 0) greedy.final(tooShort(String(least)));
+      }
+      expect([greedy.sent, greedy.events.failed.mock.calls.length]).toEqual([4, 1]);
+    });
+
+    test('is not sent again once it was canceled', async () => {
+      const uac = new FakeUac();
+      const invite = uac.invite();
+      uac.progress.cbRequest(null, uac);
+      const canceled = invite.cancel();
+      uac.final(tooShort('3600'));
+      await canceled;
+      expect([uac.sent, uac.events.failed.mock.calls[0]?.[0]]).toEqual([1, 422]);
+    });
+
+    test('can be canceled while the second INVITE is on its way to the engine', async () => {
+      const uac = new FakeUac();
+      const invite = uac.invite();
+      uac.progress.cbRequest(null, uac);
+      uac.final(tooShort('3600'));
+      const canceled = invite.cancel();
+      expect(uac.cancel).not.toHaveBeenCalled();
+      uac.progress.cbRequest(null, uac);
+      expect(uac.cancel).toHaveBeenCalledOnce();
+      uac.final({ status: 487 });
+      await canceled;
+    });
+  });
+
   test('keeps the headers that it was given from drachtio-srf, which writes into them', () => {
     const uac = new FakeUac();
     uac.invite();
     uac.options.headers.CSeq = '2 INVITE';
-    expect(uac.headers).toEqual({ 'X-Queue': '7' });
+    expect(uac.headers).toEqual({ 'X-Queue': '7', 'Session-Expires': '1800' });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { sessionTimer, tooShortInterval } from '../../src/sip/session-timer.ts';
+import { longerWish, sessionTimer, timerWish, tooShortInterval } from '../../src/sip/session-timer.ts';
 import type { SipRequest } from '../../src/sip/srf-port.ts';
 
 const settings = { expiresSeconds: 1800, minSeconds: 120 };
@@ -62,5 +62,28 @@ describe('an interval that is too short', () => {
     expect(refusalOf({ 'Session-Expires': '120', Supported: 'timer' })).toBeUndefined();
     expect(refusalOf({ 'Session-Expires': '90' })).toBeUndefined();
     expect(refusalOf({ Supported: 'timer' })).toBeUndefined();
+  });
+});
+
+describe('what an INVITE of ours asks for', () => {
+  test('is the interval of the settings, and the shortest where that is not the least of all', () => {
+    expect(timerWish(settings)).toEqual({ 'Session-Expires': '1800', 'Min-SE': '120' });
+    expect(timerWish({ expiresSeconds: 600, minSeconds: 90 })).toEqual({ 'Session-Expires': '600' });
+  });
+
+  test.each([
+    ['3600', { 'Session-Expires': '3600', 'Min-SE': '3600' }],
+    // A day is the longest.
+    ['999999999', { 'Session-Expires': '86400', 'Min-SE': '86400' }],
+    ['1800', undefined],
+    ['90', undefined],
+    ['long', undefined],
+    ['', undefined],
+  ])('after a 422 with Min-SE %s is %o', (least, wish) => {
+    expect(longerWish(timerWish(settings), request({ 'Min-SE': least }))).toEqual(wish);
+  });
+
+  test('is nothing more where nothing was asked for', () => {
+    expect(longerWish({}, request({ 'Min-SE': '3600' }))).toBeUndefined();
   });
 });
