@@ -62,6 +62,8 @@ export interface Gateway {
   readonly apiUrl: string;
   /** Where the SIP engine listens: `udp/127.0.0.1:5060`. */
   readonly hostports: readonly string[];
+  /** Reads the files of the TLS certificate again; the log tells what is in use then. Calls go on. */
+  reload(): void;
   /** Refuses new calls, hangs up the live ones and closes everything; idempotent. */
   stop(): Promise<void>;
 }
@@ -119,6 +121,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
       get hostports() {
         return sip.hostports;
       },
+      reload: () => reload(base, opened),
       stop: () => {
         stopped ??= stop();
         return stopped;
@@ -212,6 +215,13 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
   const meter = new EngineMeter(metrics);
   metrics.beforeScrape(async () => engine && meter.add(engine, await engine.control.stats()));
   return { sip, defence: admission.defence, engine: () => engine };
+}
+
+/** A drachtio-server has its own certificate. */
+function reload({ log }: Base, { sip, engine }: Sip): void {
+  const running = sip.hostports.some((one) => one.startsWith('tls/')) ? engine() : undefined;
+  if (running === undefined) log.info('there is no TLS certificate to read again');
+  else running.control.reloadCertificate();
 }
 
 /** The REST API. @returns where it listens */

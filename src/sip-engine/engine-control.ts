@@ -14,6 +14,8 @@ export interface EngineControl {
   exemptNetworks(networks: readonly string[]): void;
   /** The same for one address, for `forMs`. */
   exempt(address: string, forMs: number): void;
+  /** Reads the files of the TLS certificate again, and reports what is in use then, or what is wrong with them. */
+  reloadCertificate(): void;
   /**
    * The last messages of a call, as text without secrets; undefined when nothing is known of it (any more).
    * @throws Error when the engine is closed or has died
@@ -29,6 +31,7 @@ export type ToEngine =
   | { type: 'unban'; address: string }
   | { type: 'exempt_networks'; networks: readonly string[] }
   | { type: 'exempt'; address: string; forMs: number }
+  | { type: 'reload_certificate' }
   | { type: 'trace'; id: number; callId: string }
   | { type: 'stats'; id: number }
   | { type: 'close' };

@@ -44,6 +44,7 @@ export interface RunningEngine {
   readonly hostports: string[];
   /** Absent without TLS. */
   readonly certificate: CertificateInUse | undefined;
+  reloadCertificate(): void;
   close(): Promise<void>;
 }
 
@@ -128,6 +129,7 @@ export async function runEngine(
     secret,
     hostports: transport.hostports,
     certificate: certificate?.inUse,
+    reloadCertificate: () => void certificate?.reload(true),
     async close() {
       certificate?.close();
       probe.close();

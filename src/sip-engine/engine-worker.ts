@@ -25,6 +25,7 @@ function obey(engine: RunningEngine, message: ToEngine): void {
   else if (message.type === 'unban') engine.core.bans.remove(message.address);
   else if (message.type === 'exempt_networks') engine.core.exemptions.setNetworks(message.networks);
   else if (message.type === 'exempt') engine.core.exemptions.add(message.address, message.forMs);
+  else if (message.type === 'reload_certificate') engine.reloadCertificate();
   else if (message.type === 'trace') answer(message.id, engine.trace.of(message.callId));
   else if (message.type === 'stats') answer(message.id, { ...engine.core.stats });
   else void engine.close().then(() => tell({ type: 'closed' }));

@@ -78,6 +78,7 @@ class EngineThread implements Engine {
       unban: (address) => this.#tell({ type: 'unban', address }),
       exemptNetworks: (networks) => this.#tell({ type: 'exempt_networks', networks }),
       exempt: (address, forMs) => this.#tell({ type: 'exempt', address, forMs }),
+      reloadCertificate: () => this.#tell({ type: 'reload_certificate' }),
       trace: (callId) => this.#trace(callId),
       stats: () => this.#ask<EngineStats>((id) => ({ type: 'stats', id })),
     };

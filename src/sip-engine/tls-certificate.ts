@@ -32,6 +32,8 @@ export class TlsCertificate {
   readonly #watchers: FSWatcher[] = [];
   #inUse: TlsMaterial;
   #problem = '';
+  /** Somebody waits to hear what is in use. */
+  #asked = false;
   #remindedAt: number;
   #look: Timer;
   #reading: Promise<void> | undefined;
@@ -71,8 +73,12 @@ export class TlsCertificate {
     return { event: 'in_use', file: this.#settings.certificate, expiresAt: this.#inUse.expiresAt };
   }
 
-  /** Looks at the files; what has changed and is good is used from now on. Never fails: it reports. */
-  async reload(): Promise<void> {
+  /**
+   * Looks at the files; what has changed and is good is used from now on. Never fails: it reports.
+   * @param asked by the operator, who hears of it also when nothing has changed
+   */
+  async reload(asked = false): Promise<void> {
+    this.#asked ||= asked;
     if (this.#reading !== undefined) {
       this.#again = true;
       return this.#reading;
@@ -103,20 +109,22 @@ export class TlsCertificate {
 
   #take(material: TlsMaterial): void {
     const { cert, key, ca } = this.#inUse;
+    const same = material.cert === cert && material.key === key && material.ca === ca;
     this.#problem = '';
-    if (material.cert === cert && material.key === key && material.ca === ca) {
-      this.#remind();
-      return;
+    if (!same) {
+      this.handshakes.renew(material);
+      this.#inUse = material;
     }
-    this.handshakes.renew(material);
-    this.#inUse = material;
-    this.#tell('in_use');
+    if (!same || this.#asked) this.#tell('in_use');
+    else this.#remind();
+    this.#asked = false;
   }
 
-  /** Once for each problem, however often the files are looked at. */
+  /** Once for each problem, however often the files are looked at, unless somebody asks. */
   #refuse(problem: string): void {
-    if (problem !== this.#problem) this.#report({ event: 'not_taken', problem });
+    if (problem !== this.#problem || this.#asked) this.#report({ event: 'not_taken', problem });
     this.#problem = problem;
+    this.#asked = false;
     this.#remind();
   }
 

@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { certificateFile, certificateOf, keyFile } from '../support/certificates.ts';
 import { acme, eventually } from '../support/gateway.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import { TestPhone } from '../support/test-phone.ts';
@@ -36,6 +39,17 @@ describe('the gateway as a process', () => {
     const phone = await new TestPhone().start();
     running.push(phone);
     return phone.call(`sip:${id}@${sip[0]?.slice('udp/'.length)}`);
+  }
+
+  /** A folder with the files of a certificate, which a test may change. */
+  function certificateFolder() {
+    const folder = mkdtempSync(join(tmpdir(), 'process-tls-'));
+    running.push({ stop: async () => rmSync(folder, { recursive: true }) });
+    const [certificate, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    copyFileSync(certificateFile('server'), certificate);
+    copyFileSync(keyFile('server'), key);
+    const sip = { listen: ['udp:127.0.0.1:0', 'tls:127.0.0.1:0'], tls: { certificate, key } };
+    return { certificate, key, sip };
   }
 
   test('SIGTERM to npm alone hangs up the calls and ends it within 10 s, with its ports free again', async () => {
@@ -84,6 +98,54 @@ describe('the gateway as a process', () => {
     const second = start('node', { sip: { listen: [first.sip[0]?.replace('/', ':')] } });
     expect((await second.exited).code).toBe(1);
     expect(second.stderr).toContain(first.sip[0]?.slice('udp/127.0.0.1:'.length));
+  });
+
+  test('SIGHUP reads its certificate again, and says what came of it; calls go on', async () => {
+    const { certificate, sip } = certificateFolder();
+    const gateway = start('node', { sip });
+    const call = await callTo(await gateway.ready());
+    const told = (words: string) => gateway.stdout.split(words).length - 1;
+    const inUse = told('the TLS certificate is in use');
+    gateway.child.kill('SIGHUP');
+    await eventually('it is read', () => told('the TLS certificate is in use') === inUse + 1);
+    writeFileSync(certificate, 'half of a certificate');
+    await eventually('the change is seen', () => told('cannot be used; the old one stays') === 1);
+    gateway.child.kill('SIGHUP');
+    await eventually('it is read', () => told('cannot be used; the old one stays') === 2);
+    expect(gateway.stdout).toContain(`sip.tls.certificate: ${certificate} holds no certificate in PEM form`);
+    expect((await call.options()).status).toBe(200);
+    expect((await call.bye()).status).toBe(200);
+  });
+
+  test('SIGHUP without a certificate changes nothing', async () => {
+    const gateway = start('node');
+    const where = await gateway.ready();
+    gateway.child.kill('SIGHUP');
+    await eventually('it is told', () =>
+      gateway.stdout.includes('there is no TLS certificate to read again'),
+    );
+    const call = await callTo(where);
+    expect((await call.bye()).status).toBe(200);
+  });
+
+  test.each<[string, 'certificate' | 'key', string | undefined, string]>([
+    ['is not there', 'certificate', undefined, 'cannot be read: ENOENT'],
+    ['is none', 'certificate', 'half of a certificate', 'holds no certificate in PEM form'],
+    [
+      'is broken',
+      'certificate',
+      certificateOf('server').replace(/\n[^\n]{64}/, '\n'),
+      'holds no good certificate',
+    ],
+    ['is that of another', 'key', readFileSync(keyFile('renewed'), 'utf8'), 'is not the key of'],
+    ['is none', 'key', 'half of a key', 'is not the key of'],
+  ])('a certificate file that %s (%s) ends it at once and is named', async (_what, which, text, why) => {
+    const files = certificateFolder();
+    if (text === undefined) rmSync(files[which]);
+    else writeFileSync(files[which], text);
+    const gateway = start('node', { sip: files.sip });
+    expect((await gateway.exited).code).toBe(1);
+    expect(gateway.stderr).toContain(`sip.tls.${which}: ${files[which]} ${why}`);
   });
 
   test('npm run demo -- --once places a call, hears its speech back, and ends with 0', {

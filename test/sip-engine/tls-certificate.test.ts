@@ -94,6 +94,16 @@ describe('the files of a certificate', () => {
     ]);
   });
 
+  it('that somebody asks for are told of in any case', async () => {
+    const certificate = await open(new FakeEngineClock());
+    await certificate.reload(true);
+    copyFileSync(certificateFile('renewed'), file());
+    await certificate.reload(true);
+    await certificate.reload(true);
+    await certificate.reload();
+    expect(reports.map(({ event }) => event)).toEqual(['in_use', 'not_taken', 'not_taken']);
+  });
+
   it('are told of once a day while the certificate is about to end, or has ended', async () => {
     install('expired');
     const clock = new FakeEngineClock();
