@@ -40,6 +40,9 @@ const callExample = {
     peer_packets_lost: 2,
     peer_jitter_ms: 3.1,
     mos: 4.4,
+    jitter_target_ms: 40,
+    to_pipeline_ms: { p50: 1.68, p95: 3.36, p99: 4 },
+    from_pipeline_ms: { p50: 11.31, p95: 19.03, p99: 20.75 },
   },
 };
 
@@ -112,6 +115,10 @@ export const summaryAnswer = z
     ],
   });
 
+const latency = z
+  .object({ p50: z.number(), p95: z.number().nullable(), p99: z.number().nullable() })
+  .nullable();
+
 const call = z.object({
   id: z.string(),
   object: z.literal('call'),
@@ -148,6 +155,11 @@ const call = z.object({
     peer_packets_lost: z.number(),
     peer_jitter_ms: z.number(),
     mos: z.number().nullable().describe('E-model (ITU-T G.107), 1 to 4.5; null before the first packet'),
+    jitter_target_ms: z.number().describe('How long a missing packet is waited for; not in the latency'),
+    to_pipeline_ms: latency.describe("From the arrival of a chunk's last packet to the pipeline"),
+    from_pipeline_ms: latency.describe(
+      'From the arrival of audio of the pipeline to the next packet of 20 ms',
+    ),
   }),
 });
 

@@ -1,18 +1,24 @@
+import { RING_LATENCY_BYTES, RingLatency } from './ring-latency.ts';
+
 /**
  * A byte ring for one writer and one reader on different threads, in a SharedArrayBuffer. It carries audio between
  * the main thread and a media worker without messages (architecture, "Threads"). Positions are free-running 32-bit
  * counters, so `written - read` is the fill, whatever wraps.
  *
- * Layout: three Int32 (written, read, flush mark) and then `capacity` bytes; capacity is a power of two.
+ * Layout: three Int32 (written, read, flush mark) and one that is spare, the latency, and then `capacity` bytes; capacity
+ * is a power of two.
  */
 const WRITTEN = 0;
 const READ = 1;
 const FLUSH = 2;
-const HEADER_BYTES = 12;
+const INDEX_BYTES = 16;
+const HEADER_BYTES = INDEX_BYTES + RING_LATENCY_BYTES;
 
 export class AudioRing {
   readonly buffer: SharedArrayBuffer;
   readonly capacity: number;
+  /** How long audio takes to the far end of the ring. */
+  readonly latency: RingLatency;
   readonly #index: Int32Array;
   readonly #data: Uint8Array;
   readonly #mask: number;
@@ -25,6 +31,7 @@ export class AudioRing {
     this.capacity = buffer.byteLength - HEADER_BYTES;
     this.#mask = this.capacity - 1;
     this.#index = new Int32Array(buffer, 0, 3);
+    this.latency = new RingLatency(buffer, INDEX_BYTES);
     this.#data = new Uint8Array(buffer, HEADER_BYTES);
   }
 
@@ -44,6 +51,16 @@ export class AudioRing {
   /** Bytes that the writer can add now. */
   get writable(): number {
     return this.capacity - this.readable;
+  }
+
+  /** Writer: the position behind the last byte that was written, as `latency` counts them. */
+  get written(): number {
+    return this.#index[WRITTEN] as number;
+  }
+
+  /** Reader: the position behind the last byte that was read. */
+  get taken(): number {
+    return this.#index[READ] as number;
   }
 
   // A thread reads its own position plainly, and only the other's with Atomics: those are calls, and this is the path

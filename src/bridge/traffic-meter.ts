@@ -31,6 +31,8 @@ export class TrafficMeter {
     rtp_dropped_total.inc({ reason: 'unauthentic' }, grown('packetsDroppedUnauthentic'));
     rtp_dropped_total.inc({ reason: 'replayed' }, grown('packetsDroppedReplayed'));
     rtp_dropped_total.inc({ reason: 'overrun' }, grown('packetsDroppedOverrun'));
+    this.#metrics.pipeline_latency_seconds.add('to', stats.toPipeline, before?.toPipeline);
+    this.#metrics.pipeline_latency_seconds.add('from', stats.fromPipeline, before?.fromPipeline);
   }
 
   /** @param link whose counters these are */

@@ -27,6 +27,8 @@ export class InboundAudio {
   readonly #stats: StatsBlock;
   readonly #sampleBytes: number;
   readonly #piece: number;
+  /** When what is written now came, monotonic ms. */
+  cameAt = 0;
   /** Samples of stream time so far, what the ring could not take included. */
   position = 0;
 
@@ -42,7 +44,7 @@ export class InboundAudio {
   /** Writes speech that is in the ring's format already. */
   writeBytes(speech: Uint8Array, offset: number, length: number): void {
     this.position += length / this.#sampleBytes;
-    if (this.#ring.write(speech, offset, length) < length) this.#stats.add(counter.packetsDroppedOverrun, 1);
+    if (this.#write(speech, offset, length) < length) this.#stats.add(counter.packetsDroppedOverrun, 1);
   }
 
   /** @param length at most `MAX_SAMPLES` */
@@ -57,7 +59,7 @@ export class InboundAudio {
       const part = Math.min(left, this.#piece);
       if (noise) noise.fill(samples, part);
       else samples.fill(0, 0, part);
-      this.#ring.write(bytes, 0, this.#encode(samples, part));
+      this.#write(bytes, 0, this.#encode(samples, part));
     }
   }
 
@@ -68,6 +70,13 @@ export class InboundAudio {
     if (!this.law) return asSamples.subarray(count - known, count);
     expand(this.law, bytes, count - known, known, samples);
     return samples.subarray(0, known);
+  }
+
+  #write(from: Uint8Array, offset: number, length: number): number {
+    const ring = this.#ring;
+    const taken = ring.write(from, offset, length);
+    ring.latency.note(ring.written, this.cameAt);
+    return taken;
   }
 
   #encode(speech: Int16Array, length: number): number {

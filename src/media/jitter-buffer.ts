@@ -24,8 +24,15 @@ export type PacketKind = 'speech' | 'noise' | 'other';
 /**
  * Takes packets in order; both `header` and `bytes` are valid during the call only.
  * @param lost packets that are missing before it
+ * @param arrivedAt monotonic ms
  */
-export type Deliver = (header: RtpHeader, bytes: Uint8Array, kind: PacketKind, lost: number) => void;
+export type Deliver = (
+  header: RtpHeader,
+  bytes: Uint8Array,
+  kind: PacketKind,
+  lost: number,
+  arrivedAt: number,
+) => void;
 
 interface Held {
   used: boolean;
@@ -79,7 +86,7 @@ export class JitterBuffer {
     this.#restartAt = -1;
     this.#seen[sequence & (MEMORY - 1)] = sequence;
     while (sequence !== this.#expected && this.#count === MAX_HELD) this.#giveUp();
-    if (sequence === this.#expected) this.#pass(header, bytes, kind, 0);
+    if (sequence === this.#expected) this.#pass(header, bytes, kind, 0, now);
     else this.#hold(header, bytes, kind, now);
     return arrival;
   }
@@ -89,9 +96,9 @@ export class JitterBuffer {
     while (this.#count > 0 && now - this.#oldest() >= waitMs) this.#giveUp();
   }
 
-  #pass(header: RtpHeader, bytes: Uint8Array, kind: PacketKind, lost: number): void {
+  #pass(header: RtpHeader, bytes: Uint8Array, kind: PacketKind, lost: number, arrivedAt: number): void {
     this.#expected = (this.#expected + 1) & 0xffff;
-    this.#deliver(header, bytes, kind, lost);
+    this.#deliver(header, bytes, kind, lost, arrivedAt);
     if (this.#count > 0) this.#release(0);
   }
 
@@ -125,7 +132,7 @@ export class JitterBuffer {
       if (!held.used || held.header.sequence !== this.#expected) continue;
       held.used = false;
       this.#count--;
-      this.#pass(held.header, held.bytes, held.kind, lost);
+      this.#pass(held.header, held.bytes, held.kind, lost, held.arrivedAt);
       return;
     }
   }

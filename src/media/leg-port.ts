@@ -77,7 +77,11 @@ export class LegPort implements MediaPort {
   }
 
   stats(): MediaStats {
-    return this.#stats.read();
+    return {
+      ...this.#stats.read(),
+      toPipeline: this.inbound.latency.read(),
+      fromPipeline: this.outbound.latency.read(),
+    };
   }
 
   close(): Promise<MediaStats> {
@@ -96,6 +100,6 @@ export class LegPort implements MediaPort {
   /** The sockets are closed, or the worker that had them is gone. */
   finish(): void {
     this.#state = 'closed';
-    this.#closed.resolve(this.#stats.read());
+    this.#closed.resolve(this.stats());
   }
 }

@@ -2,6 +2,7 @@ import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
 import type { CodecName } from '../config/codecs.ts';
 import type { SrtpSettings } from '../srtp.ts';
+import type { LatencyCounts } from '../telemetry/latency-histogram.ts';
 import type { Hearing } from './hearing.ts';
 import type { OpusSettings } from './opus-settings.ts';
 
@@ -71,8 +72,8 @@ export type MediaEvent =
   /** The media worker died; the port is gone. */
   | { type: 'worker_lost' };
 
-/** Counters of one leg since it began; packets unless said otherwise. */
-export interface MediaStats {
+/** What a media worker counts of one leg since it began; packets unless said otherwise. */
+export interface MediaCounters {
   packetsReceived: number;
   packetsSent: number;
   /** RFC 3550 A.3: expected less received, never below 0. */
@@ -112,6 +113,19 @@ export interface MediaStats {
   socketErrors: number;
   /** The locked source as `address:port`, empty before the lock. */
   source: string;
+}
+
+export interface MediaStats extends MediaCounters {
+  /**
+   * From the arrival of a chunk's last packet to its way out to the pipeline, without what it waited in the jitter buffer
+   * for others, as far as that is within `jitterTargetMs`.
+   */
+  toPipeline: LatencyCounts;
+  /**
+   * From the arrival of a message of the pipeline to the next tick of the leg, at which it may leave. What has to wait for
+   * audio that came before it is not counted.
+   */
+  fromPipeline: LatencyCounts;
 }
 
 export interface MediaPort {

@@ -82,7 +82,9 @@ export class ReceiveStream {
     this.#inbound = new InboundAudio(ring, format, stats);
     this.#perMs = format.sampleRateHz / 1000;
     this.#clock = new StreamClock(this.#perMs);
-    this.#buffer = new JitterBuffer((header, bytes, kind, lost) => this.#deliver(header, bytes, kind, lost));
+    this.#buffer = new JitterBuffer((header, bytes, kind, lost, arrivedAt) =>
+      this.#deliver(header, bytes, kind, lost, arrivedAt),
+    );
     this.#coding = this.#build('PCMU');
   }
 
@@ -125,6 +127,7 @@ export class ReceiveStream {
     this.#buffer.poll(now, this.#target.ms);
     this.#stats.set(counter.jitterTargetMs, this.#target.ms);
     if (!this.#running) return;
+    this.#inbound.cameAt = now;
     const perMs = this.#perMs;
     const missing = -this.#clock.ahead(now, this.#inbound.position) - MAX_BEHIND_MS * perMs;
     const step = CLOCK_STEP_MS * perMs;
@@ -190,8 +193,10 @@ export class ReceiveStream {
     this.#lost = 0;
   }
 
-  #deliver(header: RtpHeader, bytes: Uint8Array, kind: PacketKind, lost: number): void {
+  #deliver(header: RtpHeader, bytes: Uint8Array, kind: PacketKind, lost: number, arrivedAt: number): void {
     if (!this.#running) return;
+    // What it has waited for another, as long as that was worth it, is not the gateway's latency.
+    this.#inbound.cameAt = Math.min(this.#now, arrivedAt + this.#target.ms);
     const { payloadOffset, payloadLength } = header;
     this.#lost += lost;
     if (kind === 'noise') {

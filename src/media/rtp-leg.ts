@@ -53,6 +53,7 @@ export class RtpLeg {
   readonly #emit: (message: FromWorker) => void;
   readonly #stats: StatsBlock;
   readonly #lock: SourceLock;
+  readonly #outbound: AudioRing;
   readonly #receiver: ReceiveStream;
   readonly #sender: SendStream;
   readonly #timeout: MediaTimeout;
@@ -79,7 +80,8 @@ export class RtpLeg {
     this.#stats = new StatsBlock(setup.stats);
     this.#lock = new SourceLock(setup.callerAddress);
     this.#receiver = new ReceiveStream(new AudioRing(setup.inbound), setup.inboundFormat, this.#stats);
-    this.#sender = new SendStream(new AudioRing(setup.outbound), setup.outboundFormat, this.#stats, {
+    this.#outbound = new AudioRing(setup.outbound);
+    this.#sender = new SendStream(this.#outbound, setup.outboundFormat, this.#stats, {
       timestamp: newWord(),
       sequence: newSequence(),
       newSsrc: newWord,
@@ -142,6 +144,7 @@ export class RtpLeg {
   /** Called for each of its slots. @param now monotonic ms, the same for all slots of one catch-up */
   tick(slot: number, now: number): void {
     if (!this.#settings) return;
+    this.#outbound.latency.countNoted(performance.now());
     if (this.#started) this.#send(slot);
     if (now === this.#polledAt) return;
     this.#polledAt = now;

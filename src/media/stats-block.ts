@@ -1,4 +1,4 @@
-import type { MediaStats } from './media-port.ts';
+import type { MediaCounters } from './media-port.ts';
 
 /**
  * The counters of one leg in a SharedArrayBuffer: the worker writes plain numbers, the main thread reads them without
@@ -28,7 +28,7 @@ const names = [
   'peerPacketsLost',
   'peerJitterMs',
   'rtcpSent',
-] as const satisfies readonly (keyof MediaStats)[];
+] as const satisfies readonly (keyof MediaCounters)[];
 
 type Name = (typeof names)[number];
 
@@ -76,7 +76,7 @@ export class StatsBlock {
     Atomics.store(this.#source, 0, length);
   }
 
-  read(): MediaStats {
+  read(): MediaCounters {
     const stats = {} as Record<Name, number>;
     names.forEach((name, index) => {
       stats[name] = this.#numbers[index] as number;

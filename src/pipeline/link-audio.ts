@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { listenerOf, type Role, roles, rolesOf, type SessionMode } from '../roles.ts';
 import {
   audioInput,
@@ -37,6 +38,7 @@ export interface LinkAudioOptions {
   chunkMs: number;
   extensions: boolean;
   counters: LinkStats;
+  clock: Clock;
 }
 
 /**
@@ -128,15 +130,17 @@ export class LinkAudio {
     }
   }
 
-  /** Queues translated speech. @returns what is wrong with the message, if anything */
-  play(message: AudioMessage): string | undefined {
+  /** Queues translated speech. @param cameAt monotonic ms @returns what is wrong with the message, if anything */
+  play(message: AudioMessage, cameAt: number): string | undefined {
     const listener = this.#listener(message.speaker);
     if (listener === undefined) return `unknown speaker ${message.speaker}`;
     const audio = this.#decoders[listener].decode(message);
     if (audio === undefined) return `payload is not base64 of ${message.encoding}`;
     const leg = this.#leg(listener);
     // On hold a party hears nothing, and one that is not here may be on the session's stream instead.
-    if (leg !== undefined && !leg.held) leg.playout.push(audio);
+    if (leg === undefined || leg.held) return undefined;
+    const { outbound } = leg.audio;
+    if (leg.playout.push(audio) && leg.playout.feed()) outbound.latency.note(outbound.written, cameAt);
     return undefined;
   }
 
@@ -173,6 +177,8 @@ export class LinkAudio {
       }
       const text = audioInput(leg.role, chunk);
       sink.send(text);
+      const { inbound } = leg.audio;
+      inbound.latency.count(inbound.taken, this.#options.clock.monotonic());
       this.#counters.chunksSent++;
       this.#counters.bytesSent += text.length;
     }

@@ -71,6 +71,7 @@ export class Link implements PipelineLink {
       chunkMs: settings.chunkMs,
       extensions: settings.extensions,
       counters: this.#counters,
+      clock: settings.clock,
     });
   }
 
@@ -160,18 +161,19 @@ export class Link implements PipelineLink {
   }
 
   #read(frame: Buffer): void {
+    const cameAt = this.#settings.clock.monotonic();
     this.#counters.bytesReceived += frame.length;
     const message = readMessage(frame, this.#settings.extensions);
-    if (this.#state === 'connecting' || this.#state === 'ready') this.#handle(message);
+    if (this.#state === 'connecting' || this.#state === 'ready') this.#handle(message, cameAt);
     // Our own `session.end` was answered.
     else if (this.#state === 'closing' && message.type === 'ended') this.#connection?.close();
   }
 
-  #handle(message: PipelineMessage): void {
+  #handle(message: PipelineMessage, cameAt: number): void {
     switch (message.type) {
       case 'audio':
         this.#counters.outputsReceived++;
-        this.#note(this.#audio.play(message));
+        this.#note(this.#audio.play(message, cameAt));
         break;
       case 'ready':
         this.#onReady();

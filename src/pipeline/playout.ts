@@ -62,8 +62,12 @@ export class Playout {
     return (this.#queued + this.#ring.readable) / BYTES_PER_MS;
   }
 
-  /** Queues a copy of mu-law audio of any length; beyond 60 s the oldest goes. */
-  push(audio: Uint8Array): void {
+  /**
+   * Queues a copy of mu-law audio of any length; beyond 60 s the oldest goes.
+   * @returns whether nothing waits before it, but what is in the ring
+   */
+  push(audio: Uint8Array): boolean {
+    const isFirst = this.#queued === 0;
     const excess = this.#queued + audio.length - MAX_QUEUED_BYTES;
     const skipped = Math.max(0, audio.length - MAX_QUEUED_BYTES);
     if (excess > 0) {
@@ -73,6 +77,7 @@ export class Playout {
     let from = skipped;
     while (from < audio.length) from += this.#append(audio, from);
     this.#pushed += audio.length - skipped;
+    return isFirst;
   }
 
   /** Playing begins only now: the silence that has queued up so far must not become a delay for good. */
@@ -80,27 +85,13 @@ export class Playout {
     this.#catchingUp = true;
   }
 
-  /** Moves audio into the ring when the ring runs low. */
-  feed(): void {
+  /** Moves audio into the ring when the ring runs low. @returns whether any was moved */
+  feed(): boolean {
     if (this.#queued === 0) {
       this.#catchingUp = false;
-      return;
+      return false;
     }
-    let room = RING_TARGET_BYTES - this.#ring.readable;
-    if (room < RING_TARGET_BYTES / 2) return;
-    while (room > 0 && this.#queued > 0) {
-      const late = this.#catchingUp || this.#queued + RING_TARGET_BYTES - room > LATE_BYTES;
-      const length = Math.min(this.#contiguous(), late ? FRAME_BYTES : room);
-      if (late && this.#isSpare(length)) {
-        this.#counters.trimmedMs += length / BYTES_PER_MS;
-        this.#advance(length, false);
-        continue;
-      }
-      const written = this.#ring.write(this.#blocks[0]!, this.#head, Math.min(length, room));
-      if (written === 0) return;
-      this.#advance(written, true);
-      room -= written;
-    }
+    return this.#ring.readable <= RING_TARGET_BYTES / 2 && this.#fill();
   }
 
   /** Drops what has not been played, in the queue and in the ring. @returns the marks that will never be reached */
@@ -125,6 +116,26 @@ export class Playout {
     const played = this.#fed - this.#ring.readable;
     const open = this.#marks.findIndex((mark) => mark.fedAt === undefined || mark.fedAt > played);
     return this.#marks.splice(0, open < 0 ? this.#marks.length : open).map((mark) => mark.name);
+  }
+
+  /** @returns whether anything was moved */
+  #fill(): boolean {
+    let room = RING_TARGET_BYTES - this.#ring.readable;
+    const fed = this.#fed;
+    while (room > 0 && this.#queued > 0) {
+      const late = this.#catchingUp || this.#queued + RING_TARGET_BYTES - room > LATE_BYTES;
+      const length = Math.min(this.#contiguous(), late ? FRAME_BYTES : room);
+      if (late && this.#isSpare(length)) {
+        this.#counters.trimmedMs += length / BYTES_PER_MS;
+        this.#advance(length, false);
+        continue;
+      }
+      const written = this.#ring.write(this.#blocks[0]!, this.#head, Math.min(length, room));
+      if (written === 0) break;
+      this.#advance(written, true);
+      room -= written;
+    }
+    return this.#fed > fed;
   }
 
   /** Whether the next `length` bytes are silence that the pause before them can do without. */

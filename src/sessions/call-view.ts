@@ -36,7 +36,20 @@ export function callView(call: OpenCallRecord) {
       peer_packets_lost: call.peer_packets_lost,
       peer_jitter_ms: call.peer_jitter_ms,
       mos: call.mos,
+      ...latencyView(call),
     },
+  };
+}
+
+/** What the gateway itself adds each way, ms; null where nothing was measured. */
+export function latencyView(call: OpenCallRecord) {
+  const { to_pipeline_p50_ms: to, from_pipeline_p50_ms: from } = call;
+  return {
+    jitter_target_ms: call.jitter_target_ms,
+    to_pipeline_ms:
+      to === null ? null : { p50: to, p95: call.to_pipeline_p95_ms, p99: call.to_pipeline_p99_ms },
+    from_pipeline_ms:
+      from === null ? null : { p50: from, p95: call.from_pipeline_p95_ms, p99: call.from_pipeline_p99_ms },
   };
 }
 

@@ -1,6 +1,7 @@
 import type { LegId, SessionId } from '../ids.ts';
 import type { Role } from '../roles.ts';
 import type { CallRecord } from '../telemetry/call-record.ts';
+import { latencyView } from './call-view.ts';
 
 /** What is told of a leg in events and in the API (decisions §8). */
 export interface LegFacts {
@@ -53,6 +54,7 @@ export function disconnectedData(call: CallRecord, leg: LegFacts) {
       jitter_ms: call.jitter_ms,
       round_trip_ms: call.round_trip_ms,
       mos: call.mos,
+      ...latencyView(call),
     },
   };
 }

@@ -14,6 +14,7 @@ const migrations: readonly Migration[] = [
   addTlsSettings,
   addSrtp,
   addCodecs,
+  addLatency,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -344,4 +345,17 @@ async function addSrtp(db: Kysely<Schema>): Promise<void> {
 
 async function addCodecs(db: Kysely<Schema>): Promise<void> {
   await db.schema.alterTable('organizations').addColumn('sip_codecs', 'text').execute();
+}
+
+async function addLatency(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .alterTable('call_records')
+    .addColumn('jitter_target_ms', 'double precision', (c) => c.notNull().defaultTo(0))
+    .execute();
+  for (const way of ['to_pipeline', 'from_pipeline'])
+    for (const share of ['p50', 'p95', 'p99'])
+      await db.schema
+        .alterTable('call_records')
+        .addColumn(`${way}_${share}_ms`, 'double precision')
+        .execute();
 }

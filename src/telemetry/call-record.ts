@@ -43,6 +43,16 @@ export interface CallRecord {
   peer_jitter_ms: number;
   /** How the party sounded to us, 1 to 4.5 (E-model, ITU-T G.107); null before its first packet. */
   mos: number | null;
+  /** How long a missing packet was waited for at last. */
+  jitter_target_ms: number;
+  /** What the gateway itself adds, ms; null where nothing was measured. From a chunk's last packet to the pipeline. */
+  to_pipeline_p50_ms: number | null;
+  to_pipeline_p95_ms: number | null;
+  to_pipeline_p99_ms: number | null;
+  /** From a message of the pipeline to the next packet that may carry it. */
+  from_pipeline_p50_ms: number | null;
+  from_pipeline_p95_ms: number | null;
+  from_pipeline_p99_ms: number | null;
 }
 
 /** The same of a leg that may still be up: then it has no end yet, and its numbers are those of now. */

@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
+import { LatencyMetric } from './latency-metric.ts';
 
 /**
  * Every metric of the gateway, once: its name (with the prefix `kallglot_`), its kind, what it counts and its labels.
@@ -46,6 +47,11 @@ const table = {
     help: 'Audio messages to and from the pipeline',
     labels: ['direction'],
   },
+  pipeline_latency_seconds: {
+    kind: 'latency',
+    help: 'What the gateway adds: from the last packet of a chunk to the pipeline, from a message of it to the next packet',
+    labels: ['direction'],
+  },
   pipeline_dropped_ms_total: { kind: 'counter', help: 'Audio dropped at a bound, ms', labels: ['direction'] },
   pipeline_trimmed_ms_total: { kind: 'counter', help: 'Silence taken out of late playout, ms', labels: [] },
   pipeline_invalid_frames_total: {
@@ -84,7 +90,12 @@ const table = {
 } as const satisfies Record<string, { kind: string; help: string; labels: readonly string[] }>;
 
 type Table = typeof table;
-type Kinds = { counter: Counter<string>; gauge: Gauge<string>; histogram: Histogram<string> };
+type Kinds = {
+  counter: Counter<string>;
+  gauge: Gauge<string>;
+  histogram: Histogram<string>;
+  latency: LatencyMetric<'to' | 'from'>;
+};
 export type Metrics = { readonly [K in keyof Table]: Kinds[Table[K]['kind']] } & {
   /** Called at each scrape, before it is answered: counters that live elsewhere are brought in here. */
   beforeScrape(collect: () => void | Promise<void>): void;
@@ -106,6 +117,12 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry });
   const entries = Object.entries(table).map(([key, { kind, help, labels }]) => {
     const options = { name: `kallglot_${key}`, help, labelNames: [...labels], registers: [registry] };
+    if (kind === 'latency') {
+      const metric = new LatencyMetric(options.name, help, ['to', 'from']);
+      // All that the registry does with a metric is to ask it for its values.
+      registry.registerMetric(metric as unknown as Metric);
+      return [key, metric] as const;
+    }
     if (kind === 'counter') return [key, new Counter(options)] as const;
     if (kind === 'gauge') return [key, new Gauge(options)] as const;
     return [key, new Histogram({ ...options, buckets: buckets[key] ?? setupBuckets })] as const;

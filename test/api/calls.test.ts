@@ -57,6 +57,9 @@ class FakeLeg {
       peer_packets_lost: 3,
       peer_jitter_ms: 1.5,
       mos: 4.2,
+      jitter_target_ms: 40,
+      ...{ to_pipeline_p50_ms: 1.5, to_pipeline_p95_ms: 3.5, to_pipeline_p99_ms: 4 },
+      ...{ from_pipeline_p50_ms: null, from_pipeline_p95_ms: null, from_pipeline_p99_ms: null },
     };
   }
 }
@@ -169,6 +172,9 @@ describe('the calls of a session', () => {
         peer_packets_lost: 3,
         peer_jitter_ms: 1.5,
         mos: 4.2,
+        jitter_target_ms: 40,
+        to_pipeline_ms: { p50: 1.5, p95: 3.5, p99: 4 },
+        from_pipeline_ms: null,
       },
     });
     expect(up).toMatchObject({ id: agent.id, status: 'up', ended_at: null, reason: null });

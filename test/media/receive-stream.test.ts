@@ -5,6 +5,7 @@ import { AudioRing } from '../../src/audio/ring.ts';
 import type { PacketKind } from '../../src/media/jitter-buffer.ts';
 import { ReceiveStream } from '../../src/media/receive-stream.ts';
 import { StatsBlock } from '../../src/media/stats-block.ts';
+import { percentilesOf } from '../../src/telemetry/latency-histogram.ts';
 
 const SILENCE = 0xff;
 let ring: AudioRing;
@@ -429,4 +430,40 @@ test('a ring that nobody reads drops speech and counts it', () => {
     );
   expect(ring.readable).toBe(8192);
   expect(stats.read().packetsDroppedOverrun).toBe(9);
+});
+
+describe('latency', () => {
+  /** That what has been heard so far was ready so many ms ago, as the reader of the ring sees it at `now`. */
+  const expectReady = (ms: number, now: number): void => {
+    ring.latency.count(ring.taken, now);
+    const found = percentilesOf(ring.latency.read())?.p50;
+    expect(found).toBeGreaterThanOrEqual(ms * 0.99);
+    expect(found).toBeLessThanOrEqual(ms * 1.1);
+  };
+
+  test('counts from the arrival of a packet that is in order', () => {
+    packet(0, 0, speech(0), 100);
+    expectReady(8, 108);
+  });
+
+  test('does not count what a packet has waited for another that came, or was worth waiting for', () => {
+    packet(0, 0, speech(0), 0);
+    packet(2, 320, speech(2), 30);
+    packet(1, 160, speech(1), 60);
+    expectReady(8, 68);
+  });
+
+  test('counts what it waited longer than that', () => {
+    packet(0, 0, speech(0), 0);
+    packet(2, 320, speech(2), 40);
+    // It is given up 60 ms after the packet behind it came; the poll is later by 16.
+    poll(116);
+    expectReady(16, 116);
+  });
+
+  test('of what the clock puts in nothing is counted but its own way', () => {
+    packet(0, 0, speech(0), 0);
+    poll(500);
+    expectReady(4, 504);
+  });
 });

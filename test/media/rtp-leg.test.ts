@@ -398,3 +398,14 @@ describe('with SRTP', () => {
     expect(await heardAt(peer)).toHaveLength(172);
   });
 });
+
+test('what has come for the peer since the last tick counts at the next one, sent or not', () => {
+  const counted = () => outbound.latency.read().reduce((sum, count) => sum + count, 0);
+  configure();
+  tick();
+  const before = counted();
+  outbound.latency.note(0, performance.now());
+  tick();
+  tick();
+  expect(counted()).toBe(before + 1);
+});

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { verifyToken } from '../../src/session-token.ts';
+import { percentilesOf } from '../../src/telemetry/latency-histogram.ts';
 import { FakePipeline } from '../support/fake-pipeline.ts';
 import { fastClock, makeLink, openLink, patience, speech, TestLeg, tokenSecret } from './link-fixture.ts';
 
@@ -364,3 +365,42 @@ describe('extensions', () => {
     await link.close(false);
   });
 });
+
+describe('latency', () => {
+  test('to the pipeline it counts from the last packet of a chunk, from the pipeline to the next tick of the leg', async () => {
+    const { link } = await openLink({ url: pipeline.url, mode: 'ai_agent' });
+    const peer = await pipeline.connection();
+    const leg = new TestLeg();
+    link.attach('customer', leg);
+    // Chunks of 20 ms, that came 500 ms ago.
+    for (let i = 0; i < 3; i++) {
+      leg.inbound.write(speech(160, i));
+      leg.inbound.latency.note(leg.inbound.written, performance.now() - 500);
+    }
+    await peer.until(() => peer.chunks('customer').length === 3);
+    await expect.poll(() => total(leg.inbound), patience).toBe(3);
+    expect(percentilesOf(leg.inbound.latency.read())?.p50).toBeGreaterThanOrEqual(500);
+
+    const sentAt = performance.now();
+    peer.say('customer', speech(800));
+    await expect.poll(() => leg.outbound.readable, patience).toBe(800);
+    leg.outbound.latency.countNoted(sentAt + 60_000);
+    expect(total(leg.outbound)).toBe(1);
+    expect(percentilesOf(leg.outbound.latency.read())?.p50).toBeGreaterThan(2000);
+    await link.close(false);
+  });
+
+  test('what waits behind 200 ms of audio that came before is not counted', async () => {
+    const { link } = await openLink({ url: pipeline.url, mode: 'ai_agent' });
+    const peer = await pipeline.connection();
+    const leg = new TestLeg();
+    link.attach('customer', leg);
+    for (let i = 0; i < 5; i++) peer.say('customer', speech(1600, i));
+    await expect.poll(() => link.stats().outputsReceived, patience).toBe(5);
+    leg.outbound.latency.countNoted(performance.now());
+    expect(total(leg.outbound)).toBe(1);
+    await link.close(false);
+  });
+});
+
+const total = (ring: TestLeg['inbound']) => ring.latency.read().reduce((sum, count) => sum + count, 0);

@@ -142,7 +142,9 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
         ...{ ended_at: 1_800_000_009_500, reason: 'canceled' as const, setup_ms: null },
         ...{ duration_seconds: 9.5, packets_received: 5_000_000_000, packets_sent: 1, packets_lost: 2 },
         ...{ packets_late: 3, packets_dropped: 4, jitter_ms: 0.125 },
-        ...{ round_trip_ms: 30.5, peer_packets_lost: 3, peer_jitter_ms: 1.5, mos: 4.2 },
+        ...{ round_trip_ms: 30.5, peer_packets_lost: 3, peer_jitter_ms: 1.5, mos: 4.2, jitter_target_ms: 40 },
+        ...{ to_pipeline_p50_ms: 1.5, to_pipeline_p95_ms: 3.5, to_pipeline_p99_ms: 4 },
+        ...{ from_pipeline_p50_ms: 10, from_pipeline_p95_ms: 20, from_pipeline_p99_ms: null },
       };
       await sessions(nodes[0]).record(record, leg(id));
       expect(await sessions(nodes[1]).calls(id)).toEqual([record]);
@@ -247,5 +249,7 @@ const open = (sessionId: SessionId, id: string): OpenCallRecord => ({
   },
   ...{ duration_seconds: 0, packets_received: 0, packets_sent: 0, packets_lost: 0, packets_late: 0 },
   ...{ packets_dropped: 0, jitter_ms: 0, round_trip_ms: null },
-  ...{ peer_packets_lost: 0, peer_jitter_ms: 0, mos: null },
+  ...{ peer_packets_lost: 0, peer_jitter_ms: 0, mos: null, jitter_target_ms: 60 },
+  ...{ to_pipeline_p50_ms: null, to_pipeline_p95_ms: null, to_pipeline_p99_ms: null },
+  ...{ from_pipeline_p50_ms: null, from_pipeline_p95_ms: null, from_pipeline_p99_ms: null },
 });

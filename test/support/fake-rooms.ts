@@ -2,6 +2,7 @@ import { AudioRing } from '../../src/audio/ring.ts';
 import type { Hearing } from '../../src/media/hearing.ts';
 import type { MediaPool, MediaPort, MediaSettings, MediaStats } from '../../src/media/media-port.ts';
 import type { PipelineLink, PipelineLinks } from '../../src/pipeline/pipeline-link.ts';
+import { noLatency } from '../../src/telemetry/latency-histogram.ts';
 
 export const noStats: MediaStats = {
   ...{ packetsReceived: 0, packetsSent: 0, packetsLost: 0, packetsLate: 0, packetsDuplicated: 0 },
@@ -19,6 +20,7 @@ export const noStats: MediaStats = {
   ...{ rtcpSent: 0, roundTripMs: -1, peerPacketsLost: 0, peerJitterMs: 0 },
   ...{ packetsDroppedUnauthentic: 0, packetsDroppedReplayed: 0 },
   source: '',
+  ...{ toPipeline: noLatency, fromPipeline: noLatency },
 };
 
 /** Awaited before a port or a link is given; rejects to refuse it. */
