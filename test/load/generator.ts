@@ -1,5 +1,6 @@
 import { holdCalls } from './held-calls.ts';
 import type { Job, Report, Result } from './load-job.ts';
+import { holdMediaCalls } from './media-calls.ts';
 import { createSessions } from './sessions.ts';
 import { setUpCalls } from './set-ups.ts';
 import { setUpSipCalls } from './sip-set-ups.ts';
@@ -16,6 +17,8 @@ process.send?.({ type: 'result', result } satisfies Report, () => process.exit(0
 async function done(job: Job): Promise<Result> {
   if (job.kind === 'sip set-ups') return setUpSipCalls(job, report);
   if (job.kind === 'held calls') return holdCalls(job, await createSessions(job.target, job.calls), report);
+  if (job.kind === 'media calls')
+    return holdMediaCalls(job, await createSessions(job.target, job.calls), report);
   const sessionIds = await createSessions(job.target, Math.round(job.perSecond * job.seconds));
   return setUpCalls(job, sessionIds, report);
 }

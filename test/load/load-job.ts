@@ -1,4 +1,5 @@
 import type { CallTransportName } from './call-transport.ts';
+import type { GeneratorReport } from './rtp-program.ts';
 
 /** What the load test's processes tell each other, over Node's IPC. */
 
@@ -16,6 +17,24 @@ export interface HeldCallsJob {
   calls: number;
   warmUpSeconds: number;
   seconds: number;
+}
+
+/** What calls speak: G.711, Opus, or G.711 in SRTP. */
+export type MediaKind = 'PCMU' | 'opus' | 'srtp';
+
+/** Calls that are held for a while, their audio by the program in C. */
+export interface MediaCallsJob {
+  kind: 'media calls';
+  target: Target;
+  media: MediaKind;
+  calls: number;
+  warmUpSeconds: number;
+  seconds: number;
+  /** Path of `rtp-generator`, and of the file with the packets that it sends. */
+  program: string;
+  packets: string;
+  /** s from one look at the memory to the next; 0: none on the way. */
+  markEvery: number;
 }
 
 /** Calls that are set up and hung up at once, at a steady rate. */
@@ -43,7 +62,7 @@ export interface SipSetUpsJob {
   restSeconds: number;
 }
 
-export type Job = HeldCallsJob | SetUpsJob | SipSetUpsJob;
+export type Job = HeldCallsJob | MediaCallsJob | SetUpsJob | SipSetUpsJob;
 
 /** Counts of packets are of those that were sent in the measured interval, whenever they came back; times are ms. */
 export interface HeldCallsResult {
@@ -65,6 +84,13 @@ export interface HeldCallsResult {
   delay: { p50: number; p99: number };
   /** How late the generator itself was: what is above this in `jitter` is the gateway's. */
   generatorLate: { p99: number };
+}
+
+export interface MediaCallsResult {
+  kind: 'media calls';
+  /** Calls that were up from the first to the last moment of the interval. */
+  held: number;
+  streams: GeneratorReport;
 }
 
 export interface SetUpsResult {
@@ -94,7 +120,7 @@ export interface SipSetUpsResult {
   generatorLate: { p99: number };
 }
 
-export type Result = HeldCallsResult | SetUpsResult | SipSetUpsResult;
+export type Result = HeldCallsResult | MediaCallsResult | SetUpsResult | SipSetUpsResult;
 
 /** From the generator: the interval begins, it is over, a moment to look at the memory, what came out. */
 export type Report =

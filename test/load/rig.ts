@@ -1,14 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { certificateFile, keyFile } from '../support/certificates.ts';
 import { noRateLimit } from '../support/gateway.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import type { CallTransportName } from './call-transport.ts';
+import { type GatewayProbe, probeGateway } from './gateway-probe.ts';
 import type { Job, Report, Result, Target } from './load-job.ts';
 import { type Usage, usageOf } from './process-usage.ts';
+import { type ThreadFigures, ThreadWatch } from './thread-figures.ts';
 
 const apiKey = 'sk_test_load_0123456789';
 /** Above what any job holds: the limits are not what is measured. */
@@ -32,8 +32,10 @@ export interface Measured {
   idleRssBytes: number;
   /** At the moments that the job marks. */
   markedRssBytes: readonly number[];
-  /** By how much the event loop of a thread was late at worst, ms; empty unless that is watched. */
-  loopDelayMs: Readonly<Record<string, number>>;
+  /** By the name of the thread; empty unless they are watched. */
+  watched: Readonly<Record<string, ThreadFigures>>;
+  /** At the beginning, at each mark and at the end; empty unless asked for. */
+  probes: readonly GatewayProbe[];
 }
 
 export interface RigOptions {
@@ -45,8 +47,10 @@ export interface RigOptions {
   subject?: 'gateway' | 'signalling';
   /** Where SIP comes by (`udp`). */
   transport?: CallTransportName;
-  /** Also watches the event loops of all its threads. */
-  watchLoops?: boolean;
+  /** Also watches the event loop and the garbage collector of all its threads. */
+  watchThreads?: boolean;
+  /** Also asks the gateway for its own metrics. */
+  probe?: boolean;
 }
 
 /**
@@ -54,17 +58,17 @@ export interface RigOptions {
  * measured.
  */
 export async function measure(job: JobWithoutTarget, options: RigOptions): Promise<Measured> {
-  const { subject = 'gateway', watchLoops = false, signal } = options;
+  const { subject = 'gateway', watchThreads = false, probe = false, signal } = options;
   signal.throwIfAborted();
-  const loops = watchLoops ? new LoopDelays() : undefined;
+  const watch = watchThreads ? new ThreadWatch() : undefined;
   const subjectOf = subject === 'gateway' ? startWholeGateway : startSignalling;
-  const { target, pid, stop } = await subjectOf(options, loops);
+  const { target, pid, stop } = await subjectOf(options, watch);
   try {
-    const { beganAt, ...measured } = await run({ ...job, target } as Job, pid, signal);
-    return { ...measured, loopDelayMs: loops?.worstSince(beganAt) ?? {} };
+    const { beganAt, ...measured } = await run({ ...job, target } as Job, { pid, signal, probe });
+    return { ...measured, watched: watch?.since(beganAt) ?? {} };
   } finally {
     await stop();
-    loops?.close();
+    watch?.close();
   }
 }
 
@@ -75,7 +79,7 @@ interface Subject {
   stop(): Promise<void>;
 }
 
-async function startWholeGateway(options: RigOptions, loops: LoopDelays | undefined): Promise<Subject> {
+async function startWholeGateway(options: RigOptions, watch: ThreadWatch | undefined): Promise<Subject> {
   const { nodeOptions, transport = 'udp' } = options;
   const pipeline = fork(join(import.meta.dirname, 'pipeline-process.ts'), [tokenSecret], { execArgv: [] });
   try {
@@ -83,8 +87,8 @@ async function startWholeGateway(options: RigOptions, loops: LoopDelays | undefi
     const gateway = GatewayProcess.start({
       by: 'node',
       settings: settings(url, transport),
-      nodeOptions: [...nodeOptions, ...(loops?.nodeOptions ?? [])],
-      environment: loops?.environment ?? {},
+      nodeOptions,
+      environment: watch?.environment ?? {},
     });
     const stop = async () => {
       await gateway.stop();
@@ -102,11 +106,11 @@ async function startWholeGateway(options: RigOptions, loops: LoopDelays | undefi
   }
 }
 
-async function startSignalling(options: RigOptions, loops: LoopDelays | undefined): Promise<Subject> {
+async function startSignalling(options: RigOptions, watch: ThreadWatch | undefined): Promise<Subject> {
   const { nodeOptions, transport = 'udp' } = options;
   const child = fork(join(import.meta.dirname, 'signalling-process.ts'), [transport], {
-    execArgv: [...nodeOptions, ...(loops?.nodeOptions ?? [])],
-    env: { ...process.env, ...loops?.environment },
+    execArgv: nodeOptions,
+    env: { ...process.env, ...watch?.environment },
     // Its log lines are written, as they are in use, and nobody reads them.
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
@@ -141,46 +145,26 @@ function settings(pipelineUrl: string, transport: CallTransportName): Record<str
         id: 'load',
         name: 'Load',
         api_keys: [apiKey],
-        sip: { allowed_ips: ['127.0.0.1'], concurrency_limit: MAX_CALLS },
+        sip: { allowed_ips: ['127.0.0.1'], concurrency_limit: MAX_CALLS, srtp: 'optional' },
       },
     ],
   };
 }
 
-/** The event loops of a process, as `loop-delay.ts` writes them down in it. */
-class LoopDelays {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'loop-delay-'));
-  readonly nodeOptions = ['--import', new URL('./loop-delay.ts', import.meta.url).href];
-  readonly environment = { LOAD_LOOP_DELAY: this.#folder };
-
-  /** By thread, ms. */
-  worstSince(from: number): Record<string, number> {
-    const worst = (file: string): number =>
-      readFileSync(join(this.#folder, file), 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => line.split(' ').map(Number) as [number, number])
-        .reduce((most, [at, ms]) => (at >= from ? Math.max(most, ms) : most), 0);
-    return Object.fromEntries(readdirSync(this.#folder).map((file) => [file, worst(file)]));
-  }
-
-  close(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
-
 /** @throws Error when the generator ends before its job is done */
 async function run(
   job: Job,
-  pid: number,
-  signal: AbortSignal,
-): Promise<Omit<Measured, 'loopDelayMs'> & { beganAt: number }> {
+  { pid, signal, probe }: { pid: number; signal: AbortSignal; probe: boolean },
+): Promise<Omit<Measured, 'watched'> & { beganAt: number }> {
   const idleRssBytes = usageOf(pid).rssBytes;
   const generator = fork(join(import.meta.dirname, 'generator.ts'), [JSON.stringify(job)], {
     execArgv: [],
     signal,
   });
-  const { begins, over, marks, result } = await watch(generator, pid);
+  const observer = new Observer(pid, probe ? job.target.apiUrl : undefined);
+  const result = await observer.until(generator);
+  const { marks, probes } = observer;
+  const [begins, over] = observer.moments as [Moment, Moment];
   return {
     result,
     tookMs: over.at - begins.at,
@@ -190,6 +174,7 @@ async function run(
     rssBytes: over.usage.rssBytes,
     idleRssBytes,
     markedRssBytes: marks,
+    probes,
     beganAt: begins.wallClock,
   };
 }
@@ -207,27 +192,48 @@ interface Moment {
   usage: Usage;
 }
 
-/** Looks at the gateway's process whenever the generator reports, until it reports its result. */
-function watch(
-  generator: ChildProcess,
-  pid: number,
-): Promise<{ begins: Moment; over: Moment; marks: number[]; result: Result }> {
-  return new Promise((resolve, reject) => {
-    const moments: Moment[] = [];
-    const marks: number[] = [];
-    generator.on('message', (report: Report) => {
-      try {
-        if (report.type === 'result') {
-          const [begins, over] = moments as [Moment, Moment];
-          resolve({ begins, over, marks, result: report.result });
-        } else if (report.type === 'mark') marks.push(usageOf(pid).rssBytes);
-        else moments.push({ at: performance.now(), wallClock: Date.now(), usage: usageOf(pid) });
-      } catch (error) {
-        reject(error);
-        generator.kill();
-      }
+/** Looks at the gateway's process whenever the generator reports. */
+class Observer {
+  readonly moments: Moment[] = [];
+  readonly marks: number[] = [];
+  readonly probes: GatewayProbe[] = [];
+  readonly #pid: number;
+  readonly #probed: string | undefined;
+
+  /** @param probed URL of the API that is asked for the metrics as well */
+  constructor(pid: number, probed: string | undefined) {
+    this.#pid = pid;
+    this.#probed = probed;
+  }
+
+  /** @returns the generator's result, the last that it reports */
+  async until(generator: ChildProcess): Promise<Result> {
+    let work: Promise<void> = Promise.resolve();
+    const result = await new Promise<Result>((resolve, reject) => {
+      generator.on('message', (report: Report) => {
+        if (report.type === 'result') resolve(report.result);
+        else work = work.then(() => this.#look(report.type));
+        work.catch((error) => {
+          reject(error);
+          generator.kill();
+        });
+      });
+      generator.once('error', reject);
+      generator.once('exit', (code) => reject(new Error(`the generator ended too early, with ${code}`)));
     });
-    generator.once('error', reject);
-    generator.once('exit', (code) => reject(new Error(`the generator ended too early, with ${code}`)));
-  });
+    await work;
+    return result;
+  }
+
+  /** Asking costs the process something itself: that is left out of the interval. */
+  async #look(what: Exclude<Report['type'], 'result'>): Promise<void> {
+    if (what === 'begins') await this.#probe();
+    if (what === 'mark') this.marks.push(usageOf(this.#pid).rssBytes);
+    else this.moments.push({ at: performance.now(), wallClock: Date.now(), usage: usageOf(this.#pid) });
+    if (what !== 'begins') await this.#probe();
+  }
+
+  async #probe(): Promise<void> {
+    if (this.#probed !== undefined) this.probes.push(await probeGateway(this.#probed, this.#pid));
+  }
 }

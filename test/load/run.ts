@@ -1,9 +1,10 @@
 /**
- * `npm run load` measures calls, `npm run load -- sip` what their set-up costs, `npm run load -- api` the REST API beside
+ * `npm run load` measures calls, `npm run load -- media` their audio beside a program in C,
+ * `npm run load -- sip` what their set-up costs, `npm run load -- api` the REST API beside
  * calls. The rest are options.
  */
 const [what] = process.argv.slice(2);
-if (what === 'api' || what === 'sip') {
+if (what === 'api' || what === 'media' || what === 'sip') {
   process.argv.splice(2, 1);
   await import(`./${what}.ts`);
 } else {

@@ -1,8 +1,10 @@
 import { type Dialog, newDialog, newRequest, nextHop, responseHeaders } from '../support/dialog.ts';
+import type { Codec } from '../support/phone-codecs.ts';
 import { parseSdp, writeSdp } from '../support/phone-sdp.ts';
 import { SipClient } from '../support/sip-client.ts';
 import { type SipRequest, uriOf } from '../support/sip-message.ts';
 import type { Peer } from '../support/sip-transport.ts';
+import type { CryptoLine } from '../support/srtp.ts';
 import type { Target } from './load-job.ts';
 
 const HOST = '127.0.0.1';
@@ -15,6 +17,13 @@ export interface UpCall {
   readonly setUpMs: number;
   /** Where the gateway receives RTP. */
   readonly remotePort: number;
+}
+
+/** What a call asks for. */
+interface Offered {
+  codec: Codec;
+  /** Makes it SRTP. */
+  crypto?: CryptoLine | undefined;
 }
 
 /** The SIP side of all calls of a load test: INVITE, ACK and BYE over one UDP socket. */
@@ -47,10 +56,10 @@ export class SipCaller {
   }
 
   /** Calls a session and acknowledges the answer. @throws Error naming the status when it is refused */
-  async call(sessionId: string, rtpPort: number): Promise<UpCall> {
+  async call(sessionId: string, rtpPort: number, offered: Offered = { codec: 'PCMU' }): Promise<UpCall> {
     const { host, port } = this.#target.sip;
     const dialog = newDialog(`sip:${sessionId}@${host}:${port}`, USER, this.#client);
-    const invite = this.#request(dialog, 'INVITE', offer(rtpPort));
+    const invite = this.#request(dialog, 'INVITE', offer(rtpPort, offered));
     const startedAt = performance.now();
     const answer = await this.#client.send(invite, await nextHop(dialog, this.#client));
     const setUpMs = performance.now() - startedAt;
@@ -91,14 +100,15 @@ export class SipCaller {
   }
 }
 
-function offer(port: number): string {
+function offer(port: number, { codec, crypto }: Offered): string {
   return writeSdp({
     address: HOST,
     port,
-    codecs: ['PCMU'],
+    codecs: [codec],
     direction: 'sendrecv',
     ptimeMs: 20,
     sessionId: 1,
     version: 1,
+    crypto,
   });
 }

@@ -35,7 +35,7 @@ const allPerCall = (row: SipRow): number => row.measured.cpuMs / resultOf(row).t
 export function sipTable(rows: readonly SipRow[]): string {
   const lines = rows.map((row) => {
     const { setUp, tried, succeeded, retransmitted, generatorLate } = resultOf(row);
-    const { loopDelayMs, tookMs, cpuMs, waitedMs, rssBytes, idleRssBytes } = row.measured;
+    const { watched, tookMs, cpuMs, waitedMs, rssBytes, idleRssBytes } = row.measured;
     const [engine, application] = [ENGINE, MAIN].map((threads) => cpuPerCall(row, threads)) as [
       number,
       number,
@@ -50,7 +50,7 @@ export function sipTable(rows: readonly SipRow[]): string {
       ms(generatorLate.p99),
       all.toFixed(2),
       [engine, application, all - engine - application].map((cpu) => cpu.toFixed(2)).join(' / '),
-      `${ms(loopDelayMs['sip-engine'] ?? 0)} / ${ms(loopDelayMs.main ?? 0)}`,
+      `${ms(watched['sip-engine']?.loopDelayMs ?? 0)} / ${ms(watched.main?.loopDelayMs ?? 0)}`,
       percent(cpuMs / tookMs),
       percent(waitedMs / (waitedMs + cpuMs)),
       `${mib(idleRssBytes)} to ${mib(rssBytes)}`,

@@ -133,7 +133,7 @@ function setUps(
         restSeconds: 0,
       },
     },
-    { ...what, nodeOptions, signal: stopping.signal, watchLoops: true },
+    { ...what, nodeOptions, signal: stopping.signal, watchThreads: true },
   );
 }
 

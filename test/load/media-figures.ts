@@ -1,0 +1,106 @@
+import { addedLatency, grown } from './gateway-probe.ts';
+import type { MediaCallsResult } from './load-job.ts';
+import type { Floor } from './media-floor.ts';
+import type { Measured } from './rig.ts';
+
+/** What a run of calls comes to; CPU is in us per call per second, times are ms. */
+const names = [
+  'held',
+  'sent',
+  'lost',
+  'cpu',
+  'cpuMain',
+  'cpuMedia',
+  'cpuEngine',
+  'floorCpu',
+  'ratio',
+  'waited',
+  'jitterP50',
+  'jitterP99',
+  'jitterP999',
+  'floorJitterP99',
+  'late30',
+  'floorLate30',
+  'latePackets',
+  'concealedMs',
+  'toP50',
+  'toP99',
+  'fromP50',
+  'fromP99',
+  'kibPerCall',
+  'gcMainLongest',
+  'gcMainShare',
+  'gcMediaLongest',
+  'gcMediaShare',
+  'generatorLateP99',
+  'generatorCpu',
+] as const;
+export type Figures = Record<(typeof names)[number], number>;
+
+/** @param floor the same packets through the minimal program, as close in time as can be */
+export function figuresOf(measured: Measured, floor: Floor): Figures {
+  const { held, streams } = measured.result as MediaCallsResult;
+  const { tookMs, cpuMs, threads, waitedMs, probes } = measured;
+  const perCall = (ms: number, calls = held, took = tookMs) => (ms * 1e6) / took / calls;
+  const cpuOf = (name: RegExp) =>
+    Object.entries(threads).reduce((sum, [thread, ms]) => sum + (name.test(thread) ? ms : 0), 0);
+  const pair = [probes[0], probes.at(-1)] as [(typeof probes)[number], (typeof probes)[number]];
+  const floorCpu = perCall(floor.cpuMs, floor.calls, floor.tookMs);
+  const gc = gcOf(measured);
+  return {
+    held,
+    sent: streams.sent,
+    lost: lostOf(measured.result as MediaCallsResult) + grown(pair, 'kallglot_rtp_lost_total'),
+    cpu: perCall(cpuMs),
+    cpuMain: perCall(cpuOf(/^node(-MainThread)?$/)),
+    cpuMedia: perCall(cpuOf(/^media-/)),
+    cpuEngine: perCall(cpuOf(/^sip-engine$/)),
+    floorCpu,
+    ratio: perCall(cpuMs) / floorCpu,
+    waited: waitedMs / (waitedMs + cpuMs),
+    jitterP50: streams.jitter.p50,
+    jitterP99: streams.jitter.p99,
+    jitterP999: streams.jitter.p999,
+    floorJitterP99: floor.streams.jitter.p99,
+    late30: streams.lateShare,
+    floorLate30: floor.streams.lateShare,
+    latePackets: grown(pair, 'kallglot_rtp_late_total'),
+    concealedMs: grown(pair, 'kallglot_rtp_concealed_ms_total'),
+    toP50: addedLatency(pair, 'to', 0.5),
+    toP99: addedLatency(pair, 'to', 0.99),
+    fromP50: addedLatency(pair, 'from', 0.5),
+    fromP99: addedLatency(pair, 'from', 0.99),
+    kibPerCall: (measured.rssBytes - measured.idleRssBytes) / 1024 / held,
+    ...gc,
+    generatorLateP99: streams.generatorLate.p99,
+    generatorCpu: streams.generatorCpuMs / tookMs,
+  };
+}
+
+/** What did not come back: where each packet is known again those themselves, else what is missing in the sequence. */
+function lostOf({ streams }: MediaCallsResult): number {
+  const missing = streams.returned > 0 ? streams.sent - streams.returned : 0;
+  return Math.max(missing, streams.lost) + streams.failed;
+}
+
+function gcOf({ watched, tookMs }: Measured) {
+  const media = Object.entries(watched).flatMap(([name, figures]) =>
+    name.startsWith('media-') ? [figures] : [],
+  );
+  return {
+    gcMainLongest: watched.main?.gcLongestMs ?? 0,
+    gcMainShare: (watched.main?.gcTotalMs ?? 0) / tookMs,
+    gcMediaLongest: Math.max(0, ...media.map(({ gcLongestMs }) => gcLongestMs)),
+    gcMediaShare: media.reduce((sum, { gcTotalMs }) => sum + gcTotalMs, 0) / tookMs,
+  };
+}
+
+/** Each figure's own median. @param runs at least one */
+export function medianOf(runs: readonly Figures[]): Figures {
+  const median = (name: keyof Figures): number => {
+    const values = runs.map((run) => run[name]).sort((a, b) => a - b);
+    const middle = (values.length - 1) / 2;
+    return ((values[Math.floor(middle)] as number) + (values[Math.ceil(middle)] as number)) / 2;
+  };
+  return Object.fromEntries(names.map((name) => [name, median(name)])) as Figures;
+}

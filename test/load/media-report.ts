@@ -1,0 +1,107 @@
+import type { GatewayProbe } from './gateway-probe.ts';
+import type { MediaKind } from './load-job.ts';
+import type { Figures } from './media-figures.ts';
+import { aim, mib, ms, percent, table } from './table.ts';
+
+export interface MediaRow {
+  media: MediaKind;
+  calls: number;
+  figures: Figures;
+}
+
+/** The aims of the design: G.711, at its largest. */
+const AIM_CALLS = 1000;
+const AIM_US_PER_CALL = 900;
+const AIM_RATIO = 3.5;
+const AIM_JITTER_MS = 10;
+const AIM_LATE = 0.001;
+const AIM_KIB_PER_CALL = 205;
+const AIM_ADDED_MS = 5;
+const PACKET_MS = 20;
+
+const words: Readonly<Record<MediaKind, string>> = { PCMU: 'G.711', opus: 'Opus', srtp: 'G.711, SRTP' };
+const name = ({ calls, media }: MediaRow): string => `${calls}, ${words[media]}`;
+const us = (value: number): string => value.toFixed(0);
+const two = (value: number): string => value.toFixed(2);
+
+/** What it costs, beside the minimal program in C. */
+export function costTable(rows: readonly MediaRow[]): string {
+  const head = [
+    ...['calls', 'packets sent', 'lost', 'CPU us per call per s', 'of it main / media / engine', 'C program'],
+    ...['ratio', 'waited for a core', 'RSS KiB per call', 'GC main: longest ms, share', 'GC media'],
+    'generator: late p99 ms, of a core',
+  ];
+  return `${table(
+    head,
+    rows.map((row) => {
+      const f = row.figures;
+      return [
+        ...[name(row), us(f.sent), us(f.lost), us(f.cpu)],
+        [f.cpuMain, f.cpuMedia, f.cpuEngine].map(us).join(' / '),
+        ...[us(f.floorCpu), f.ratio.toFixed(1), percent(f.waited), us(f.kibPerCall)],
+        `${ms(f.gcMainLongest)}, ${percent(f.gcMainShare)}`,
+        `${ms(f.gcMediaLongest)}, ${percent(f.gcMediaShare)}`,
+        `${ms(f.generatorLateP99)}, ${percent(f.generatorCpu)}`,
+      ];
+    }),
+  )}\n`;
+}
+
+/** How it sounds: what comes back, and what the gateway says that it adds. */
+export function pacingTable(rows: readonly MediaRow[]): string {
+  const head = [
+    ...['calls', 'jitter p50 / p99 / p99.9 ms', 'C program p99', 'gaps > 30 ms', 'C program'],
+    ...[
+      'late packets',
+      'concealed ms',
+      'to the pipeline p50 / p99 ms',
+      'from it p50 / p99 ms, packet included',
+    ],
+  ];
+  return `${table(
+    head,
+    rows.map((row) => {
+      const f = row.figures;
+      return [
+        name(row),
+        [f.jitterP50, f.jitterP99, f.jitterP999].map(two).join(' / '),
+        ...[two(f.floorJitterP99), percent(f.late30), percent(f.floorLate30)],
+        ...[us(f.latePackets), us(f.concealedMs)],
+        ...[`${ms(f.toP50)} / ${ms(f.toP99)}`, `${ms(f.fromP50)} / ${ms(f.fromP99)}`],
+      ];
+    }),
+  )}\n`;
+}
+
+export function mediaAims(rows: readonly MediaRow[]): string {
+  const lines = rows
+    .filter(({ media, calls }) => media === 'PCMU' && calls >= AIM_CALLS)
+    .flatMap(({ figures: f }) => [
+      aim('no packet lost', f.lost === 0),
+      aim(`p99 jitter under ${AIM_JITTER_MS} ms`, f.jitterP99 < AIM_JITTER_MS),
+      aim(`gaps over 30 ms at most ${percent(AIM_LATE)}`, f.late30 <= AIM_LATE),
+      aim(`at most ${AIM_US_PER_CALL} us per call per s`, f.cpu <= AIM_US_PER_CALL),
+      aim(`at most ${AIM_RATIO} times the C program`, f.ratio <= AIM_RATIO),
+      aim(`under ${AIM_KIB_PER_CALL} KiB per call`, f.kibPerCall < AIM_KIB_PER_CALL),
+      aim(`p99 to the pipeline under ${AIM_ADDED_MS} ms`, f.toP99 < AIM_ADDED_MS),
+      aim(
+        `p99 from the pipeline under ${AIM_ADDED_MS} ms beside the packet`,
+        f.fromP99 < PACKET_MS + AIM_ADDED_MS,
+      ),
+    ]);
+  return lines.length === 0 ? '' : `Aims at ${AIM_CALLS} calls of G.711:\n${lines.join('\n')}\n`;
+}
+
+/** A long run: at most so many lines of it. */
+const LINES = 12;
+
+export function memoryOverTime(probes: readonly GatewayProbe[]): string {
+  const first = probes[0] as GatewayProbe;
+  const step = Math.max(1, Math.ceil((probes.length - 1) / LINES));
+  const shown = probes.filter((_, i) => i % step === 0 || i === probes.length - 1);
+  const cells = shown.map((probe) => [
+    ((probe.at - first.at) / 60_000).toFixed(0),
+    ...[mib(probe.rssBytes), mib(probe.heapBytes), `${probe.openFiles}`],
+  ]);
+  return `${table(['minutes', 'RSS MiB', 'heap of the main thread MiB', 'open files'], cells)}\n`;
+}

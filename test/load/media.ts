@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CPrograms } from './c-programs.ts';
+import type { MediaKind } from './load-job.ts';
+import { describeMachine } from './machine.ts';
+import { type Figures, figuresOf, medianOf } from './media-figures.ts';
+import { measureFloor } from './media-floor.ts';
+import { writePackets } from './media-packets.ts';
+import { costTable, type MediaRow, mediaAims, memoryOverTime, pacingTable } from './media-report.ts';
+import { OptionError, wholeNumber } from './options.ts';
+import { heldCallsTable } from './report.ts';
+import { measure } from './rig.ts';
+
+/**
+ * `npm run load -- media`: what calls with audio cost, beside a program in C that only receives and sends the same packets,
+ * turn by turn. It measures and prints; it passes or fails nothing. Options: `--calls 200,500,1000 --codec PCMU|opus|srtp
+ * --seconds 60 --pairs 5` (medians of so many), `--quick`, `--hours 1` (200 calls for so long, memory minute by minute),
+ * `--node-option=--cpu-prof` (repeatable).
+ */
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
+const progress = (text: string) => process.stderr.write(`${text}\n`);
+
+const callsOf: Readonly<Record<MediaKind, string>> = { PCMU: '200,500,1000', opus: '100', srtp: '200' };
+const kinds = Object.keys(callsOf) as MediaKind[];
+const WARM_UP_SECONDS = 5;
+const LONG_RUN_CALLS = 200;
+
+interface Options {
+  steps: { media: MediaKind; calls: number }[];
+  seconds: number;
+  pairs: number;
+  hours: number;
+  nodeOptions: string[];
+}
+
+function readOptions(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      calls: { type: 'string' },
+      codec: { type: 'string' },
+      seconds: { type: 'string' },
+      pairs: { type: 'string' },
+      hours: { type: 'string', default: '0' },
+      quick: { type: 'boolean', default: false },
+      'node-option': { type: 'string', multiple: true, default: [] },
+    },
+  });
+  const { codec, quick } = values;
+  const media = kinds.filter((kind) => (codec === undefined ? !quick || kind === 'PCMU' : kind === codec));
+  if (media.length === 0) throw new OptionError(`--codec: found ${codec}; allowed: ${kinds.join(', ')}`);
+  const stepsOf = (kind: MediaKind) =>
+    (values.calls ?? (quick ? '50' : callsOf[kind]))
+      .split(',')
+      .map((one) => ({ media: kind, calls: wholeNumber('calls', one, 1, 4000) }));
+  return {
+    steps: media.flatMap(stepsOf),
+    seconds: wholeNumber('seconds', values.seconds ?? (quick ? '5' : '30'), 1, 600),
+    pairs: wholeNumber('pairs', values.pairs ?? '1', 1, 20),
+    hours: wholeNumber('hours', values.hours, 0, 24),
+    nodeOptions: values['node-option'],
+  };
+}
+
+async function main(options: Options): Promise<void> {
+  console.log(describeMachine('media'));
+  const programs = CPrograms.compile();
+  if (!programs) return measureWithoutCompiler(options);
+  try {
+    if (options.hours > 0) await measureLong(options, programs);
+    else await measureSteps(options, programs);
+  } finally {
+    programs.remove();
+  }
+}
+
+async function measureSteps({ steps, pairs, ...options }: Options, programs: CPrograms): Promise<void> {
+  const rows: MediaRow[] = [];
+  for (const { media, calls } of steps) {
+    const figures: Figures[] = [];
+    for (let pair = 1; pair <= pairs; pair++) {
+      progress(`${calls} calls, ${media}, for ${options.seconds} s, ${pair} of ${pairs} …`);
+      const packets = await packetsFor(media, calls, options.seconds, programs);
+      const job = { calls, packets, warmUpSeconds: WARM_UP_SECONDS, seconds: options.seconds };
+      const floor = await measureFloor(job, programs, stopping.signal);
+      const measured = await measureCalls({ ...job, media, markEvery: 0 }, options, programs);
+      figures.push(figuresOf(measured, floor));
+    }
+    rows.push({ media, calls, figures: medianOf(figures) });
+  }
+  console.log(`${costTable(rows)}\n${pacingTable(rows)}\n${mediaAims(rows)}`);
+}
+
+async function measureLong({ hours, ...options }: Options, programs: CPrograms): Promise<void> {
+  const seconds = hours * 3600;
+  const [media, calls] = ['PCMU', LONG_RUN_CALLS] as const;
+  progress(`${calls} calls, ${media}, for ${seconds} s …`);
+  const packets = await packetsFor(media, calls, seconds, programs);
+  const job = { media, calls, packets, warmUpSeconds: WARM_UP_SECONDS, seconds, markEvery: 60 };
+  const floorJob = { calls, packets, warmUpSeconds: WARM_UP_SECONDS, seconds: options.seconds };
+  const floor = await measureFloor(floorJob, programs, stopping.signal);
+  const measured = await measureCalls(job, options, programs);
+  const rows = [{ media, calls, figures: figuresOf(measured, floor) }];
+  console.log(`${costTable(rows)}\n${pacingTable(rows)}\n${memoryOverTime(measured.probes)}`);
+}
+
+interface CallsJob {
+  media: MediaKind;
+  calls: number;
+  packets: string;
+  warmUpSeconds: number;
+  seconds: number;
+  markEvery: number;
+}
+
+function measureCalls(job: CallsJob, { nodeOptions }: Pick<Options, 'nodeOptions'>, programs: CPrograms) {
+  return measure(
+    { kind: 'media calls', program: programs.path('rtp-generator'), ...job },
+    { nodeOptions, signal: stopping.signal, watchThreads: true, probe: true },
+  );
+}
+
+/** For all the time that the streams run: the set-ups, warming up, what is measured and a rest. @returns the file */
+async function packetsFor(media: MediaKind, calls: number, seconds: number, programs: CPrograms) {
+  const file = join(programs.folder, 'packets');
+  await writePackets(file, media, (calls / 10 + WARM_UP_SECONDS + seconds + 60) * 50);
+  return file;
+}
+
+/** By the slower generator in TypeScript: G.711 only, and nothing to compare with. */
+async function measureWithoutCompiler({ steps, seconds, nodeOptions }: Options): Promise<void> {
+  progress('There is no C compiler: the generator is the slower one in TypeScript, for G.711 alone.');
+  const rows = [];
+  for (const { calls } of steps.filter(({ media }) => media === 'PCMU')) {
+    progress(`${calls} calls for ${seconds} s …`);
+    const job = { kind: 'held calls', calls, warmUpSeconds: WARM_UP_SECONDS, seconds } as const;
+    rows.push(await measure(job, { nodeOptions, signal: stopping.signal }));
+  }
+  console.log(heldCallsTable(rows));
+}
+
+try {
+  await main(readOptions(process.argv.slice(2)));
+} catch (error) {
+  const { code = '', message, stack } = error as NodeJS.ErrnoException;
+  const isOurs = !(error instanceof OptionError) && !code.startsWith('ERR_PARSE_ARGS');
+  progress(isOurs && stack !== undefined && !stopping.signal.aborted ? stack : message);
+  process.exit(1);
+}

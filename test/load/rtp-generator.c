@@ -1,0 +1,268 @@
+/*
+ * The RTP side of the calls of a load test: so many streams over UDP on loopback, a socket each, in one thread that costs
+ * next to nothing. Every stream sends the same packets, one every 20 ms, each stream at a moment of its own within the 20.
+ * What comes back is measured by the kernel's time stamps, so that it does not matter when this program gets to read it.
+ *
+ *   rtp-generator STREAMS PACKETS MAGIC
+ *
+ * PACKETS: a file of datagrams, each after its length (16 bits, big-endian); sent from the first to the last and over again.
+ * MAGIC: 1 when each payload begins with the word "LOAD" and the packet's number, and is to come back as it was.
+ * stdout: first the local ports in one line. stdin: the remote ports in one line start it; then `measure` begins an
+ * interval, `over` ends it, and `report` writes what came out of it as one line of JSON.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PERIOD_NS 20000000LL
+#define LATE_GAP_NS 30000000LL
+#define TICK_NS 1000000L
+#define RTP_HEADER 12
+#define MAX_DATAGRAM 2048
+#define RECEIVE_BUFFER (256 * 1024)
+#define BIN_NS 10000
+#define BINS 20000
+
+struct histogram {
+  uint32_t bins[BINS];
+  uint64_t count;
+};
+
+struct stream {
+  int fd;
+  int64_t due;
+  uint64_t next; /* number of the packet */
+  uint64_t from, to; /* those of the interval */
+  int64_t arrived;
+  uint16_t sequence;
+  int heard;
+};
+
+static struct stream *streams;
+static int count;
+static uint8_t *packets;
+static size_t *offsets;
+static size_t packet_count;
+static int is_magic;
+static uint8_t *seen; /* a bit per stream and packet */
+static size_t seen_bytes;
+
+static int measuring;
+static struct histogram jitter, late;
+static uint64_t sent, received, lost, late_gaps, gaps, back, twice, failed;
+static struct rusage began, ended;
+
+static void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static int64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void add(struct histogram *h, int64_t ns) {
+  int64_t bin = ns < 0 ? 0 : ns / BIN_NS;
+  h->bins[bin < BINS ? bin : BINS - 1]++;
+  h->count++;
+}
+
+static double percentile(const struct histogram *h, double share) {
+  uint64_t left = (uint64_t)(h->count * share);
+  for (int bin = 0; bin < BINS; bin++) {
+    if (left < h->bins[bin]) return (bin + 1) * (BIN_NS / 1e6);
+    left -= h->bins[bin];
+  }
+  return h->count == 0 ? 0 : BINS * (BIN_NS / 1e6);
+}
+
+static void load_packets(const char *file) {
+  FILE *f = fopen(file, "rb");
+  if (!f) die(file);
+  fseek(f, 0, SEEK_END);
+  size_t size = (size_t)ftell(f);
+  rewind(f);
+  packets = malloc(size);
+  offsets = malloc((size / 2 + 1) * sizeof *offsets);
+  if (fread(packets, 1, size, f) != size) die(file);
+  fclose(f);
+  for (size_t at = 0; at + 2 <= size; at += 2 + (packets[at] << 8 | packets[at + 1])) offsets[packet_count++] = at;
+}
+
+static void open_streams(int epoll) {
+  for (int i = 0; i < count; i++) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof at;
+    int on = 1, size = RECEIVE_BUFFER;
+    int fd = streams[i].fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at)) die("bind");
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) die("epoll_ctl");
+    getsockname(fd, (struct sockaddr *)&at, &length);
+    printf("%d%c", ntohs(at.sin_port), i + 1 < count ? ' ' : '\n');
+  }
+  fflush(stdout);
+}
+
+/* The remote ports: from here on all streams send, spread over the period. */
+static void start(char *line) {
+  int64_t first = now_ns() + PERIOD_NS;
+  for (int i = 0; i < count; i++) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    to.sin_port = htons((uint16_t)strtol(line, &line, 10));
+    if (connect(streams[i].fd, (struct sockaddr *)&to, sizeof to)) die("connect");
+    streams[i].due = first + PERIOD_NS * i / count;
+  }
+}
+
+static void send_due(void) {
+  int64_t now = now_ns();
+  for (int i = 0; i < count; i++) {
+    struct stream *s = &streams[i];
+    while (s->due != 0 && s->due <= now) {
+      const uint8_t *packet = packets + offsets[s->next++ % packet_count];
+      if (send(s->fd, packet + 2, (size_t)(packet[0] << 8 | packet[1]), 0) < 0 && measuring) failed++;
+      if (measuring) {
+        sent++;
+        add(&late, now - s->due);
+      }
+      s->due += PERIOD_NS;
+    }
+  }
+}
+
+/* What was sent in the interval and has come back whole; it may do so after it. */
+static void check_content(int i, const uint8_t *payload, ssize_t length) {
+  if (length < 8 || memcmp(payload, "LOAD", 4)) return;
+  uint32_t number = (uint32_t)payload[4] << 24 | payload[5] << 16 | payload[6] << 8 | payload[7];
+  if (number < streams[i].from || number >= streams[i].to || number >= packet_count) return;
+  uint8_t *byte = &seen[(size_t)i * seen_bytes + number / 8], bit = (uint8_t)(1 << number % 8);
+  if (*byte & bit) twice++;
+  else back++;
+  *byte |= bit;
+}
+
+static void count_packet(struct stream *s, const uint8_t *packet, int64_t at) {
+  uint16_t sequence = (uint16_t)(packet[2] << 8 | packet[3]);
+  int16_t step = (int16_t)(sequence - s->sequence);
+  if (measuring) {
+    received++;
+    if (s->heard) {
+      int64_t gap = at - s->arrived, off = gap - PERIOD_NS;
+      gaps++;
+      if (gap > LATE_GAP_NS) late_gaps++;
+      add(&jitter, off < 0 ? -off : off);
+      if (step > 1) lost += (uint64_t)(step - 1);
+    }
+  }
+  s->heard = 1;
+  s->sequence = sequence;
+  s->arrived = at;
+}
+
+static void receive(int i) {
+  struct stream *s = &streams[i];
+  uint8_t packet[MAX_DATAGRAM];
+  char control[64];
+  for (;;) {
+    struct iovec part = {packet, sizeof packet};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t length = recvmsg(s->fd, &message, 0);
+    if (length < 0 && errno == ECONNREFUSED) continue;
+    if (length < RTP_HEADER) return;
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    if (!head || head->cmsg_type != SCM_TIMESTAMPNS) die("no time stamp");
+    struct timespec at;
+    memcpy(&at, CMSG_DATA(head), sizeof at);
+    count_packet(s, packet, at.tv_sec * 1000000000LL + at.tv_nsec);
+    if (is_magic) check_content(i, packet + RTP_HEADER, length - RTP_HEADER);
+  }
+}
+
+static double cpu_ms(const struct rusage *use) {
+  return (use->ru_utime.tv_sec + use->ru_stime.tv_sec) * 1e3 + (use->ru_utime.tv_usec + use->ru_stime.tv_usec) / 1e3;
+}
+
+static void report(void) {
+  printf("{\"sent\":%lu,\"received\":%lu,\"lost\":%lu,\"failed\":%lu,\"returned\":%lu,\"duplicated\":%lu,", sent, received, lost,
+         failed, back, twice);
+  printf("\"jitter\":{\"p50\":%.2f,\"p99\":%.2f,\"p999\":%.2f},\"lateShare\":%.6f,\"generatorLate\":{\"p99\":%.2f},",
+         percentile(&jitter, 0.5), percentile(&jitter, 0.99), percentile(&jitter, 0.999),
+         gaps ? (double)late_gaps / gaps : 0, percentile(&late, 0.99));
+  printf("\"generatorCpuMs\":%.0f}\n", cpu_ms(&ended) - cpu_ms(&began));
+  fflush(stdout);
+}
+
+static void begin(void) {
+  memset(&jitter, 0, sizeof jitter);
+  memset(&late, 0, sizeof late);
+  memset(seen, 0, (size_t)count * seen_bytes);
+  sent = received = lost = late_gaps = gaps = back = twice = failed = 0;
+  for (int i = 0; i < count; i++) {
+    streams[i].from = streams[i].next;
+    streams[i].to = UINT64_MAX;
+  }
+  getrusage(RUSAGE_SELF, &began);
+  measuring = 1;
+}
+
+static void end(void) {
+  measuring = 0;
+  getrusage(RUSAGE_SELF, &ended);
+  for (int i = 0; i < count; i++) streams[i].to = streams[i].next;
+}
+
+/* @returns 0 when the other end is gone */
+static int obey(void) {
+  static char *line;
+  static size_t room;
+  if (getline(&line, &room, stdin) < 0) return 0;
+  if (!strcmp(line, "measure\n")) begin();
+  else if (!strcmp(line, "over\n")) end();
+  else if (!strcmp(line, "report\n")) report();
+  else start(line);
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  if (argc != 4) return 2;
+  count = atoi(argv[1]);
+  is_magic = atoi(argv[3]);
+  streams = calloc((size_t)count, sizeof *streams);
+  load_packets(argv[2]);
+  seen_bytes = packet_count / 8 + 1;
+  seen = calloc((size_t)count, seen_bytes);
+  int epoll = epoll_create1(0), timer = timerfd_create(CLOCK_MONOTONIC, 0);
+  open_streams(epoll);
+  setvbuf(stdin, NULL, _IONBF, 0);
+  struct epoll_event orders = {.events = EPOLLIN, .data.u32 = (uint32_t)count}, events[256];
+  epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO, &orders);
+  struct itimerspec tick = {{0, TICK_NS}, {0, TICK_NS}};
+  timerfd_settime(timer, 0, &tick, NULL);
+  for (uint64_t ticks; read(timer, &ticks, sizeof ticks) > 0;) {
+    send_due();
+    int ready;
+    do {
+      ready = epoll_wait(epoll, events, 256, 0);
+      for (int i = 0; i < ready; i++) {
+        if ((int)events[i].data.u32 < count) receive((int)events[i].data.u32);
+        else if (!obey()) return 0;
+      }
+    } while (ready == 256);
+  }
+  die("timer");
+}

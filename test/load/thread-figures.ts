@@ -1,0 +1,42 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface ThreadFigures {
+  /** By how much the event loop was late at worst, ms. */
+  loopDelayMs: number;
+  /** Of the garbage collector: the longest pause and all together, ms. */
+  gcLongestMs: number;
+  gcTotalMs: number;
+}
+
+/** The threads of a process, as `thread-watch.ts` writes them down in it. */
+export class ThreadWatch {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'thread-watch-'));
+  /** Not as options of the command line: those do not reach every thread. */
+  readonly environment = {
+    NODE_OPTIONS: `--import ${new URL('./thread-watch.ts', import.meta.url).href}`,
+    LOAD_THREAD_WATCH: this.#folder,
+  };
+
+  /** @param from wall clock, ms @returns by the name of the thread */
+  since(from: number): Record<string, ThreadFigures> {
+    return Object.fromEntries(readdirSync(this.#folder).map((name) => [name, this.#figuresOf(name, from)]));
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #figuresOf(name: string, from: number): ThreadFigures {
+    const figures = { loopDelayMs: 0, gcLongestMs: 0, gcTotalMs: 0 };
+    for (const line of readFileSync(join(this.#folder, name), 'utf8').trim().split('\n')) {
+      const [at, late, longest, all] = line.split(' ').map(Number) as [number, number, number, number];
+      if (at < from) continue;
+      figures.loopDelayMs = Math.max(figures.loopDelayMs, late);
+      figures.gcLongestMs = Math.max(figures.gcLongestMs, longest);
+      figures.gcTotalMs += all;
+    }
+    return figures;
+  }
+}
