@@ -150,6 +150,35 @@ contract('calls of the application', (contract) => {
     await ended;
   });
 
+  it('is placed once more after a 422, in the same call', async () => {
+    const peer = await callee();
+    const tooShort = contract.app.call(peer.uri, { headers: { 'Session-Expires': '90' } });
+    const first = await peer.invited();
+    expect(headerIn(first, 'Session-Expires')).toBe('90');
+    peer.reply('422 Session Interval Too Small', { extra: ['Min-SE: 3600'] });
+    await expect(tooShort.answered).rejects.toMatchObject({ status: 422 });
+    await peer.caller.next('ACK');
+    const number = Number.parseInt(headerIn(first, 'CSeq'), 10) + 1;
+    const again = contract.app.call(peer.uri, {
+      headers: {
+        'call-id': headerIn(first, 'Call-ID'),
+        From: headerIn(first, 'From'),
+        CSeq: `${number} INVITE`,
+        ...{ 'Session-Expires': '3600', 'Min-SE': '3600' },
+      },
+    });
+    const second = await peer.invited();
+    expect(['Call-ID', 'From', 'Session-Expires', 'Min-SE'].map((name) => headerIn(second, name))).toEqual([
+      ...[headerIn(first, 'Call-ID'), headerIn(first, 'From'), '3600', '3600'],
+    ]);
+    expect(headerIn(second, 'CSeq')).toBe(`${number} INVITE`);
+    peer.reply('200 OK', { body: ANSWER, extra: ['Require: timer', 'Session-Expires: 3600;refresher=uac'] });
+    const dialog = await again.answered;
+    const ended = dialog.destroy();
+    peer.confirm(await peer.caller.next('BYE'));
+    await ended;
+  });
+
   it('changes the session, and the ACK goes out', async () => {
     const peer = await callee();
     const call = contract.app.call(peer.uri);
