@@ -88,6 +88,7 @@ const refusalTable = {
   },
   declined: { status: 603, cause: 21, text: 'the call was hung up through the API', named: true },
   no_dialog: { status: 481, cause: 101, text: 'no such call', named: false },
+  dtmf_invalid: { status: 400, cause: 95, text: 'the key press cannot be understood', named: true },
   internal_error: { status: 500, cause: 41, text: 'internal error', named: true },
 } as const satisfies Record<string, RefusalRow>;
 
@@ -279,11 +280,8 @@ const apiErrorTable = {
     message: 'The limit of concurrent calls of the organization is reached.',
   },
   dial_failed: { status: 502, type: 'api_error', message: 'The call was not answered.' },
-  leg_not_found: {
-    status: 404,
-    type: 'invalid_request_error',
-    message: 'The session has no such leg that is up.',
-  },
+  leg_not_found: { status: 404, type: 'invalid_request_error', message: 'The session has no such leg up.' },
+  dtmf_queue_full: { status: 409, type: 'invalid_request_error', message: 'Too many digits wait already.' },
   ban_not_found: { status: 404, type: 'invalid_request_error', message: 'This address is not banned.' },
   call_not_found: {
     status: 404,

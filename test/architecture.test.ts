@@ -5,7 +5,18 @@ import { describe, expect, test } from 'vitest';
 const src = join(import.meta.dirname, '../src');
 
 /** Which rooms a room may import. Everybody may import the base; the parts list (gateway and its options) imports all. */
-const base = ['clock', 'config', 'errors', 'ids', 'roles', 'sealing', 'session-token', 'srtp', 'telemetry'];
+const base = [
+  'clock',
+  'config',
+  'dtmf',
+  'errors',
+  'ids',
+  'roles',
+  'sealing',
+  'session-token',
+  'srtp',
+  'telemetry',
+];
 const mayImport: Record<string, readonly string[]> = {
   'sip-engine': [],
   sip: ['admission', 'bridge', 'sdp', 'sessions'],

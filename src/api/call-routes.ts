@@ -12,7 +12,7 @@ import { hangUpBody, sessionParams } from './session-schemas.ts';
 export interface CallRoutes {
   sessions: Sessions;
   /** The legs of a session that are up or being set up. */
-  legsOf: (id: SessionId) => readonly Pick<Leg, 'id' | 'role' | 'hangUp' | 'record'>[];
+  legsOf: (id: SessionId) => readonly Pick<Leg, 'id' | 'role' | 'hangUp' | 'press' | 'record'>[];
   /** Those, and the ones that have ended and whose records are not kept yet. */
   unrecordedLegsOf: (id: SessionId) => readonly Pick<Leg, 'record'>[];
 }

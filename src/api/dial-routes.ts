@@ -16,6 +16,7 @@ import { type IsOwn, resolveDestination } from '../telephony/destination.ts';
 import type { OutboundTrunks } from '../telephony/outbound-trunks.ts';
 import type { Trunk } from '../telephony/trunks.ts';
 import { dialBody } from './dial-schemas.ts';
+import { standardTiming } from './dtmf-schemas.ts';
 import { keptAnswer } from './idempotency.ts';
 import { callAnswer } from './session-answers.ts';
 import { sessionParams } from './session-schemas.ts';
@@ -111,6 +112,7 @@ async function wishOf(
       headers: headersOf(session, body.headers ?? {}),
       family: host.startsWith('[') ? 6 : isIPv4(host) ? 4 : mediaFamily,
       srtp: trunk.srtp,
+      keys: body.send_digits === undefined ? null : { digits: body.send_digits, ...standardTiming },
       ringSeconds: body.ring_seconds,
       mediaTimeoutSeconds: trunk.mediaTimeoutSeconds,
       codecs: trunk.codecs,

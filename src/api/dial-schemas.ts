@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { callerId, callerNumber } from '../config/outbound.ts';
+import { digits } from './dtmf-schemas.ts';
 import { extraHeaders } from './session-schemas.ts';
 
 /** What a request may say about a call that is to be placed. Keys that are not named here are ignored. */
@@ -32,6 +33,7 @@ export const dialBody = z
       .describe('Left out: that of the outbound settings'),
     ring_seconds: z.int().min(5).max(120).default(45).describe('How long the callee has to answer'),
     wait: z.boolean().default(false).describe('Answer when the call is answered, or has failed'),
+    send_digits: digits.optional().describe('Keys that are pressed once it is answered: an extension'),
     headers: extraHeaders
       .refine(
         (headers) => !Object.keys(headers).some((name) => /^x-kallglot-/i.test(name)),
@@ -49,6 +51,7 @@ export const dialBody = z
         caller_id: { number: '+14155550100', name: 'Acme Support' },
         ring_seconds: 30,
         wait: true,
+        send_digits: 'w4711#',
         headers: { 'X-Queue': '7' },
       },
     ],

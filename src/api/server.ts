@@ -14,6 +14,7 @@ import type { ApiCaller, Scope } from '../telephony/api-keys.ts';
 import { type BanRoutes, banRoutes } from './ban-routes.ts';
 import { type CallRoutes, callRoutes } from './call-routes.ts';
 import { type DialRoutes, dialRoutes } from './dial-routes.ts';
+import { dtmfRoutes } from './dtmf-routes.ts';
 import { errorHandler, sendError } from './envelope.ts';
 import { Guard, type GuardOptions } from './guard.ts';
 import { idempotentRoutes } from './idempotency.ts';
@@ -124,6 +125,7 @@ function organizationRoutes(scope: FastifyInstance, guard: Guard, options: ApiOp
   sessionRoutes(scope, options);
   callRoutes(scope, options);
   dialRoutes(scope, options);
+  dtmfRoutes(scope, options);
   telephonyRoutes(scope, options);
   webhookRoutes(scope, options);
 }

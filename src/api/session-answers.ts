@@ -29,6 +29,7 @@ const callExample = {
   reason: 'hangup',
   setup_ms: 140,
   duration_seconds: 245.3,
+  dtmf: { received: 4, sent: 0 },
   quality: {
     packets_received: 12_261,
     packets_sent: 12_265,
@@ -144,6 +145,9 @@ const call = z.object({
   reason: z.string().nullable().describe('Why the leg ended; null while it is up'),
   setup_ms: z.number().nullable(),
   duration_seconds: z.number(),
+  dtmf: z
+    .object({ received: z.number(), sent: z.number() })
+    .describe('Keys that the party has pressed, and that were pressed there: how many, never which'),
   quality: z.object({
     packets_received: z.number(),
     packets_sent: z.number(),
@@ -169,6 +173,7 @@ const dialedExample = {
   ...{ progress: 'dialing', sip_call_id: '5d8f2c1e-7a3b-4e6f-9c0d-1b2a3c4d5e6f' },
   ...{ from: 'sip:+14155550100@sip.kallglot.com', to: 'sip:agent@pbx.example.com', source_address: '' },
   ...{ codec: null, answered_at: null, ended_at: null, reason: null, setup_ms: null, duration_seconds: 0 },
+  dtmf: { received: 0, sent: 0 },
   quality: { ...callExample.quality, packets_received: 0, packets_sent: 0, packets_lost: 0, jitter_ms: 0 },
 };
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { eventTypes } from '../sessions/events.ts';
+import { eventTypes, onlyByName } from '../sessions/events.ts';
 import type { Attempt, Delivery } from '../webhooks/deliveries.ts';
 import type { WebhookEndpoint } from '../webhooks/endpoints.ts';
 
@@ -12,9 +12,16 @@ const events = z
   .array(z.enum(['*', ...eventTypes]))
   .min(1)
   .max(eventTypes.length)
-  .refine((list) => !list.includes('*') || list.length === 1, '"*" stands for all events, and alone')
+  .refine(
+    (list) => !list.includes('*') || list.every((event) => event === '*' || onlyByName.has(event)),
+    '"*" stands for all events, and alone but for session.dtmf',
+  )
   .refine((list) => new Set(list).size === list.length, 'must name each event once')
-  .meta({ description: 'Event types, or ["*"] for all', example: ['session.started', 'session.ended'] });
+  .meta({
+    description:
+      'Event types, or ["*"] for all but session.dtmf: the keys that callers press come only to who names it',
+    example: ['session.started', 'session.ended'],
+  });
 
 const url = z.string().min(1).max(URL_MOST).meta({
   description: 'Where events are sent by POST: https, on the public internet',

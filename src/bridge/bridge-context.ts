@@ -6,6 +6,7 @@ import type { Sessions } from '../sessions/sessions.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { BridgeParts } from './bridges.ts';
+import { createKeyReports } from './key-reports.ts';
 import { PendingChanges } from './pending-changes.ts';
 import type { TrafficMeter } from './traffic-meter.ts';
 
@@ -56,6 +57,7 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
         'call answered',
       );
     },
+    keys: createKeyReports({ changes, sessions, metrics, log, clock }),
     keepRecord: async (leg, record, stats) => {
       if (stats) meter.addLeg(leg, stats);
       metrics.ends_total.inc({ reason: record.reason });

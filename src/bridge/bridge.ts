@@ -1,3 +1,4 @@
+import type { KeyPress } from '../dtmf.ts';
 import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import type { MediaEvent, MediaPool, MediaPort, MediaStats } from '../media/media-port.ts';
@@ -6,6 +7,7 @@ import { type Role, rolesOf } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
 import type { CallRecord } from '../telemetry/call-record.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { KeyReports } from './key-reports.ts';
 import type { CallFacts, Leg, MediaWishes } from './leg.ts';
 
 /** What a bridge asks of the rest of the gateway; the same for all bridges. */
@@ -24,6 +26,7 @@ export interface BridgeContext {
   /** The callee of a call that we place rings, or has sent another provisional answer. */
   legRinging: (leg: Leg) => void;
   legAnswered: (leg: Leg) => void;
+  keys: KeyReports;
   keepRecord: (leg: Leg, record: CallRecord, stats: MediaStats | undefined) => Promise<void>;
   /** Resolves when what was to be kept of a session so far is kept. */
   written: (id: SessionId) => Promise<void>;
@@ -137,6 +140,15 @@ export class Bridge {
 
   setHeld(leg: Leg, held: boolean): void {
     this.#link?.setHeld(leg.role, held);
+  }
+
+  get keys(): KeyReports {
+    return this.#context.keys;
+  }
+
+  keyPressed(leg: Leg, press: KeyPress): void {
+    this.#link?.keyPressed(leg.role, press);
+    this.keys.pressed(leg, press);
   }
 
   audioStarted(at: number): void {

@@ -1,5 +1,6 @@
 import type { CodecName } from '../config/codecs.ts';
 import type { SrtpPolicy } from '../srtp.ts';
+import type { DigitRun } from './digit-player.ts';
 import type { Leg } from './leg.ts';
 
 /** A call that is allowed and ready to be placed. */
@@ -23,6 +24,8 @@ export interface OutboundCall {
   ringSeconds: number;
   /** null = the gateway's. */
   mediaTimeoutSeconds: number | null;
+  /** Keys that are pressed when it is answered; null = none. */
+  keys: DigitRun | null;
   /** What is offered, the most wanted first; null = every codec. */
   codecs: readonly CodecName[] | null;
 }

@@ -11,12 +11,14 @@ export interface LegLife {
   endedAt: number | null;
   endReason: EndReason | null;
   sipStatus: number | null;
+  keysReceived: number;
+  keysSent: number;
 }
 
 /** The record of a leg as it stands now. */
 export function legRecord(
   leg: LegFacts,
-  { startedAt, answeredAt, endedAt, endReason, sipStatus }: LegLife,
+  { startedAt, answeredAt, endedAt, endReason, sipStatus, keysReceived, keysSent }: LegLife,
   stats: MediaStats | undefined,
   now: number,
 ): OpenCallRecord {
@@ -46,6 +48,8 @@ export function legRecord(
     packets_late: stats?.packetsLate ?? 0,
     packets_dropped: stats ? packetsDropped(stats) : 0,
     jitter_ms: stats?.jitterMs ?? 0,
+    dtmf_received: keysReceived,
+    dtmf_sent: keysSent,
     ...conversationQuality(leg.codec, stats),
   };
 }

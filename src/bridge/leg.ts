@@ -1,3 +1,4 @@
+import type { DtmfMethod, KeyPress } from '../dtmf.ts';
 import { type EndReason, reasonOfEnd } from '../errors.ts';
 import { type LegId, newLegId } from '../ids.ts';
 import type { MediaEvent, MediaPort, MediaSettings, MediaStats } from '../media/media-port.ts';
@@ -8,13 +9,17 @@ import type { SrtpSuite } from '../srtp.ts';
 import type { OpenCallRecord } from '../telemetry/call-record.ts';
 import type { Bridge } from './bridge.ts';
 import type { PlacedCall } from './dialer.ts';
+import { DigitPlayer, type DigitRun } from './digit-player.ts';
 import { Ended } from './ended.ts';
+import { KeyPresses } from './key-presses.ts';
 import { legRecord } from './leg-record.ts';
 
 /** What a leg needs of the SIP dialog that carries it; implemented by `sip/`. */
 export interface SipLeg {
   /** Sends a BYE with this `Reason` header. Resolves when it was answered or given up; never rejects. */
   bye(reason: string): Promise<void>;
+  /** Tells of a key press by INFO. Resolves with whether the peer took it; never rejects. */
+  press(digit: string, durationMs: number): Promise<boolean>;
 }
 
 /** What is known of a call when it is admitted, or placed; goes into its record. */
@@ -59,6 +64,8 @@ export class Leg {
   #facts: CallFacts;
   readonly #bridge: Bridge;
   readonly #abort = new AbortController();
+  readonly #presses = new KeyPresses();
+  readonly #player: DigitPlayer;
   #state: State = 'setting_up';
   #sip: SipLeg | undefined;
   #placed: PlacedCall | undefined;
@@ -70,6 +77,7 @@ export class Leg {
   #codec = '';
   #srtp: SrtpSuite | null = null;
   #held = false;
+  #keysBy: DtmfMethod = 'info';
   #acknowledged = false;
   #answeredAt: number | null = null;
   #endReason: EndReason | undefined;
@@ -80,6 +88,13 @@ export class Leg {
     this.#bridge = bridge;
     this.role = role;
     this.#facts = facts;
+    this.#player = new DigitPlayer({
+      pressByRtp: async ({ digits, durationMs, gapMs }) =>
+        (await this.#port?.press(digits, durationMs, gapMs)) ?? 0,
+      pressByInfo: async (digit, durationMs) => (await this.#sip?.press(digit, durationMs)) ?? false,
+      onPressed: (count, method) => bridge.keys.sent(count, method),
+      onNotPressed: (count) => bridge.keys.notSent(this, count),
+    });
   }
 
   get facts(): CallFacts {
@@ -210,6 +225,8 @@ export class Leg {
     this.#held = settings.held;
     this.#port?.configure(settings);
     this.#bridge.setHeld(this, settings.held);
+    this.#keysBy = settings.telephoneEvents.length > 0 ? 'rtp' : 'info';
+    this.#configurePlayer();
   }
 
   /** The 200 is on its way: from here audio flows, and the leg ends with a BYE. */
@@ -247,6 +264,29 @@ export class Leg {
     this.#acknowledged = true;
     this.#port?.startSending();
     this.#bridge.link?.startPlaying(this.role);
+    this.#configurePlayer();
+  }
+
+  /** A key was pressed at the other end. Of one that is told of by RTP and by SIP the first counts. */
+  keyPressed(press: KeyPress): void {
+    if (this.#state !== 'up') return;
+    const taken = this.#presses.take(press, performance.now());
+    if (taken === 'new') this.#bridge.keyPressed(this, press);
+    else if (taken === 'dropped') this.#bridge.keys.dropped();
+  }
+
+  /**
+   * Presses keys at the other end, once it is there and does not have us on hold.
+   * @returns the way in which they go out, as things are
+   * @throws ApiError `dtmf_queue_full`
+   */
+  press(run: DigitRun): DtmfMethod {
+    this.#player.play(run);
+    return this.#keysBy;
+  }
+
+  #configurePlayer(): void {
+    this.#player.configure(this.#keysBy, this.#acknowledged && !this.#held);
   }
 
   stats(): MediaStats | undefined {
@@ -272,6 +312,7 @@ export class Leg {
     this.#endReason = reason;
     this.#endedAt = this.#bridge.now();
     clearTimeout(this.#deaf);
+    this.#player.close();
     this.#abort.abort(new Ended(reason));
     const goodbye = byPeer ? undefined : wasUp ? this.#sip?.bye(reasonOfEnd(reason)) : this.#placed?.cancel();
     const record = this.#close(reason);
@@ -290,6 +331,7 @@ export class Leg {
   release(): void {
     if (this.#state !== 'setting_up') return;
     this.#state = 'ended';
+    this.#player.close();
     this.#abort.abort(new Ended('error'));
     this.#bridge.legEnded(this, false);
     this.#bridge.closing(this.#port?.close());
@@ -312,6 +354,7 @@ export class Leg {
 
   #onMedia(event: MediaEvent): void {
     if (event.type === 'first_packet') this.#bridge.audioStarted(event.at);
+    else if (event.type === 'digit') this.keyPressed({ ...event, method: 'rtp' });
     else this.end(event.type === 'media_timeout' ? 'media_timeout' : 'error');
   }
 
@@ -323,6 +366,8 @@ export class Leg {
       endedAt: this.#endedAt ?? null,
       endReason: this.#endReason ?? null,
       sipStatus: this.#sipStatus,
+      keysReceived: this.#presses.count,
+      keysSent: this.#player.count,
     };
     return legRecord(this.describe(), life, stats, this.#bridge.now());
   }

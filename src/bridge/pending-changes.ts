@@ -16,6 +16,7 @@ const SESSIONS_MOST = 20_000;
 export class PendingChanges {
   readonly #log: Log;
   readonly #last = new Map<SessionId, Promise<void>>();
+  readonly #waiting = new Map<SessionId, number>();
 
   constructor(log: Log) {
     this.#log = log;
@@ -28,13 +29,22 @@ export class PendingChanges {
       this.#log.error({ session, change: what }, 'a change was dropped: too many wait for the store');
       return Promise.resolve();
     }
+    this.#waiting.set(session, this.waiting(session) + 1);
     const done = (before ?? Promise.resolve())
       .then(() => this.#attempt(session, what, change))
       .finally(() => {
-        if (this.#last.get(session) === done) this.#last.delete(session);
+        this.#waiting.set(session, this.waiting(session) - 1);
+        if (this.#last.get(session) !== done) return;
+        this.#last.delete(session);
+        this.#waiting.delete(session);
       });
     this.#last.set(session, done);
     return done;
+  }
+
+  /** Changes of a session that are not made yet. */
+  waiting(session: SessionId): number {
+    return this.#waiting.get(session) ?? 0;
   }
 
   /** Resolves when the changes of a session that have come so far are made or given up. */

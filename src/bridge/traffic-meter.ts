@@ -30,6 +30,7 @@ export class TrafficMeter {
     rtp_dropped_total.inc({ reason: 'source' }, grown('packetsDroppedBySource'));
     rtp_dropped_total.inc({ reason: 'unauthentic' }, grown('packetsDroppedUnauthentic'));
     rtp_dropped_total.inc({ reason: 'replayed' }, grown('packetsDroppedReplayed'));
+    this.#metrics.dtmf_dropped_total.inc({ reason: 'rate' }, grown('digitsDropped'));
     rtp_dropped_total.inc({ reason: 'overrun' }, grown('packetsDroppedOverrun'));
     this.#metrics.pipeline_latency_seconds.add('to', stats.toPipeline, before?.toPipeline);
     this.#metrics.pipeline_latency_seconds.add('from', stats.fromPipeline, before?.fromPipeline);

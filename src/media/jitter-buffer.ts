@@ -18,8 +18,8 @@ const MEMORY = 128;
 /** `stray`: far from the rest, perhaps the first of a sender that starts again; it is left out. */
 export type Arrival = 'taken' | 'duplicate' | 'late' | 'stray' | 'restarted';
 
-/** What a payload type stands for: `other` is negotiated and not heard, as telephone-event. */
-export type PacketKind = 'speech' | 'noise' | 'other';
+/** What a packet is: `event` is telephone-event, which takes the place of speech; `other` is not heard either. */
+export type PacketKind = 'speech' | 'noise' | 'event' | 'other';
 
 /**
  * Takes packets in order; both `header` and `bytes` are valid during the call only.

@@ -24,6 +24,8 @@ export class LegPort implements MediaPort {
   readonly #post: (message: ToWorker) => void;
   readonly #stats = StatsBlock.create();
   readonly #closed = Promise.withResolvers<MediaStats>();
+  /** Takes the number of keys that the run under way has pressed. */
+  #onPressed: ((count: number) => void) | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
 
   constructor(
@@ -76,6 +78,20 @@ export class LegPort implements MediaPort {
     if (this.#state === 'open') this.#post({ type: 'start', leg: this.id });
   }
 
+  press(digits: string, durationMs: number, gapMs: number): Promise<number> {
+    if (this.#state !== 'open') return Promise.resolve(0);
+    return new Promise((resolve) => {
+      this.#onPressed = resolve;
+      this.#post({ type: 'press', leg: this.id, digits, durationMs, gapMs });
+    });
+  }
+
+  /** The worker's run of key presses is over. */
+  pressed(count: number): void {
+    this.#onPressed?.(count);
+    this.#onPressed = undefined;
+  }
+
   stats(): MediaStats {
     return {
       ...this.#stats.read(),
@@ -100,6 +116,7 @@ export class LegPort implements MediaPort {
   /** The sockets are closed, or the worker that had them is gone. */
   finish(): void {
     this.#state = 'closed';
+    this.pressed(0);
     this.#closed.resolve(this.stats());
   }
 }

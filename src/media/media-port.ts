@@ -14,6 +14,11 @@ import type { OpusSettings } from './opus-settings.ts';
 
 type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
+export interface TelephoneEvent {
+  payloadType: number;
+  clockRate: number;
+}
+
 /** What offer/answer agreed for one leg. Addresses are numeric, IPv4 or IPv6. */
 export interface MediaSettings {
   codec: CodecName;
@@ -23,8 +28,8 @@ export interface MediaSettings {
   payloadType: number;
   /** Payload type of comfort noise (RFC 3389), null when there is none. */
   comfortNoisePayloadType: number | null;
-  /** Payload types that are negotiated and not heard: telephone-event. */
-  otherPayloadTypes: readonly number[];
+  /** Key presses (RFC 4733): the first is what we send, any may come. Empty: the peer has none. */
+  telephoneEvents: readonly TelephoneEvent[];
   /** Where the peer's SDP wants RTP and RTCP; port 0 or an unspecified address means nowhere. */
   remoteAddress: string;
   remotePort: number;
@@ -65,6 +70,8 @@ export interface MediaPortOptions {
 export type MediaEvent =
   /** The first valid RTP packet of the leg; `at` is the wall clock in ms. */
   | { type: 'first_packet'; at: number }
+  /** A key was pressed, and is up again. */
+  | { type: 'digit'; digit: string; durationMs: number }
   /** No RTP and no RTCP for the port's timeout while the direction was `sendrecv`. */
   | { type: 'media_timeout' }
   /** An error of ours in this leg's media; it is silent from now on. */
@@ -89,6 +96,8 @@ export interface MediaCounters {
   packetsDroppedReplayed: number;
   /** Speech that found the inbound ring full: the main thread did not read for a second. */
   packetsDroppedOverrun: number;
+  /** Key presses beyond what anybody presses. */
+  digitsDropped: number;
   rtcpReceived: number;
   rtcpSent: number;
   /** From the peer's reports (RFC 3550 §6.4), ms; -1 while none was measured. */
@@ -142,6 +151,14 @@ export interface MediaPort {
   hear(hearing: Hearing): void;
   /** The ACK came: sending starts. */
   startSending(): void;
+  /**
+   * Presses keys at the peer's end, as the first of its telephone events; one run at a time. Speech waits meanwhile.
+   * @param digits `0` to `9`, `*`, `#`, `A` to `D`
+   * @param durationMs how long each is down, at most 1000
+   * @param gapMs how long each is up, at least 40
+   * @returns how many were pressed: fewer when the peer cannot be sent anything any more
+   */
+  press(digits: string, durationMs: number, gapMs: number): Promise<number>;
   stats(): MediaStats;
   /** Frees the ports, idempotent. Resolves when both sockets are closed, with the last counters. */
   close(): Promise<MediaStats>;

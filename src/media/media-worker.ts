@@ -91,6 +91,9 @@ port.on('message', (message: ToWorker) => {
     case 'start':
       legs.get(message.leg)?.startSending(performance.now());
       break;
+    case 'press':
+      legs.get(message.leg)?.press(message.digits, message.durationMs, message.gapMs);
+      break;
     case 'close':
       close(message.leg);
       break;

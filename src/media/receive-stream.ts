@@ -73,6 +73,8 @@ export class ReceiveStream {
   #lost = 0;
   /** The last packet was comfort noise. */
   #isNoise = false;
+  /** The last packet was a key press, which takes the place of speech. */
+  #isEvent = false;
   #draining = false;
   #quietPackets = 0;
 
@@ -202,6 +204,8 @@ export class ReceiveStream {
     if (kind === 'noise') {
       this.#noise.update(bytes, payloadOffset, payloadLength);
       this.#isNoise = true;
+    } else if (kind === 'event') {
+      this.#isEvent = true;
     } else if (kind === 'speech' && payloadLength > 0) {
       const length = this.#coding.chain.take(bytes, payloadOffset, payloadLength);
       if (length > 0) this.#place(header.timestamp, length);
@@ -223,6 +227,7 @@ export class ReceiveStream {
     this.#invented = 0;
     this.#lost = 0;
     this.#isNoise = false;
+    this.#isEvent = false;
     if (this.#draining && this.#isSpareSilence()) this.#coding.chain.drop();
     else this.#coding.chain.write();
     this.#clock.follow(this.#now, this.#inbound.position, length);
@@ -234,7 +239,8 @@ export class ReceiveStream {
    * are missing for is made up, the rest is a pause.
    */
   #fillGap(gap: number, packet: number, ahead: number): void {
-    const lost = this.#isNoise ? 0 : Math.min(gap, this.#lost * packet, MAX_CONCEALED_MS * this.#perMs);
+    const most = this.#isPause() ? 0 : MAX_CONCEALED_MS * this.#perMs;
+    const lost = Math.min(gap, this.#lost * packet, most);
     if (lost > 0) this.#stats.add(counter.concealedMs, lost / this.#perMs);
     const unfilled = gap - this.#invented;
     if (unfilled <= 0) return;
@@ -247,10 +253,15 @@ export class ReceiveStream {
 
   /** Nothing has come for too long. */
   #invent(length: number): void {
-    const isSpeech = !this.#isNoise && this.#invented < MAX_CLOCK_SPEECH_MS * this.#perMs;
+    const isSpeech = !this.#isPause() && this.#invented < MAX_CLOCK_SPEECH_MS * this.#perMs;
     if (isSpeech) this.#coding.chain.conceal(length);
     else this.#pause(length);
     this.#invented += length;
+  }
+
+  /** What is missing after the last packet is no speech. */
+  #isPause(): boolean {
+    return this.#isNoise || this.#isEvent;
   }
 
   #pause(length: number): void {

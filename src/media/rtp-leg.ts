@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RemoteInfo } from 'node:dgram';
 import { AudioRing } from '../audio/ring.ts';
+import { DtmfReceiver } from './dtmf-receiver.ts';
 import type { LegHearing } from './hearing.ts';
 import { isUnspecified, sendable } from './ip-address.ts';
 import type { PacketKind } from './jitter-buffer.ts';
@@ -29,6 +30,12 @@ function slotsPerPacket(ptimeMs: number): number {
   return ptimeMs >= 10 ? 10 / SLOT_MS : 1;
 }
 
+/** @returns 0 where it is not that of key presses */
+function eventClockRate(payloadType: number, { telephoneEvents }: MediaSettings): number {
+  for (const event of telephoneEvents) if (event.payloadType === payloadType) return event.clockRate;
+  return 0;
+}
+
 /** @returns undefined for a payload type that was not negotiated */
 function kindOf(
   payloadType: number,
@@ -37,7 +44,7 @@ function kindOf(
 ): PacketKind | 'former' | undefined {
   if (payloadType === settings.payloadType) return 'speech';
   if (payloadType === settings.comfortNoisePayloadType) return 'noise';
-  if (settings.otherPayloadTypes.includes(payloadType)) return 'other';
+  if (eventClockRate(payloadType, settings) > 0) return 'event';
   return payloadType === former ? 'former' : undefined;
 }
 
@@ -55,6 +62,7 @@ export class RtpLeg {
   readonly #lock: SourceLock;
   readonly #outbound: AudioRing;
   readonly #receiver: ReceiveStream;
+  readonly #keys: DtmfReceiver;
   readonly #sender: SendStream;
   readonly #timeout: MediaTimeout;
   readonly #sockets: UdpPair;
@@ -81,11 +89,20 @@ export class RtpLeg {
     this.#lock = new SourceLock(setup.callerAddress);
     this.#receiver = new ReceiveStream(new AudioRing(setup.inbound), setup.inboundFormat, this.#stats);
     this.#outbound = new AudioRing(setup.outbound);
-    this.#sender = new SendStream(this.#outbound, setup.outboundFormat, this.#stats, {
-      timestamp: newWord(),
-      sequence: newSequence(),
-      newSsrc: newWord,
-    });
+    this.#keys = new DtmfReceiver(this.#stats, (digit, durationMs) =>
+      emit({ type: 'digit', leg: setup.leg, digit, durationMs }),
+    );
+    this.#sender = new SendStream(
+      this.#outbound,
+      setup.outboundFormat,
+      this.#stats,
+      {
+        timestamp: newWord(),
+        sequence: newSequence(),
+        newSsrc: newWord,
+      },
+      (count) => emit({ type: 'digits_pressed', leg: setup.leg, count }),
+    );
     this.#timeout = new MediaTimeout(setup.timeoutSeconds * 1000);
     this.#sockets = new UdpPair(setup.address, setup.rtpPort, {
       onRtp: (datagram, from) => {
@@ -126,6 +143,7 @@ export class RtpLeg {
     this.#receiver.configure(settings.codec, settings.held, now);
     if (this.#srtp.configure(settings.srtp, now)) this.#sender.begin(newSequence());
     this.#sender.configure(settings.codec, settings.payloadType, this.#period * SLOT_MS, settings.opus);
+    this.#sender.configureKeys(settings.telephoneEvents[0]);
     this.#timeout.restart(now, this.#expectsMedia());
     this.#rtcp.configure(settings);
     this.#aim();
@@ -141,6 +159,11 @@ export class RtpLeg {
     this.#timeout.restart(now, this.#expectsMedia());
   }
 
+  /** Presses keys at the peer's end; `digits_pressed` tells how many. */
+  press(digits: string, durationMs: number, gapMs: number): void {
+    this.#sender.press(digits, durationMs, gapMs);
+  }
+
   /** Called for each of its slots. @param now monotonic ms, the same for all slots of one catch-up */
   tick(slot: number, now: number): void {
     if (!this.#settings) return;
@@ -149,6 +172,7 @@ export class RtpLeg {
     if (now === this.#polledAt) return;
     this.#polledAt = now;
     this.#receiver.poll(now);
+    this.#keys.poll(now);
     this.#rtcp.poll(now);
     if (this.#lastPacketAt >= 0) this.#stats.set(counter.silentForMs, now - this.#lastPacketAt);
     if (this.#timeout.expired(now)) this.#emit({ type: 'media_timeout', leg: this.id });
@@ -212,6 +236,8 @@ export class RtpLeg {
     if (verdict === 'locked') this.#onLocked(from);
     this.#lastPacketAt = now;
     this.#timeout.alive(now);
+    if (kind === 'event')
+      this.#keys.packet(header, datagram, eventClockRate(header.payloadType, settings), now);
     this.#receiver.packet(header, datagram, kind, now);
   }
 

@@ -1,9 +1,12 @@
 import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
 import type { CodecName } from '../config/codecs.ts';
+import { dtmfDigits } from '../dtmf.ts';
 import { codecs } from './codecs.ts';
+import { DtmfSender } from './dtmf-sender.ts';
 import type { LegHearing } from './hearing.ts';
 import type { SentSoFar } from './leg-rtcp.ts';
+import type { TelephoneEvent } from './media-port.ts';
 import type { OpusSettings } from './opus-settings.ts';
 import { OutboundAudio } from './outbound-audio.ts';
 import { SLOT_MS } from './pacer.ts';
@@ -16,7 +19,7 @@ import { counter } from './stats-block.ts';
  * Makes the RTP packets of a leg from the outbound ring, a pure core. Timestamps are made from the pacer's slot
  * numbers: they go on over silence, hold, a change of codec and a stall, and never jump back (decisions §5). Where
  * another codec counts them by another clock, they go on from where they are under a new SSRC (RFC 7160 §4.1); the
- * sequence is one for the whole leg.
+ * sequence is one for the whole leg. While keys are pressed, speech waits in the ring.
  */
 
 /** Enough audio to start with at once: a chunk of the pipeline (100 ms) and the cushion that waiting would give. */
@@ -25,6 +28,10 @@ const START_MS = 160;
 const START_SLOTS = 60 / SLOT_MS;
 /** A packet's buffer is used again after so many packets: the kernel may take a moment to copy it. */
 const BUFFERS = 4;
+
+/** A key press (RFC 4733 §2.3), and how loud it is played: -10 dBm0. */
+const EVENT_BYTES = 4;
+const EVENT_VOLUME = 10;
 
 /** Random numbers (RFC 3550 §5.1). */
 export interface SendStart {
@@ -40,12 +47,17 @@ export class SendStream {
   readonly #start: SendStart;
   /** Samples of the ring per ms. */
   readonly #perMs: number;
+  readonly #keys: DtmfSender;
   #buffers: Buffer[] = [];
+  readonly #eventBuffers = Array.from({ length: BUFFERS }, () =>
+    Buffer.alloc(RTP_HEADER_BYTES + EVENT_BYTES),
+  );
   #chain: SendChain | undefined;
   /** What the chain was built for. */
   #wanted = '';
   #packetMs = 0;
   #payloadType = 0;
+  #event: TelephoneEvent | undefined;
   #ssrc: number;
   #sequence: number;
   /** Timestamp units per slot, and a slot whose timestamp is known. */
@@ -65,10 +77,18 @@ export class SendStream {
   /** The slot at which audio was first seen in the ring after it had been empty. */
   #firstByteSlot = -1;
 
-  constructor(ring: AudioRing, format: AudioFormat, stats: StatsBlock, start: SendStart) {
+  /** @param onKeysPressed called with their number when a run of key presses is over */
+  constructor(
+    ring: AudioRing,
+    format: AudioFormat,
+    stats: StatsBlock,
+    start: SendStart,
+    onKeysPressed: (count: number) => void,
+  ) {
     this.#outbound = new OutboundAudio(ring, format);
     this.#stats = stats;
     this.#start = start;
+    this.#keys = new DtmfSender(onKeysPressed);
     this.#perMs = format.sampleRateHz / 1000;
     this.#ssrc = start.newSsrc();
     this.#sequence = start.sequence;
@@ -83,6 +103,19 @@ export class SendStream {
   begin(sequence: number): void {
     this.#ssrc = this.#start.newSsrc();
     this.#sequence = sequence;
+    this.#keys.release();
+  }
+
+  /** The peer's way of taking key presses; undefined: it has none. */
+  configureKeys(event: TelephoneEvent | undefined): void {
+    this.#event = event;
+    if (!event) this.#keys.stop();
+  }
+
+  /** Presses keys in place of speech. @param digits `0` to `9`, `*`, `#`, `A` to `D` @param gapMs between two of them */
+  press(digits: string, durationMs: number, gapMs: number): void {
+    this.#keys.start(digits, durationMs, gapMs);
+    if (!this.#event) this.#keys.stop();
   }
 
   /** @param packetMs ms of audio per packet @param opus what the peer wants, where the codec is Opus */
@@ -105,22 +138,44 @@ export class SendStream {
    * @returns the packet of this slot, whose bytes are good for four packets; undefined when there is none (DTX)
    */
   next(slot: number): Buffer | undefined {
+    if (this.#nextSlotUnits !== this.#slotUnits) this.#changeClock(slot);
+    const keys = this.#keys.next(slot, this.#packetMs);
+    if (keys === 'press') return this.#nextOfPress(slot);
     const chain = this.#chain as SendChain;
     const buffer = this.#buffers[this.#sequence & (BUFFERS - 1)] as Buffer;
-    const length = chain.next(buffer, RTP_HEADER_BYTES, this.#isPlaying(slot));
-    const isSpeech = this.#played(chain);
-    if (this.#nextSlotUnits !== this.#slotUnits) this.#changeClock(slot);
+    const length = chain.next(buffer, RTP_HEADER_BYTES, keys === 'speech' && this.#isPlaying(slot));
+    const isSpeech = keys === 'speech' && this.#played(chain);
     if (length === 0) return undefined;
     const paused = (slot - this.#lastSlot) * SLOT_MS !== this.#packetMs;
-    this.#writeHeader(buffer, slot, isSpeech && (paused || !this.#wasSpeech));
+    this.#writeHeader(buffer, slot, this.#payloadType, isSpeech && (paused || !this.#wasSpeech));
     this.#wasSpeech = isSpeech;
+    if (!isSpeech) this.#stats.add(counter.silencePacketsSent, 1);
+    return this.#sent(buffer, slot, length);
+  }
+
+  /** All packets of a press have the timestamp of its start (RFC 4733 §2.5.1.1). */
+  #nextOfPress(slot: number): Buffer {
+    const { digit, lengthMs, isEnd, isFirst, startSlot } = this.#keys;
+    const { payloadType, clockRate } = this.#event as TelephoneEvent;
+    const duration = (lengthMs * clockRate) / 1000;
+    const buffer = this.#eventBuffers[this.#sequence & (BUFFERS - 1)] as Buffer;
+    this.#writeHeader(buffer, startSlot, payloadType, isFirst);
+    buffer[RTP_HEADER_BYTES] = dtmfDigits.indexOf(digit);
+    buffer[RTP_HEADER_BYTES + 1] = (isEnd ? 0x80 : 0) | EVENT_VOLUME;
+    buffer[RTP_HEADER_BYTES + 2] = duration >>> 8;
+    buffer[RTP_HEADER_BYTES + 3] = duration;
+    this.#wasSpeech = false;
+    return this.#sent(buffer, slot, EVENT_BYTES);
+  }
+
+  /** Counts a packet. @param length of its payload @returns its bytes */
+  #sent(buffer: Buffer, slot: number, length: number): Buffer {
     this.#lastSlot = slot;
     this.#sequence = (this.#sequence + 1) & 0xffff;
     this.#packets += 1;
     this.#bytes += length;
     this.#stats.add(counter.packetsSent, 1);
     this.#stats.add(counter.bytesSent, length);
-    if (!isSpeech) this.#stats.add(counter.silencePacketsSent, 1);
     const size = RTP_HEADER_BYTES + length;
     return size === buffer.length ? buffer : buffer.subarray(0, size);
   }
@@ -138,6 +193,7 @@ export class SendStream {
 
   /** Nobody is to hear this slot (hold, `recvonly`): its audio passes unheard. */
   skip(slot: number): void {
+    this.#keys.stop();
     const chain = this.#chain as SendChain;
     this.#wasSpeech = false;
     if (!this.#isPlaying(slot)) return;
@@ -147,6 +203,7 @@ export class SendStream {
 
   /** Frees what the codec holds, idempotent. */
   close(): void {
+    this.#keys.stop();
     this.#chain?.close();
   }
 
@@ -184,17 +241,18 @@ export class SendStream {
     this.#ssrc = this.#start.newSsrc();
     this.#packets = 0;
     this.#bytes = 0;
+    this.#keys.release();
   }
 
   #timestampOf(slot: number): number {
     return (this.#originTimestamp + (slot - this.#originSlot) * this.#slotUnits) >>> 0;
   }
 
-  #writeHeader(packet: Buffer, slot: number, marker: boolean): void {
+  #writeHeader(packet: Buffer, slot: number, payloadType: number, marker: boolean): void {
     const timestamp = this.#timestampOf(slot);
     const ssrc = this.#ssrc;
     packet[0] = 0x80;
-    packet[1] = this.#payloadType | (marker ? 0x80 : 0);
+    packet[1] = payloadType | (marker ? 0x80 : 0);
     packet[2] = this.#sequence >>> 8;
     packet[3] = this.#sequence;
     packet[4] = timestamp >>> 24;

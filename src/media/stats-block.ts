@@ -28,6 +28,7 @@ const names = [
   'peerPacketsLost',
   'peerJitterMs',
   'rtcpSent',
+  'digitsDropped',
 ] as const satisfies readonly (keyof MediaCounters)[];
 
 type Name = (typeof names)[number];

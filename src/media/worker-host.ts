@@ -93,6 +93,12 @@ export class WorkerHost {
       case 'first_packet':
         this.#report(leg, { type: 'first_packet', at: message.at });
         break;
+      case 'digit':
+        this.#report(leg, { type: 'digit', digit: message.digit, durationMs: message.durationMs });
+        break;
+      case 'digits_pressed':
+        leg.pressed(message.count);
+        break;
       case 'media_timeout':
         this.#report(leg, { type: 'media_timeout' });
         break;

@@ -27,6 +27,7 @@ export type ToWorker =
   | { type: 'configure'; leg: number; settings: MediaSettings }
   | { type: 'hear'; leg: number; hearing: LegHearing }
   | { type: 'start'; leg: number }
+  | { type: 'press'; leg: number; digits: string; durationMs: number; gapMs: number }
   | { type: 'close'; leg: number };
 
 export type FromWorker =
@@ -37,6 +38,9 @@ export type FromWorker =
   | { type: 'open_failed'; leg: number; code: string; detail: string }
   | { type: 'closed'; leg: number }
   | { type: 'first_packet'; leg: number; at: number }
+  | { type: 'digit'; leg: number; digit: string; durationMs: number }
+  /** The run of key presses is over; so many of its keys were pressed. */
+  | { type: 'digits_pressed'; leg: number; count: number }
   | { type: 'media_timeout'; leg: number }
   /** An error of ours in the leg's code; it does nothing any more. */
   | { type: 'failed'; leg: number; detail: string };

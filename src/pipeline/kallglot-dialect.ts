@@ -48,6 +48,11 @@ export function legChange(role: Role, state: LegState): string {
   return JSON.stringify({ type: 'leg', role, state });
 }
 
+/** Extension: a party has pressed a key. */
+export function keyPress(speaker: Role, digit: string, durationMs: number): string {
+  return JSON.stringify({ type: 'dtmf', speaker, digit, duration_ms: durationMs });
+}
+
 /** Extension: a mark was reached (`played`), or what it stood behind was cleared. */
 export function markReached(name: string, played: boolean): string {
   return JSON.stringify({ type: 'audio.mark', name, played });

@@ -1,7 +1,9 @@
 import type { Clock } from '../clock.ts';
+import type { KeyPress } from '../dtmf.ts';
 import { listenerOf, type Role, roles, rolesOf, type SessionMode } from '../roles.ts';
 import {
   audioInput,
+  keyPress,
   type LegState,
   legChange,
   markReached,
@@ -115,6 +117,12 @@ export class LinkAudio {
     leg.held = held;
     if (held) this.#clear(leg);
     this.#tell(role, held ? 'held' : 'resumed');
+  }
+
+  /** Extension `dtmf`; on hold nothing of a party goes to the pipeline. */
+  keyPressed(role: Role, { digit, durationMs }: KeyPress): void {
+    if (this.#options.extensions && this.#leg(role)?.held === false)
+      this.#sink?.send(keyPress(role, digit, durationMs));
   }
 
   /** Moves what is there, both ways. @param wallClock ms */

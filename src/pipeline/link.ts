@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { KeyPress } from '../dtmf.ts';
 import { Refusal } from '../errors.ts';
 import type { Role } from '../roles.ts';
 import { signToken } from '../session-token.ts';
@@ -107,6 +108,10 @@ export class Link implements PipelineLink {
 
   setHeld(role: Role, held: boolean): void {
     this.#audio.setHeld(role, held);
+  }
+
+  keyPressed(role: Role, press: KeyPress): void {
+    this.#audio.keyPressed(role, press);
   }
 
   stats(): LinkStats {

@@ -1,4 +1,5 @@
 import type { AudioRing } from '../audio/ring.ts';
+import type { KeyPress } from '../dtmf.ts';
 import type { Role, SessionMode } from '../roles.ts';
 
 /**
@@ -90,6 +91,8 @@ export interface PipelineLink {
   startPlaying(role: Role): void;
   /** On hold a leg sends nothing to the pipeline and hears nothing. */
   setHeld(role: Role, held: boolean): void;
+  /** A party has pressed a key; told where the extensions are on. */
+  keyPressed(role: Role, press: KeyPress): void;
   stats(): LinkStats;
   /** Sends `session.end` when `ended`, closes the socket, idempotent; never waits for the peer for more than 1 s. */
   close(ended: boolean): Promise<void>;

@@ -28,9 +28,8 @@ export interface NegotiatedMedia {
   payloadType: number;
   /** Comfort noise, which may come though we do not ask for it. */
   comfortNoisePayloadType: number | null;
-  /** Payload types that may come and are not heard: telephone-event. */
-  otherPayloadTypes: number[];
-  telephoneEvent: { payloadType: number; clockRate: number } | null;
+  /** Key presses: the first is what we send, any may come. Empty: the peer has none. */
+  telephoneEvents: { payloadType: number; clockRate: number }[];
   remoteAddress: string;
   remotePort: number;
   /** 0 = nowhere. */
@@ -54,7 +53,7 @@ export interface AudioChoice {
   line: MediaLine;
   codec: CodecName;
   payload: Payload;
-  telephoneEvent: Payload | null;
+  telephoneEvents: readonly Payload[];
   comfortNoise: Payload | null;
   /** The peer's key; null on a plain line. */
   crypto: Crypto | null;
@@ -85,7 +84,10 @@ export function chooseAudio(remote: RemoteDescription, policy: MediaPolicy): Aud
     for (const { line, index } of audio.filter((each) => securityOf(each.line) === security)) {
       const crypto = security === 'plain' ? null : usableCrypto(line.crypto)[0];
       const payload = preferred(speechOf(line, policy.codecs), policy.codecs);
-      if (crypto !== undefined && payload !== undefined) return chosen(index, line, payload, crypto);
+      if (crypto === undefined || payload === undefined) continue;
+      // One is answered, the other rate is refused with it.
+      const telephoneEvents = eventsFor(line, payload).slice(0, 1);
+      return { ...chosen(index, line, payload, crypto), telephoneEvents };
     }
   }
   throw notChosen(
@@ -127,7 +129,7 @@ export function chooseAnswered(
  * @throws Refusal `sdp_invalid` for unusable addresses, `no_common_codec` when the families differ
  */
 export function negotiate(choice: AudioChoice, keys: LocalKeys, localFamily: Family | null): NegotiatedMedia {
-  const { line, payload, telephoneEvent, comfortNoise, crypto } = choice;
+  const { line, payload, telephoneEvents, comfortNoise, crypto } = choice;
   const remote = addressOf(line);
   if (localFamily !== null && remote.family !== localFamily && !remote.unspecified) {
     throw new Refusal(
@@ -141,11 +143,7 @@ export function negotiate(choice: AudioChoice, keys: LocalKeys, localFamily: Fam
     ...(choice.codec === 'opus' && { opus: readOpusFmtp(payload.fmtp) }),
     payloadType: payload.type,
     comfortNoisePayloadType: comfortNoise?.type ?? null,
-    otherPayloadTypes: telephoneEvent ? [telephoneEvent.type] : [],
-    telephoneEvent: telephoneEvent && {
-      payloadType: telephoneEvent.type,
-      clockRate: telephoneEvent.clockRate,
-    },
+    telephoneEvents: telephoneEvents.map(({ type, clockRate }) => ({ payloadType: type, clockRate })),
     remoteAddress: remote.address,
     remotePort: line.port,
     ...rtcpOf(line, remote),
@@ -186,18 +184,25 @@ function preferred(speech: Payload[], order: MediaPolicy['codecs']): Payload | u
 }
 
 function chosen(index: number, line: MediaLine, payload: Payload, crypto: Crypto | null): AudioChoice {
-  const at = (name: string, clockRate: number): Payload | null =>
-    line.payloads.find((each) => each.name === name && each.clockRate === clockRate) ?? null;
   return {
     index,
     line,
     codec: codecOf(payload) as CodecName,
     payload,
-    // Events belong to the clock of their codec (RFC 4733 §2.1); beside Opus many offer them at 8 kHz only.
-    telephoneEvent: at('TELEPHONE-EVENT', payload.clockRate) ?? at('TELEPHONE-EVENT', 8000),
-    comfortNoise: at('CN', payload.clockRate),
+    telephoneEvents: eventsFor(line, payload),
+    comfortNoise: payloadAt(line, 'CN', payload.clockRate)[0] ?? null,
     crypto,
   };
+}
+
+/** Events belong to the clock of their codec (RFC 4733 §2.1); beside Opus many offer or send them at 8 kHz only. */
+function eventsFor(line: MediaLine, { clockRate }: Payload): Payload[] {
+  return [...new Set([clockRate, 8000])].flatMap((rate) => payloadAt(line, 'TELEPHONE-EVENT', rate));
+}
+
+/** At most one; of duplicates the first counts. */
+function payloadAt(line: MediaLine, name: string, clockRate: number): Payload[] {
+  return line.payloads.filter((each) => each.name === name && each.clockRate === clockRate).slice(0, 1);
 }
 
 function addressOf(line: MediaLine): MediaAddress {

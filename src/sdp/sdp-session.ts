@@ -181,7 +181,7 @@ function answerLine({ line, crypto }: AudioChoice, media: NegotiatedMedia, local
   return audioLine(line.protocol, {
     port: local.rtpPort,
     codecs: [{ name: media.codec, payloadType: media.payloadType }],
-    telephoneEvents: media.telephoneEvent ? [media.telephoneEvent] : [],
+    telephoneEvents: media.telephoneEvents,
     ptimeMs: media.ptimeMs,
     direction: media.direction,
     rtcpMux: media.rtcpMux,

@@ -25,6 +25,7 @@ export function callView(call: OpenCallRecord) {
     reason: call.reason,
     setup_ms: call.setup_ms,
     duration_seconds: call.duration_seconds,
+    dtmf: { received: call.dtmf_received ?? 0, sent: call.dtmf_sent ?? 0 },
     quality: {
       packets_received: call.packets_received,
       packets_sent: call.packets_sent,

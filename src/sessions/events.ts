@@ -10,9 +10,12 @@ export const eventTypes = [
   'session.ended',
   'session.dial.ringing',
   'session.dial.failed',
+  'session.dtmf',
   'session.provider.connected',
   'session.provider.disconnected',
 ] as const;
+/** Key presses may be a card's number: they go only to who names them, `*` does not. */
+export const onlyByName: ReadonlySet<string> = new Set<EventType>(['session.dtmf']);
 type EventType = (typeof eventTypes)[number];
 
 export interface NewEvent {
@@ -38,7 +41,7 @@ export async function writeEvent(transaction: Transaction<Schema>, event: NewEve
   const endpoints = await forReference(listening).execute();
   const wanting = endpoints.filter(({ events }) => {
     const wanted = JSON.parse(events) as string[];
-    return wanted.includes('*') || wanted.includes(event.type);
+    return wanted.includes(event.type) || (wanted.includes('*') && !onlyByName.has(event.type));
   });
   if (wanting.length === 0) return;
   // The sequence is given out now: the next event of this session waits until this one is committed, on any node.

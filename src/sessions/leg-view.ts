@@ -1,3 +1,4 @@
+import type { KeyPress } from '../dtmf.ts';
 import type { LegId, SessionId } from '../ids.ts';
 import type { Role } from '../roles.ts';
 import type { CallRecord } from '../telemetry/call-record.ts';
@@ -56,6 +57,19 @@ export function disconnectedData(call: CallRecord, leg: LegFacts) {
       mos: call.mos,
       ...latencyView(call),
     },
+  };
+}
+
+/** `data` of `session.dtmf`. */
+export function keyPressData(leg: LegFacts, { digit, durationMs, method }: KeyPress, at: number) {
+  return {
+    session_id: leg.sessionId,
+    provider: 'sip',
+    leg: legView(leg),
+    digit,
+    duration_ms: durationMs,
+    method,
+    pressed_at: new Date(at).toISOString(),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely';
 import type { Clock } from '../clock.ts';
+import type { KeyPress } from '../dtmf.ts';
 import { ApiError } from '../errors.ts';
 import { type LegId, newSessionId, type SessionId } from '../ids.ts';
 import type { SessionMode } from '../roles.ts';
@@ -7,7 +8,14 @@ import type { Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import type { CallRecord, OpenCallRecord } from '../telemetry/call-record.ts';
 import { writeEvent } from './events.ts';
-import { dialFailedData, disconnectedData, type LegFacts, legView, ringingData } from './leg-view.ts';
+import {
+  dialFailedData,
+  disconnectedData,
+  keyPressData,
+  type LegFacts,
+  legView,
+  ringingData,
+} from './leg-view.ts';
 import type { Route } from './routing.ts';
 import { durationSeconds, readSession, type Session, type SessionEvent, transition } from './session.ts';
 import { sessionView } from './session-view.ts';
@@ -187,6 +195,16 @@ export class Sessions {
         at,
       });
     });
+    this.#onEvent();
+  }
+
+  /** A party has pressed a key. */
+  async keyPressed(leg: LegFacts, press: KeyPress, at: number): Promise<void> {
+    const { organizationId, sessionId } = leg;
+    const data = keyPressData(leg, press, at);
+    await this.#store.write((transaction) =>
+      writeEvent(transaction, { organizationId, sessionId, type: 'session.dtmf', data, at }),
+    );
     this.#onEvent();
   }
 

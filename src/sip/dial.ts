@@ -53,6 +53,7 @@ class Dialing {
   readonly #sdp: SdpSession;
   readonly #local: LocalMedia;
   readonly #family: 4 | 6;
+  readonly #keys: OutboundCall['keys'];
   /** Provisional answers with SDP by their To tag: a reliable one may answer our offer, and the 200 not (RFC 3262 §5). */
   readonly #early = new Map<string, SipAnswer>();
 
@@ -63,6 +64,7 @@ class Dialing {
     this.#sdp = sdp;
     this.#local = local;
     this.#family = call.family;
+    this.#keys = call.keys;
     const ended = new Promise<void>((resolve) => leg.signal.addEventListener('abort', () => resolve()));
     const { uri, credentials } = call;
     const answered = Promise.withResolvers<void>();
@@ -105,6 +107,7 @@ class Dialing {
     leg.answered(sip);
     // drachtio-srf has acknowledged the 200.
     leg.acknowledged();
+    if (this.#keys && leg.state === 'up') leg.press(this.#keys);
   }
 
   #agree(answer: SipAnswer): void {

@@ -3,13 +3,11 @@ import { type EndReason, Refusal } from '../errors.ts';
 import { extractSdp } from '../sdp/multipart.ts';
 import type { LocalMedia, NegotiatedMedia, SdpSession } from '../sdp/sdp-session.ts';
 import { ALLOW, refuse } from './answers.ts';
+import { dtmfRelay, dtmfTypes, readDtmf } from './dtmf-info.ts';
 import { answerOptionsInDialog } from './options.ts';
 import { sessionTimer } from './session-timer.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipDialog, SipRequest, SipResponse } from './srf-port.ts';
-
-/** What an INFO may carry: key presses of phones that do not send them as RTP. */
-const dtmfTypes = ['application/dtmf-relay', 'application/dtmf'];
 
 /**
  * The SIP dialog of a leg that is up: re-INVITEs become new media settings, BYEs become ends, and the leg's own end
@@ -65,6 +63,18 @@ export class DialogLeg implements SipLeg {
       await this.#dialog.destroy({ headers: { Reason: reason } });
     } catch (error) {
       this.#context.log.debug({ err: error, leg: this.#leg.id }, 'BYE was not answered');
+    }
+  }
+
+  async press(digit: string, durationMs: number): Promise<boolean> {
+    const { type, body } = dtmfRelay(digit, durationMs);
+    try {
+      const headers = { 'Content-Type': type };
+      const { status } = await this.#dialog.request({ method: 'INFO', headers, body });
+      return status < 300;
+    } catch (error) {
+      this.#context.log.debug({ err: error, leg: this.#leg.id }, 'INFO was not answered');
+      return false;
     }
   }
 
@@ -124,12 +134,17 @@ export class DialogLeg implements SipLeg {
     this.#leg.configure({ ...media, moved });
   }
 
+  /** Key presses of phones that do not send them as RTP; one without a body asks whether we are there. */
   #onInfo(request: SipRequest, response: SipResponse): void {
     const type = (request.get('Content-Type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
-    if (type === '' || dtmfTypes.includes(type)) response.send(200);
-    else {
-      const accept = { Accept: dtmfTypes.join(', ') };
-      refuse(this.#context, request, response, new Refusal('content_type_unsupported', type), accept);
+    try {
+      if (type !== '' && !dtmfTypes.includes(type)) throw new Refusal('content_type_unsupported', type);
+      const press = type === '' ? undefined : readDtmf(type, request.body ?? '');
+      response.send(200);
+      if (press) this.#leg.keyPressed(press);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      refuse(this.#context, request, response, error, { Accept: dtmfTypes.join(', ') });
     }
   }
 }

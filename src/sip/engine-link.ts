@@ -103,6 +103,7 @@ export class EngineLink implements SrfConnection {
     return {
       on: (event: string, listener: (...args: never[]) => void) =>
         void dialog.on(event, guard(log, listener)),
+      request: (options) => dialog.request(options),
       destroy: (options) => dialog.destroy(options),
     };
   }
@@ -156,6 +157,7 @@ export interface DrachtioDialog {
   res: SipAnswer;
   on(event: string, listener: (...args: never[]) => void): unknown;
   handle: (request: SipRequest, response: SipResponse) => void;
+  request: SipDialog['request'];
   destroy(options: { headers: Record<string, string> }): Promise<unknown>;
 }
 

@@ -54,6 +54,12 @@ export interface SipDialog {
   on(event: 'destroy', listener: (request: SipRequest, reason: string) => void): void;
   /** A re-INVITE, or another request that the dialog takes; it must be answered with `response`. */
   on(event: 'modify' | 'update' | 'info' | 'options', listener: InDialogListener): void;
+  /** Sends a request in the dialog. Resolves with its final answer, whatever that is. */
+  request(options: {
+    method: 'INFO';
+    headers: Record<string, string>;
+    body: string;
+  }): Promise<{ readonly status: number }>;
   /** Hangs up. Resolves when the BYE was answered. */
   destroy(options: { headers: Record<string, string> }): Promise<unknown>;
 }

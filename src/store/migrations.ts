@@ -15,6 +15,7 @@ const migrations: readonly Migration[] = [
   addSrtp,
   addCodecs,
   addLatency,
+  addKeyPresses,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -358,4 +359,12 @@ async function addLatency(db: Kysely<Schema>): Promise<void> {
         .alterTable('call_records')
         .addColumn(`${way}_${share}_ms`, 'double precision')
         .execute();
+}
+
+async function addKeyPresses(db: Kysely<Schema>): Promise<void> {
+  for (const column of ['dtmf_received', 'dtmf_sent'])
+    await db.schema
+      .alterTable('call_records')
+      .addColumn(column, 'integer', (c) => c.notNull().defaultTo(0))
+      .execute();
 }

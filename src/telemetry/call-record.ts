@@ -36,6 +36,9 @@ export interface CallRecord {
   packets_late: number;
   packets_dropped: number;
   jitter_ms: number;
+  /** Keys that the party has pressed (DTMF), and that we have pressed there. */
+  dtmf_received: number;
+  dtmf_sent: number;
   /** By RTCP; null where nothing has measured it. */
   round_trip_ms: number | null;
   /** What the peer says that it lost of our packets, and the jitter that it sees. */

@@ -33,6 +33,16 @@ const table = {
     labels: [],
   },
   rtp_dropped_total: { kind: 'counter', help: 'Packets refused, by reason', labels: ['reason'] },
+  dtmf_total: {
+    kind: 'counter',
+    help: 'Key presses by direction (in, out) and method (rtp, info)',
+    labels: ['direction', 'method'],
+  },
+  dtmf_dropped_total: {
+    kind: 'counter',
+    help: 'Key presses lost here: too many (rate), the store too slow for their webhooks (store), not sent (unsent)',
+    labels: ['reason'],
+  },
   pipeline_links: { kind: 'gauge', help: 'Open links to the pipeline', labels: [] },
   pipeline_failures_total: {
     kind: 'counter',

@@ -21,6 +21,10 @@ class FakeLeg {
     this.ends.push(reason);
   }
 
+  press(): 'rtp' {
+    return 'rtp';
+  }
+
   hangUp(): void {
     this.end('hangup');
   }
@@ -52,6 +56,8 @@ class FakeLeg {
       packets_lost: 1,
       packets_late: 0,
       packets_dropped: 0,
+      dtmf_received: 3,
+      dtmf_sent: 2,
       jitter_ms: 0.5,
       round_trip_ms: 30.5,
       peer_packets_lost: 3,
@@ -161,6 +167,7 @@ describe('the calls of a session', () => {
       reason: 'hangup',
       setup_ms: 100,
       duration_seconds: 2.5,
+      dtmf: { received: 3, sent: 2 },
       quality: {
         packets_received: 125,
         packets_sent: 124,

@@ -41,7 +41,7 @@ describe('POST /v1/sessions/{id}/dial', () => {
       ...{ uri: 'sip:+49301234567@carrier.example', to: 'sip:+49301234567@carrier.example' },
       from: { uri: 'sip:030123@carrier.example', name: 'Acme' },
       ...{ assertsCaller: true, credentials: null, headers: { 'X-Ticket': '7' }, family: 4, srtp: 'off' },
-      ...{ ringSeconds: 30, mediaTimeoutSeconds: null, codecs: null },
+      ...{ keys: null, ringSeconds: 30, mediaTimeoutSeconds: null, codecs: null },
     });
   });
 
@@ -95,6 +95,9 @@ describe('POST /v1/sessions/{id}/dial', () => {
     [{ to: agent, ring_seconds: 4 }, 'ring_seconds'],
     [{ to: agent, ring_seconds: 121 }, 'ring_seconds'],
     [{ to: agent, wait: 'yes' }, 'wait'],
+    [{ to: agent, send_digits: '12x' }, 'send_digits'],
+    [{ to: agent, send_digits: ',w' }, 'send_digits'],
+    [{ to: agent, send_digits: '1'.repeat(65) }, 'send_digits'],
     [{ to: agent, caller_id: 'sip:a@b>\r\nX: y' }, 'caller_id'],
     [{ to: agent, caller_id: { number: '1', name: 'a\r\nb' } }, 'caller_id'],
     [{ to: agent, headers: { From: 'x' } }, 'headers'],

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import * as banSchemas from '../../src/api/ban-routes.ts';
 import * as dialSchemas from '../../src/api/dial-schemas.ts';
+import * as dtmfSchemas from '../../src/api/dtmf-schemas.ts';
 import * as sessionAnswers from '../../src/api/session-answers.ts';
 import * as sessionSchemas from '../../src/api/session-schemas.ts';
 import * as outboundSchemas from '../../src/api/telephony-outbound-schemas.ts';
@@ -15,6 +16,7 @@ const all = {
   ...telephonySchemas,
   ...outboundSchemas,
   ...dialSchemas,
+  ...dtmfSchemas,
   ...webhookSchemas,
 };
 const examples = Object.entries(all).flatMap(([name, schema]) =>

@@ -7,6 +7,7 @@ import type { MediaEvent, MediaPort, MediaSettings, MediaStats } from '../../src
 import type { LinkEvent, PipelineLink } from '../../src/pipeline/pipeline-link.ts';
 import type { Session } from '../../src/sessions/session.ts';
 import { createLog } from '../../src/telemetry/log.ts';
+import { noKeyReports } from '../support/fake-rooms.ts';
 
 const sessionOf = (id: string, mode = 'bidirectional_translation') =>
   ({ id: `sess_${id}`, organizationId: 'acme', mode }) as unknown as Session;
@@ -62,6 +63,7 @@ class House {
         this.heard.push('record');
       },
       linkClosed: () => undefined,
+      keys: noKeyReports,
       legRinging: () => undefined,
       written: async () => undefined,
     });
@@ -115,9 +117,13 @@ class House {
   ): Promise<Leg & { byes: string[] }> {
     const leg = this.reserve(session, more);
     await leg.start({ family: 4, onWaiting: () => undefined });
-    leg.configure({ codec: 'PCMU', held: false } as MediaSettings);
+    leg.configure({
+      codec: 'PCMU',
+      held: false,
+      telephoneEvents: [] as MediaSettings['telephoneEvents'],
+    } as MediaSettings);
     const byes: string[] = [];
-    leg.answered({ bye: async (reason) => void byes.push(reason) });
+    leg.answered({ bye: async (reason) => void byes.push(reason), press: async () => true });
     return Object.assign(leg, { byes });
   }
 }
@@ -172,7 +178,11 @@ describe('bridges', () => {
 
   test('never take a leg on hold for one that was left', async () => {
     const held = await house.call(one);
-    held.configure({ codec: 'PCMU', held: true } as MediaSettings);
+    held.configure({
+      codec: 'PCMU',
+      held: true,
+      telephoneEvents: [] as MediaSettings['telephoneEvents'],
+    } as MediaSettings);
     house.silentForMs = 60_000;
     expect(house.reserve(one).role).toBe('agent');
     expect(held.state).toBe('up');

@@ -33,11 +33,14 @@ describe('what calls tell the store', () => {
     ];
     await vi.advanceTimersByTimeAsync(3_600_000);
     expect(made).toEqual([]);
+    expect([changes.waiting(a), changes.waiting(b)]).toEqual([2, 1]);
     store = () => Promise.resolve() as Promise<never>;
     await vi.advanceTimersByTimeAsync(5000);
     await Promise.all(all);
     expect(made.filter((name) => name.startsWith('a'))).toEqual(['a1', 'a2']);
     expect(made).toContain('b1');
+    await vi.advanceTimersByTimeAsync(0);
+    expect([changes.waiting(a), changes.waiting(b)]).toEqual([0, 0]);
     expect(lines.map((line) => line.change)).toEqual(['first', 'first']);
   });
 

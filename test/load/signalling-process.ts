@@ -11,7 +11,7 @@ import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { RecentRefusals } from '../../src/telemetry/recent-refusals.ts';
 import { tlsSettings } from '../support/certificates.ts';
-import { noStats } from '../support/fake-rooms.ts';
+import { noKeyReports, noStats } from '../support/fake-rooms.ts';
 import type { CallTransportName } from './call-transport.ts';
 
 /**
@@ -76,6 +76,7 @@ const bridges = new Bridges({
   legAnswered: () => undefined,
   keepRecord: async () => undefined,
   linkClosed: () => undefined,
+  keys: noKeyReports,
   written: async () => undefined,
 });
 const admission = new Admission({

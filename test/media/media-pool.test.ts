@@ -62,7 +62,7 @@ const settings = (changes: Partial<MediaSettings> = {}): MediaSettings => ({
   codec: 'PCMU',
   payloadType: 0,
   comfortNoisePayloadType: null,
-  otherPayloadTypes: [],
+  telephoneEvents: [],
   remoteAddress: '127.0.0.1',
   remotePort: peer.address().port,
   remoteRtcpPort: 0,
@@ -239,7 +239,7 @@ test('an error of ours in one leg costs that leg only', async () => {
   const events: string[] = [];
   const faulty = await open({ onEvent: ({ type }) => events.push(type) });
   const sound = await open();
-  faulty.configure({ ...settings(), otherPayloadTypes: null as unknown as number[], payloadType: 1 });
+  faulty.configure({ ...settings(), telephoneEvents: null as unknown as [], payloadType: 1 });
   sound.configure(settings());
   peer.send(Buffer.concat([Buffer.from([0x80, 0]), Buffer.alloc(170)]), faulty.rtpPort, '127.0.0.1');
   await vi.waitFor(() => expect(events).toEqual(['failed']), WAIT);

@@ -39,7 +39,7 @@ afterEach(async () => {
 
 function configure(codec: 'opus' | 'G722', payloadType: number): void {
   const settings: MediaSettings = {
-    ...{ codec, payloadType, comfortNoisePayloadType: null, otherPayloadTypes: [] },
+    ...{ codec, payloadType, comfortNoisePayloadType: null, telephoneEvents: [] },
     ...{ remoteAddress: '127.0.0.1', remotePort: peer.address().port },
     ...{ remoteRtcpAddress: '127.0.0.1', remoteRtcpPort: 0, rtcpMux: false },
     ...{ direction: 'sendrecv', held: false, ptimeMs: 20, moved: false, srtp: null },

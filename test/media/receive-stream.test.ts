@@ -327,10 +327,34 @@ describe('time', () => {
 
   test('telephone-event counts as received, and is never heard', () => {
     talk(0, 5, 0);
-    for (let n = 5; n < 10; n++) packet(n, 800, speech(n, 4), n * 20, { kind: 'other' });
+    for (let n = 5; n < 10; n++) packet(n, 800, speech(n, 4), n * 20, { kind: 'event' });
     packet(10, 10 * 160, speech(10), 200);
     expect(heard).toEqual([...allSpeech(0, 5), ...Array(800).fill(SILENCE), ...speech(10)]);
     expect(stats.read()).toMatchObject({ packetsReceived: 11, packetsLost: 0 });
+  });
+});
+
+describe('key presses', () => {
+  test('that take the place of speech are a pause, whatever is lost of them', () => {
+    talk(0, 50, 0);
+    for (let n = 50; n < 65; n++) {
+      if (n % 3 > 0) packet(n, 50 * 160, speech(n, 4), n * 20, { kind: 'event' });
+      poll(n * 20 + 10);
+    }
+    talk(66, 80, 66 * 20);
+    expect(heard).toEqual([...allSpeech(0, 50), ...Array(16 * 160).fill(SILENCE), ...allSpeech(66, 80)]);
+    expect(stats.read()).toMatchObject({ packetsLost: 6, concealedMs: 0, packetsLate: 0 });
+  });
+
+  test('change neither what RTCP tells nor how long a missing packet is waited for', () => {
+    talk(0, 300, 0);
+    const { jitterMs, jitterTargetMs } = stats.read();
+    const start = 300 * 160;
+    for (let n = 300; n < 310; n++) packet(n, start, speech(n, 4), n * 20 + (n % 3) * 5, { kind: 'event' });
+    for (const n of [310, 311, 312]) packet(n, start, speech(n, 4), 6185, { kind: 'event' });
+    talk(313, 330, 6200, 310 * 160);
+    expect(stats.read()).toMatchObject({ jitterMs, jitterTargetMs, packetsLost: 0, packetsReceived: 330 });
+    expect(stream.report()).toMatchObject({ totalLost: 0, fractionLost: 0, highestSequence: 329 });
   });
 });
 

@@ -72,7 +72,7 @@ function configure(changes: Partial<MediaSettings> = {}): void {
     codec: 'PCMU',
     payloadType: 0,
     comfortNoisePayloadType: 13,
-    otherPayloadTypes: [101],
+    telephoneEvents: [{ payloadType: 101, clockRate: 8000 }],
     remoteAddress: '127.0.0.1',
     remotePort: peer.address().port,
     remoteRtcpPort: 0,

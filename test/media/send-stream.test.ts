@@ -19,7 +19,7 @@ beforeEach(() => {
   ring = AudioRing.create(8192);
   stats = StatsBlock.create();
   let ssrc = SSRC;
-  stream = new SendStream(ring, MULAW_8K, stats, { ...START, newSsrc: () => ssrc++ });
+  stream = new SendStream(ring, MULAW_8K, stats, { ...START, newSsrc: () => ssrc++ }, () => undefined);
   stream.configure('PCMU', 0, 20);
 });
 

@@ -185,6 +185,7 @@ describe('audio from the pipeline', () => {
     peer.say('customer', speech(800));
     await expect.poll(() => link.stats().outputsReceived, patience).toBe(2);
     link.setHeld('agent', false);
+    link.keyPressed('agent', { digit: '1', durationMs: 100, method: 'rtp' });
     peer.say('customer', speech(160, 5));
     await expect.poll(() => agent.heard(), patience).toEqual(speech(160, 5));
     peer.say('customer', speech(40_000));
@@ -331,6 +332,25 @@ describe('extensions', () => {
       { type: 'leg', role: 'customer', state: 'resumed' },
       { type: 'leg', role: 'agent', state: 'left' },
       { type: 'session.end' },
+    ]);
+  });
+
+  test('the pipeline is told of key presses, of whom it hears', async () => {
+    const { link } = await openLink({ url: pipeline.url, extensions: true });
+    const peer = await pipeline.connection();
+    const press = (digit: string, durationMs: number) => ({ digit, durationMs, method: 'rtp' as const });
+    link.keyPressed('customer', press('1', 100));
+    link.attach('customer', new TestLeg());
+    link.keyPressed('customer', press('2', 120));
+    link.setHeld('customer', true);
+    link.keyPressed('customer', press('3', 100));
+    link.setHeld('customer', false);
+    link.keyPressed('customer', press('#', 80));
+    await link.close(true);
+    await peer.message('session.end');
+    expect(peer.messages.filter(({ type }) => type === 'dtmf')).toEqual([
+      { type: 'dtmf', speaker: 'customer', digit: '2', duration_ms: 120 },
+      { type: 'dtmf', speaker: 'customer', digit: '#', duration_ms: 80 },
     ]);
   });
 

@@ -91,13 +91,12 @@ describe('Opus', () => {
     expect(media).toMatchObject({
       codec: 'opus',
       payloadType: 96,
-      telephoneEvent: { payloadType: 102, clockRate: 48_000 },
-      otherPayloadTypes: [102],
+      telephoneEvents: [{ payloadType: 102, clockRate: 48_000 }],
     });
   });
 
   test('takes events at 8 kHz where there are no others', () => {
-    expect(answer(opusOffer('a=rtpmap:101 telephone-event/8000')).media.telephoneEvent).toEqual({
+    expect(answer(opusOffer('a=rtpmap:101 telephone-event/8000')).media.telephoneEvents[0]).toEqual({
       payloadType: 101,
       clockRate: 8000,
     });
@@ -154,21 +153,23 @@ describe('telephone-event and comfort noise', () => {
     const { sdp, media } = answer(offer('m=audio 4000 RTP/AVP 0 97', 'a=rtpmap:97 telephone-event/8000'));
     expect(sdp).toContain('m=audio 20000 RTP/AVP 0 97\r\n');
     expect(linesOf(sdp, 'a=fmtp')).toEqual(['a=fmtp:97 0-15']);
-    expect(media.telephoneEvent).toEqual({ payloadType: 97, clockRate: 8000 });
-    expect(media.otherPayloadTypes).toEqual([97]);
+    expect(media.telephoneEvents).toEqual([{ payloadType: 97, clockRate: 8000 }]);
   });
 
   test('telephone-event at another clock rate than the codec is not answered', () => {
     const { sdp, media } = answer(offer('m=audio 4000 RTP/AVP 0 97', 'a=rtpmap:97 telephone-event/48000'));
     expect(sdp).not.toContain('telephone-event');
-    expect(media.telephoneEvent).toBeNull();
+    expect(media.telephoneEvents).toEqual([]);
   });
 
   test('comfort noise is accepted but not answered', () => {
     const { sdp, media } = answer(freeswitchOffer);
     expect(sdp).toContain('m=audio 20000 RTP/AVP 0 101\r\n');
     expect(sdp).not.toMatch(/CN|\b13\b/);
-    expect(media).toMatchObject({ otherPayloadTypes: [101], comfortNoisePayloadType: 13 });
+    expect(media).toMatchObject({
+      telephoneEvents: [{ payloadType: 101, clockRate: 8000 }],
+      comfortNoisePayloadType: 13,
+    });
   });
 });
 

@@ -229,14 +229,31 @@ describe('a late offer', () => {
     expect(media).toMatchObject({
       codec: 'PCMA',
       payloadType: 8,
-      otherPayloadTypes: [101],
-      telephoneEvent: { payloadType: 101, clockRate: 8000 },
+      telephoneEvents: [{ payloadType: 101, clockRate: 8000 }],
       remoteAddress: '192.0.2.7',
       remotePort: 4000,
       direction: 'sendonly',
       held: false,
     });
     expect(moved).toBe(false);
+  });
+
+  test('an answer with Opus may take key presses at both rates: either may come, and that of Opus is sent', () => {
+    const leg = session();
+    leg.offer(local, 4);
+    const { media } = leg.accept(
+      ackAnswer(
+        'm=audio 4000 RTP/AVP 111 101 102',
+        'a=rtpmap:111 opus/48000/2',
+        'a=rtpmap:101 telephone-event/8000',
+        'a=rtpmap:102 telephone-event/48000',
+      ),
+      local,
+    );
+    expect(media.telephoneEvents).toEqual([
+      { payloadType: 102, clockRate: 48_000 },
+      { payloadType: 101, clockRate: 8000 },
+    ]);
   });
 
   test('an answer by rtcp-mux is not agreed to, because we did not offer it', () => {

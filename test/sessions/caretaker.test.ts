@@ -145,7 +145,15 @@ const dialedLeg = (sessionId: SessionId): LegFacts => ({
 const dialedRecord = (sessionId: SessionId, startedAt: number) =>
   legRecord(
     dialedLeg(sessionId),
-    { startedAt, answeredAt: null, endedAt: null, endReason: null, sipStatus: null },
+    {
+      startedAt,
+      answeredAt: null,
+      endedAt: null,
+      endReason: null,
+      sipStatus: null,
+      keysReceived: 0,
+      keysSent: 0,
+    },
     undefined,
     startedAt,
   );

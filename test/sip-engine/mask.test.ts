@@ -40,6 +40,31 @@ describe('what nobody may read in a trace', () => {
   });
 });
 
+describe('the keys that a caller presses', () => {
+  const info = (type: string, body: string): string =>
+    message([`Content-Type: ${type}`, 'Content-Length: 9'], body);
+
+  it.each([
+    ['application/dtmf-relay', 'Signal=4\r\nDuration=160\r\n', 'Signal=***\r\nDuration=160\r\n'],
+    ['application/dtmf-relay;charset=utf-8', 'duration = 160\nSIGNAL = #', 'duration = 160\nSIGNAL =***'],
+    ['APPLICATION/DTMF', '4', '***'],
+    ['application/dtmf', '4711\r\n0815', '***\r\n***'],
+  ])('are not told by an INFO with %s', (type, body, shown) => {
+    expect(masked(info(type, body))).toBe(info(type, shown));
+  });
+
+  it('in a header of one letter, with bare line ends', () => {
+    expect(masked('INFO sip:a SIP/2.0\nc: application/dtmf\n\n7')).toBe(
+      'INFO sip:a SIP/2.0\nc: application/dtmf\n\n***',
+    );
+  });
+
+  it('a message that only names the type keeps its body', () => {
+    const text = message(['Accept: application/dtmf', 'Content-Type: text/plain'], 'Signal=4');
+    expect(masked(text)).toBe(text);
+  });
+});
+
 it('leaves the rest of a challenge and its answer to be read', () => {
   const line =
     'Authorization: Digest username="acme", realm="r", nonce="n", uri="sip:x", response="0f", nc=1';
@@ -61,6 +86,8 @@ it('takes no more than a moment for the worst that fits into a message', () => {
     '\r\nAuthorization:\r\n ',
     'inline:',
     '\na=crypto:1 ',
+    'c: application/dtmf\r\n\r\n ',
+    '\r\n\r\nc: application/dtmf',
   ]) {
     const text = piece.repeat(Math.floor(16_384 / piece.length));
     const before = process.cpuUsage();

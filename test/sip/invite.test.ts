@@ -13,6 +13,7 @@ import type { SipDialog, SipRequest, SipResponse, SrfConnection } from '../../sr
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { RecentRefusals } from '../../src/telemetry/recent-refusals.ts';
+import { noKeyReports } from '../support/fake-rooms.ts';
 
 const session = {
   id: 'sess_01ARZ3NDEKTSV4RRFFQ69G5FAV',
@@ -117,6 +118,7 @@ class SetUp {
         this.records.push(record.reason);
       },
       linkClosed: () => undefined,
+      keys: noKeyReports,
       legRinging: () => undefined,
       written: async () => undefined,
     });

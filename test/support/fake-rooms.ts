@@ -1,4 +1,5 @@
 import { AudioRing } from '../../src/audio/ring.ts';
+import type { KeyReports } from '../../src/bridge/key-reports.ts';
 import type { Hearing } from '../../src/media/hearing.ts';
 import type { MediaPool, MediaPort, MediaSettings, MediaStats } from '../../src/media/media-port.ts';
 import type { PipelineLink, PipelineLinks } from '../../src/pipeline/pipeline-link.ts';
@@ -16,11 +17,20 @@ export const noStats: MediaStats = {
     silencePacketsSent: 0,
     silentForMs: 0,
     socketErrors: 0,
+    digitsDropped: 0,
   },
   ...{ rtcpSent: 0, roundTripMs: -1, peerPacketsLost: 0, peerJitterMs: 0 },
   ...{ packetsDroppedUnauthentic: 0, packetsDroppedReplayed: 0 },
   source: '',
   ...{ toPipeline: noLatency, fromPipeline: noLatency },
+};
+
+/** Nobody is told of key presses. */
+export const noKeyReports: KeyReports = {
+  pressed: () => undefined,
+  dropped: () => undefined,
+  sent: () => undefined,
+  notSent: () => undefined,
 };
 
 /** Awaited before a port or a link is given; rejects to refuse it. */
@@ -54,6 +64,7 @@ export class FakeMedia implements MediaPool {
       hear: (hearing) => void this.heard.push(hearing),
       configure: (settings) => void this.configured.push(settings),
       startSending: () => void this.started++,
+      press: async (digits) => digits.length,
       stats: () => noStats,
       close: async () => {
         if (!closed) this.openNow--;
@@ -95,6 +106,7 @@ export class FakeLinks implements PipelineLinks {
       startPlaying: () => undefined,
       detach: () => undefined,
       setHeld: () => undefined,
+      keyPressed: () => undefined,
       stats: () => ({}),
       close: async () => {
         if (!closed) this.openNow--;

@@ -109,6 +109,7 @@ describe('webhooks over REST', () => {
     [{ url: 'https://example.com/' }, 'events'],
     [{ url: 'https://example.com/', events: [] }, 'events'],
     [{ url: 'https://example.com/', events: ['*', 'session.ended'] }, 'events'],
+    [{ url: 'https://example.com/', events: ['session.dtmf', '*', 'session.ended'] }, 'events'],
     [{ url: 'https://example.com/', events: ['session.ended', 'session.ended'] }, 'events'],
     [{ url: 'https://example.com/', events: ['session.exploded'] }, 'events.0'],
   ])('%j is refused, and %s is named', async (body, param) => {
