@@ -41,6 +41,7 @@ import { sharedSecret } from './store/secrets.ts';
 import { openStore, type Store } from './store/store.ts';
 import { tellOfCertificate } from './telemetry/certificate-report.ts';
 import { EngineMeter } from './telemetry/engine-meter.ts';
+import { KernelUdpWatch } from './telemetry/kernel-udp-watch.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { RecentRefusals } from './telemetry/recent-refusals.ts';
@@ -101,6 +102,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   const state = { draining: false };
   try {
     const metrics = parts.add(createMetrics());
+    parts.add(new KernelUdpWatch(metrics, log));
     const store = parts.add(await openStore(config.store.url, clock.now(), storeListener(log)));
     const base = { config, log, parts, metrics, store, refusals: new RecentRefusals(), state };
     const calls = await openCalls(base);

@@ -34,6 +34,7 @@ export class TrafficMeter {
     rtp_dropped_total.inc({ reason: 'overrun' }, grown('packetsDroppedOverrun'));
     this.#metrics.pipeline_latency_seconds.add('to', stats.toPipeline, before?.toPipeline);
     this.#metrics.pipeline_latency_seconds.add('from', stats.fromPipeline, before?.fromPipeline);
+    this.#metrics.rtp_socket_errors_total.inc(grown('socketErrors'));
   }
 
   /** @param link whose counters these are */

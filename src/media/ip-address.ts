@@ -28,6 +28,14 @@ export function isUnspecified(address: string): boolean {
   return plain === '' || plain === '0.0.0.0' || plain === '::';
 }
 
+/** Whether a socket can be bound to it: an interface of this machine has it now, and no zone is needed (link-local). */
+export function isBindable(address: string): boolean {
+  const plain = comparable(address);
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .some((entry) => comparable(entry.address) === plain && !entry.scopeid);
+}
+
 /** The first address of this machine that others can reach, else its loopback. */
 export function firstLocalAddress(family: 4 | 6): string {
   const name = family === 4 ? 'IPv4' : 'IPv6';

@@ -2,10 +2,11 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import { Refusal } from '../errors.ts';
-import { firstLocalAddress, isUnspecified } from './ip-address.ts';
+import { firstLocalAddress, isBindable, isUnspecified } from './ip-address.ts';
 import { LegPort } from './leg-port.ts';
 import type { MediaPool, MediaPort, MediaPortOptions } from './media-port.ts';
 import { PortPairs } from './port-pairs.ts';
+import { askForReceiveBuffer } from './receive-buffer.ts';
 import { type OpenResult, WorkerHost } from './worker-host.ts';
 
 export interface MediaLog {
@@ -29,13 +30,15 @@ export interface MediaPoolOptions {
 const MAX_TRIES = 32;
 /** A worker that lived shorter than this, ms, is not started again at once, lest it fails for ever at full speed. */
 const RESTART_GUARD_MS = 1000;
+const SMALL_BUFFER =
+  'the system gives RTP sockets a smaller receive buffer than they ask for: set net.core.rmem_max to at least that';
 
 /**
  * Starts the media workers.
  * @throws Error when the address cannot be bound on this machine, or a worker does not start
  */
 export async function createMediaPool(options: MediaPoolOptions): Promise<MediaPool> {
-  await checkAddress(options.bindAddress);
+  await checkAddress(options.bindAddress, options.log);
   const pool = new WorkerPool(options);
   try {
     await pool.ready();
@@ -46,11 +49,13 @@ export async function createMediaPool(options: MediaPoolOptions): Promise<MediaP
   return pool;
 }
 
-/** A wrong `media.address` should stop the start, not fail every call. */
-async function checkAddress(address: string): Promise<void> {
+/** A wrong `media.address` should stop the start, not fail every call; a small receive buffer should be known. */
+async function checkAddress(address: string, log: MediaLog | undefined): Promise<void> {
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   try {
     socket.bindSync({ address, port: 0 });
+    const buffer = askForReceiveBuffer(socket);
+    if (buffer.isLess) log?.warn(buffer, SMALL_BUFFER);
   } catch (error) {
     throw new Error(`media.address ${address} cannot be used: ${(error as Error).message}`, { cause: error });
   } finally {
@@ -196,7 +201,12 @@ class WorkerPool implements MediaPool {
       throw new Refusal('no_media_ports', `media.address has no IPv${family} for this peer`);
     }
     const isAdvertised = advertisedAddress !== undefined && isIPv6(advertisedAddress) === (family === 6);
-    if (isAdvertised) return { bind, advertise: advertisedAddress };
-    return { bind, advertise: isUnspecified(bind) ? firstLocalAddress(family) : bind };
+    const advertise = isAdvertised
+      ? advertisedAddress
+      : isUnspecified(bind)
+        ? firstLocalAddress(family)
+        : bind;
+    // The peer is told an address of this machine: bound to that one, its socket can be connected.
+    return { bind: isUnspecified(bind) && isBindable(advertise) ? advertise : bind, advertise };
   }
 }

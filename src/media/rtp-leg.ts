@@ -24,6 +24,9 @@ import type { FromWorker, LegSetup } from './worker-protocol.ts';
  * Receiving: SRTP, header, payload type, source lock, stream, inbound ring. Sending: outbound ring, stream, SRTP, socket.
  */
 
+/** The socket is connected to the locked source until that has been silent for so long: it may have moved. */
+const CONNECTED_SILENCE_MS = 1000;
+
 /** Slots between two packets: 4, 2 or 1, that is 20, 10 or 5 ms. */
 function slotsPerPacket(ptimeMs: number): number {
   if (ptimeMs >= 20) return 20 / SLOT_MS;
@@ -140,6 +143,7 @@ export class RtpLeg {
     this.#period = slotsPerPacket(settings.ptimeMs);
     if (settings.calleeAddress !== undefined) this.#lock.expect(settings.calleeAddress);
     this.#lock.configure(settings.remoteAddress, settings.moved, now);
+    if (settings.moved) this.#sockets.disconnect();
     this.#receiver.configure(settings.codec, settings.held, now);
     if (this.#srtp.configure(settings.srtp, now)) this.#sender.begin(newSequence());
     this.#sender.configure(settings.codec, settings.payloadType, this.#period * SLOT_MS, settings.opus);
@@ -174,7 +178,7 @@ export class RtpLeg {
     this.#receiver.poll(now);
     this.#keys.poll(now);
     this.#rtcp.poll(now);
-    if (this.#lastPacketAt >= 0) this.#stats.set(counter.silentForMs, now - this.#lastPacketAt);
+    if (this.#lastPacketAt >= 0) this.#noteSilence(now - this.#lastPacketAt);
     if (this.#timeout.expired(now)) this.#emit({ type: 'media_timeout', leg: this.id });
   }
 
@@ -192,6 +196,11 @@ export class RtpLeg {
     this.#receiver.close();
     this.#sender.close();
     this.#sockets.close(done);
+  }
+
+  #noteSilence(silentForMs: number): void {
+    this.#stats.set(counter.silentForMs, silentForMs);
+    if (silentForMs >= CONNECTED_SILENCE_MS) this.#sockets.disconnect();
   }
 
   /** A peer that holds us by its address (0.0.0.0) keeps the direction, and may be silent all the same. */
@@ -234,6 +243,7 @@ export class RtpLeg {
       return;
     }
     if (verdict === 'locked') this.#onLocked(from);
+    if (this.#sockets.connectable) this.#connect();
     this.#lastPacketAt = now;
     this.#timeout.alive(now);
     if (kind === 'event')
@@ -279,8 +289,14 @@ export class RtpLeg {
   #onLocked(from: RemoteInfo): void {
     const address = from.family === 'IPv6' ? `[${from.address}]` : from.address;
     this.#stats.setSource(`${address}:${from.port}`);
+    this.#sockets.disconnect();
     this.#aim();
     if (this.#lastPacketAt < 0) this.#emit({ type: 'first_packet', leg: this.id, at: Date.now() });
+  }
+
+  #connect(): void {
+    const source = this.#lock.target;
+    if (source) this.#sockets.connect(source.port, source.address);
   }
 
   /** Works out where to send: the locked source, else the SDP's address; nowhere on hold or when only receiving. */

@@ -1,12 +1,13 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { isUnspecified } from './ip-address.ts';
+import { askForReceiveBuffer } from './receive-buffer.ts';
 
 /**
  * The two UDP sockets of a leg, the thin adapter under `RtpLeg`: RTP on the even port, RTCP on the odd one above.
+ * The RTP socket may be connected to the peer: a packet then costs less to send, and the kernel drops strangers. The
+ * RTCP socket never is: it sends once in 5 s, and the port that the peer's RTCP comes from is not known beforehand.
  */
-
-/** Asked for, not insisted on: seconds of RTP, so that a stall of this process loses no speech. */
-const RECEIVE_BUFFER_BYTES = 256 * 1024;
 
 export type OnDatagram = (datagram: Buffer, from: RemoteInfo) => void;
 
@@ -29,12 +30,21 @@ export class UdpPair {
   readonly family: 4 | 6;
   readonly #rtp: Socket;
   readonly #rtcp: Socket;
+  readonly #onError: () => void;
   readonly #onSent: (error: Error | null) => void;
+  /**
+   * A socket that is bound to every address takes the address of its route when it is connected, and is deaf at the
+   * others from then on; where the peer sends to is not ours to know.
+   */
+  #mayConnect: boolean;
+  #connected = false;
   #closed = false;
 
   /** @throws the system's error (`EADDRINUSE`, …) when either port cannot be bound; nothing stays open then */
   constructor(address: string, rtpPort: number, events: UdpPairEvents) {
     this.family = isIPv6(address) ? 6 : 4;
+    this.#mayConnect = !isUnspecified(address);
+    this.#onError = events.onError;
     this.#onSent = (error) => {
       if (error) events.onError();
     };
@@ -47,14 +57,49 @@ export class UdpPair {
     }
   }
 
-  /** Sends from the RTP port. A failure is reported to `onError` and costs this packet only. */
-  send(packet: Buffer, port: number, address: string): void {
-    if (!this.#closed) this.#rtp.send(packet, port, address, this.#onSent);
+  /** Whether `connect` would change anything. */
+  get connectable(): boolean {
+    return this.#mayConnect && !this.#connected && !this.#closed;
   }
 
-  /** Sends from the RTCP port, or from the RTP port where the two are one (RFC 5761). */
+  /** From now on the RTP port hears this peer alone, and sends to nobody else. A failure leaves it as it was, for good. */
+  connect(port: number, address: string): void {
+    if (!this.connectable) return;
+    try {
+      this.#rtp.connectSync(port, address);
+      this.#connected = true;
+    } catch {
+      this.#mayConnect = false;
+      this.#onError();
+    }
+  }
+
+  /** Idempotent. */
+  disconnect(): void {
+    if (!this.#connected || this.#closed) return;
+    try {
+      this.#rtp.disconnect();
+      this.#connected = false;
+    } catch {
+      this.#onError();
+    }
+  }
+
+  /**
+   * Sends from the RTP port: to the peer while it is connected, whatever address is given. A failure is reported to
+   * `onError` and costs this packet only; on a connected socket that is also what the peer's host answered to the
+   * packet before (ECONNREFUSED).
+   */
+  send(packet: Buffer, port: number, address: string): void {
+    if (this.#closed) return;
+    if (this.#connected) this.#rtp.send(packet, this.#onSent);
+    else this.#rtp.send(packet, port, address, this.#onSent);
+  }
+
+  /** Sends from the RTCP port, or from the RTP port where the two are one (RFC 5761): then to where RTP goes. */
   sendRtcp(packet: Buffer, port: number, address: string, muxed: boolean): void {
-    if (!this.#closed) (muxed ? this.#rtp : this.#rtcp).send(packet, port, address, this.#onSent);
+    if (muxed) this.send(packet, port, address);
+    else if (!this.#closed) this.#rtcp.send(packet, port, address, this.#onSent);
   }
 
   /** @param done called when both sockets are closed; once, however often this is called */
@@ -75,11 +120,7 @@ export class UdpPair {
       socket.close();
       throw error;
     }
-    try {
-      socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
-    } catch {
-      // The system's own size has to do.
-    }
+    askForReceiveBuffer(socket);
     return socket;
   }
 }

@@ -6,6 +6,9 @@ import type { FromWorker, ToWorker } from './worker-protocol.ts';
 /** How a try to open a leg in a worker ended; `code` is the system's, or `WORKER_LOST`. */
 export type OpenResult = { ok: true } | { ok: false; code: string; detail: string };
 
+/** Many times what thousands of legs need. A thread without a limit of its own takes the process with it at the end. */
+const MAX_HEAP_MB = 512;
+
 export interface WorkerHostEvents {
   /** The leg's sockets are closed: its ports are free. */
   onClosed: (leg: LegPort) => void;
@@ -32,7 +35,11 @@ export class WorkerHost {
   constructor(name: string, events: WorkerHostEvents) {
     this.name = name;
     this.#events = events;
-    this.#worker = new Worker(new URL('./media-worker.ts', import.meta.url), { name, execArgv: [] });
+    this.#worker = new Worker(new URL('./media-worker.ts', import.meta.url), {
+      name,
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+    });
     this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
     this.#worker.on('error', (error) => {
       this.#failure = error as Error;

@@ -43,6 +43,16 @@ const table = {
     help: 'Key presses lost here: too many (rate), the store too slow for their webhooks (store), not sent (unsent)',
     labels: ['reason'],
   },
+  rtp_socket_errors_total: {
+    kind: 'counter',
+    help: 'Errors of RTP sockets, such as packets that the peer refused',
+    labels: [],
+  },
+  kernel_udp_dropped_total: {
+    kind: 'counter',
+    help: 'UDP packets that the kernel of this machine dropped: receive_buffer, send_buffer, no_port',
+    labels: ['reason'],
+  },
   pipeline_links: { kind: 'gauge', help: 'Open links to the pipeline', labels: [] },
   pipeline_failures_total: {
     kind: 'counter',

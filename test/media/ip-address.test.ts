@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { comparable, firstLocalAddress, isUnspecified, sendable } from '../../src/media/ip-address.ts';
+import {
+  comparable,
+  firstLocalAddress,
+  isBindable,
+  isUnspecified,
+  sendable,
+} from '../../src/media/ip-address.ts';
 
 test.each([
   ['192.0.2.1', '192.0.2.1'],
@@ -29,4 +35,11 @@ test('unspecified addresses are nowhere', () => {
 test('there is always a local address to name', () => {
   expect(comparable(firstLocalAddress(4))).not.toBe('');
   expect(comparable(firstLocalAddress(6))).not.toBe('');
+});
+
+test('only an address of this machine can be bound', () => {
+  expect(isBindable('127.0.0.1')).toBe(true);
+  expect(isBindable('::ffff:127.0.0.1')).toBe(true);
+  expect(isBindable('203.0.113.5')).toBe(false);
+  expect(isBindable('')).toBe(false);
 });

@@ -122,6 +122,18 @@ async function send(
   await vi.waitFor(() => expect(stats.read()[counted]).toBe(before + 1));
 }
 
+/** Nobody listens there for this one, says the kernel: whatever it sends is dropped unheard. */
+async function isDeafTo(stranger: Socket): Promise<void> {
+  const before = stats.read();
+  const refused = once(stranger, 'error');
+  stranger.connect(rtpPort, '127.0.0.1');
+  await once(stranger, 'connect');
+  stranger.send(rtp(99));
+  expect((await refused)[0]).toMatchObject({ code: 'ECONNREFUSED' });
+  stranger.disconnect();
+  expect(stats.read()).toEqual(before);
+}
+
 test('sends to the SDP address first, then to the source that sends', async () => {
   configure();
   leg.startSending(performance.now());
@@ -139,8 +151,89 @@ test('after a re-INVITE that moved the peer it sends to the new SDP address at o
   configure({ moved: true });
   await heardAt(peer);
   await send(peer, rtp(2), 'packetsReceived');
-  await send(other, rtp(3), 'packetsDroppedBySource');
+  await isDeafTo(other);
   expect(events).toHaveLength(1);
+});
+
+describe('once the source is locked', () => {
+  const start = 1_000_000;
+  let now = start;
+  beforeEach(() => {
+    now = start;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  test('the kernel drops strangers, until the source has been silent for a second', async () => {
+    configure();
+    await send(peer, rtp(1), 'packetsReceived');
+    await isDeafTo(other);
+    expect(stats.read().packetsDroppedBySource).toBe(0);
+    now = start + 999;
+    tick();
+    await isDeafTo(other);
+    now = start + 1000;
+    tick();
+    await send(other, rtp(2), 'packetsDroppedBySource');
+    await send(peer, rtp(2), 'packetsReceived');
+    await isDeafTo(other);
+  });
+
+  test('a peer whose NAT has given it another port is heard and spoken to there after 2 s', async () => {
+    configure();
+    leg.startSending(performance.now());
+    await send(peer, rtp(1), 'packetsReceived');
+    now = start + 1500;
+    tick();
+    await send(other, rtp(2), 'packetsDroppedBySource');
+    now = start + 2000;
+    await send(other, rtp(3), 'packetsReceived');
+    await heardAt(other);
+    await isDeafTo(peer);
+  });
+
+  test('a re-INVITE that moves the media opens the socket at once', async () => {
+    configure();
+    await send(peer, rtp(1), 'packetsReceived');
+    configure({ moved: true, remotePort: other.address().port });
+    await send(other, rtp(2), 'packetsReceived');
+    await isDeafTo(peer);
+  });
+
+  test('after a hold of any length the peer is heard again, and a stranger still is not', async () => {
+    configure();
+    await send(peer, rtp(1), 'packetsReceived');
+    configure({ held: true });
+    now = start + 60_000;
+    tick();
+    configure();
+    await send(peer, rtp(2), 'packetsReceived');
+    await isDeafTo(other);
+  });
+
+  test('a peer that refuses our packets costs errors, and no call', async () => {
+    configure();
+    leg.startSending(performance.now());
+    await send(peer, rtp(1), 'packetsReceived');
+    const { port } = peer.address();
+    peer.close();
+    await once(peer, 'close');
+    await vi.waitFor(() => {
+      tick();
+      expect(stats.read().socketErrors).toBeGreaterThan(2);
+    });
+    peer = createSocket('udp4');
+    peer.bind(port, '127.0.0.1');
+    await once(peer, 'listening');
+    const heard = once(peer, 'message');
+    await send(peer, rtp(2), 'packetsReceived');
+    // The first may still be told of the refusals before.
+    for (let i = 0; i < 5; i++) tick();
+    await heard;
+    expect(events.filter(({ type }) => type !== 'first_packet')).toEqual([]);
+  });
 });
 
 test('before sending starts nothing leaves', () => {
@@ -328,7 +421,7 @@ describe('with SRTP', () => {
     expect(stats.read()).toMatchObject({ source: '', packetsReceived: 0, silentForMs: -1 });
     await send(peer, phone.protect(rtp(3)), 'packetsReceived');
     expect(stats.read().source).toBe(`127.0.0.1:${peer.address().port}`);
-    await send(other, phone.protect(rtp(4)), 'packetsDroppedBySource');
+    await isDeafTo(other);
     await send(peer, rtp(5), 'packetsDroppedUnauthentic');
     expect(inbound.readable).toBe(160);
     expect(events).toEqual([{ type: 'first_packet', leg: 1, at: expect.any(Number) }]);
