@@ -14,6 +14,8 @@ const FLUSH = 2;
 const INDEX_BYTES = 16;
 const HEADER_BYTES = INDEX_BYTES + RING_LATENCY_BYTES;
 
+const { copy } = Buffer.prototype;
+
 export class AudioRing {
   readonly buffer: SharedArrayBuffer;
   readonly capacity: number;
@@ -64,7 +66,7 @@ export class AudioRing {
   }
 
   // A thread reads its own position plainly, and only the other's with Atomics: those are calls, and this is the path
-  // of every packet. Copying by `set` of a view is several times faster than a loop over bytes.
+  // of every packet. `copy` makes no view of what it copies, as `set` does, and is faster than that and than a loop.
 
   /** Writer: adds what fits. @returns the bytes taken; the rest stays with the caller. */
   write(bytes: Uint8Array, offset = 0, length = bytes.length - offset): number {
@@ -74,8 +76,8 @@ export class AudioRing {
     if (taken <= 0) return 0;
     const at = written & this.#mask;
     const head = Math.min(taken, this.capacity - at);
-    this.#data.set(bytes.subarray(offset, offset + head), at);
-    if (taken > head) this.#data.set(bytes.subarray(offset + head, offset + taken), 0);
+    copy.call(bytes, this.#data, at, offset, offset + head);
+    if (taken > head) copy.call(bytes, this.#data, 0, offset + head, offset + taken);
     Atomics.store(this.#index, WRITTEN, (written + taken) | 0);
     return taken;
   }
@@ -90,8 +92,8 @@ export class AudioRing {
     const at = (written - count) & this.#mask;
     const head = Math.min(count, this.capacity - at);
     const start = into.length - count;
-    into.set(this.#data.subarray(at, at + head), start);
-    into.set(this.#data.subarray(0, count - head), start + head);
+    copy.call(this.#data, into, start, at, at + head);
+    copy.call(this.#data, into, start + head, 0, count - head);
     return count;
   }
 
@@ -102,8 +104,8 @@ export class AudioRing {
     if (taken <= 0) return 0;
     const at = read & this.#mask;
     const head = Math.min(taken, this.capacity - at);
-    into.set(this.#data.subarray(at, at + head), offset);
-    if (taken > head) into.set(this.#data.subarray(0, taken - head), offset + head);
+    copy.call(this.#data, into, offset, at, at + head);
+    if (taken > head) copy.call(this.#data, into, offset + head, 0, taken - head);
     Atomics.store(this.#index, READ, (read + taken) | 0);
     return taken;
   }
