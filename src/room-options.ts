@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { type Listen, parseHostPort, parseListen, parsePortRange } from './config/values.ts';
 import type { MediaPoolOptions } from './media/media-pool.ts';
+import { openWaitingSound } from './media/waiting-file.ts';
 import type { CaretakerOptions } from './sessions/caretaker.ts';
 import type { SessionTimerSettings } from './sip/session-timer.ts';
 import type { EnginePort } from './sip/sip-application.ts';
@@ -23,10 +24,12 @@ export const realmOf = ({ sip }: Config): string => sip.realm ?? (sip.domains[0]
 
 export const apiAddress = ({ api }: Config) => parseHostPort(api.listen) as { host: string; port: number };
 
+/** @throws Error when the file of `session.waiting` cannot be used */
 export function bridgeOptions({ media, session, limits }: Config) {
   return {
     mediaTimeoutSeconds: media.timeout_seconds,
     rejoinSeconds: session.rejoin_seconds,
+    waitingSound: openWaitingSound(session.waiting),
     maxCalls: limits.max_calls,
   };
 }

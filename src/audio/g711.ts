@@ -72,6 +72,11 @@ export const mulawOfAlaw: Uint8Array = transcode(decodeAlaw, encodeMulaw);
 export interface Law {
   /** 256 linear samples by code. */
   readonly linear: Int16Array;
+  /**
+   * The same, so that each leads back to its code, and to the code of the other law that the tables above have for it:
+   * of mu-law's negative samples, -0 among them, one less.
+   */
+  readonly faithful: Int16Array;
   /** 65,536 codes by linear sample, as an unsigned number. */
   readonly code: Uint8Array;
   /** The code of silence. */
@@ -85,12 +90,14 @@ const quietCodes = (linear: Int16Array): Uint8Array =>
 
 export const mulaw: Law = {
   linear: linearOfMulaw,
+  faithful: linearOfMulaw.map((sample, byte) => (byte & 0x80 ? sample : sample - 1)),
   code: mulawOfLinear,
   silence: MULAW_SILENCE,
   quiet: quietCodes(linearOfMulaw),
 };
 export const alaw: Law = {
   linear: linearOfAlaw,
+  faithful: linearOfAlaw,
   code: alawOfLinear,
   silence: ALAW_SILENCE,
   quiet: quietCodes(linearOfAlaw),
@@ -98,8 +105,28 @@ export const alaw: Law = {
 
 /** Writes `length` samples of a law's bytes, read from `offset` on, to the beginning of `into`. */
 export function expand(law: Law, bytes: Uint8Array, offset: number, length: number, into: Int16Array): void {
-  const { linear } = law;
-  for (let i = 0; i < length; i++) into[i] = linear[bytes[offset + i] as number] as number;
+  lookUp(law.linear, bytes, offset, length, into);
+}
+
+/** The same with `faithful` samples. */
+export function expandFaithfully(
+  law: Law,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  into: Int16Array,
+): void {
+  lookUp(law.faithful, bytes, offset, length, into);
+}
+
+function lookUp(
+  table: Int16Array,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  into: Int16Array,
+): void {
+  for (let i = 0; i < length; i++) into[i] = table[bytes[offset + i] as number] as number;
 }
 
 /** Writes the first `length` samples as a law's bytes to `into` from `offset` on. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { MediaPool } from '../media/media-port.ts';
+import type { WaitingSound } from '../media/waiting-sound.ts';
 import type { PipelineLinks } from '../pipeline/pipeline-link.ts';
 import type { Session, SessionEvent } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -20,6 +21,7 @@ export interface BridgeSurroundings {
   clock: Clock;
   mediaTimeoutSeconds: number;
   rejoinSeconds: number;
+  waitingSound: WaitingSound;
   maxCalls: number;
 }
 
@@ -36,6 +38,7 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
     now: () => clock.now(),
     mediaTimeoutSeconds: parts.mediaTimeoutSeconds,
     rejoinSeconds: parts.rejoinSeconds,
+    waitingSound: parts.waitingSound,
     maxCalls: parts.maxCalls,
     hasEnded: async ({ id }) => (await sessions.find(id))?.status === 'ended',
     sessionStarted: (session, at) => apply(session, { type: 'started', at }),

@@ -2,6 +2,7 @@ import type { KeyPress } from '../dtmf.ts';
 import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import type { MediaEvent, MediaPool, MediaPort, MediaStats } from '../media/media-port.ts';
+import type { WaitingSound } from '../media/waiting-sound.ts';
 import type { LinkEvent, LinkStats, PipelineLink, PipelineLinks } from '../pipeline/pipeline-link.ts';
 import { type Role, rolesOf } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
@@ -18,6 +19,8 @@ export interface BridgeContext {
   now: () => number;
   mediaTimeoutSeconds: number;
   rejoinSeconds: number;
+  /** What a party hears while it is alone. */
+  waitingSound: WaitingSound;
   /** Whether the session is over by now, as the store knows. */
   hasEnded: (session: Session) => Promise<boolean>;
   sessionStarted: (session: Session, at: number) => void;

@@ -222,6 +222,13 @@ export const configSchema = z.strictObject({
       unused_minutes: minutes(30),
       silent_minutes: minutes(30),
       rejoin_seconds: seconds(0, 3600, 30),
+      waiting: allowed(
+        z
+          .string()
+          .max(4096)
+          .regex(/^(silence|tone|.+\.wav)$/i),
+        'silence, tone or the path of a .wav file',
+      ).default('silence'),
     })
     .prefault({}),
   webhooks: z.strictObject({ allow_private: flag(false) }).prefault({}),

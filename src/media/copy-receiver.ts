@@ -16,7 +16,7 @@ const nothing: Uint8Array = new Uint8Array(0);
  */
 export class CopyReceiver implements ReceiveChain {
   readonly #inbound: InboundAudio;
-  readonly #law: Law;
+  readonly #from: Law;
   readonly #table: Uint8Array | undefined;
   #payload = nothing;
   #offset = 0;
@@ -27,13 +27,11 @@ export class CopyReceiver implements ReceiveChain {
   /** @param from of the payloads @param to of the ring */
   constructor(from: Law, to: Law, inbound: InboundAudio) {
     this.#inbound = inbound;
-    this.#law = to;
+    this.#from = from;
     if (from !== to) this.#table = from === mulaw ? alawOfMulaw : mulawOfAlaw;
   }
 
-  /** The other law is rewritten in place. */
   take(payload: Uint8Array, offset: number, length: number): number {
-    if (this.#table) translate(payload, this.#table, offset, length);
     this.#payload = payload;
     this.#offset = offset;
     this.#length = length;
@@ -41,13 +39,17 @@ export class CopyReceiver implements ReceiveChain {
   }
 
   isQuiet(): boolean {
-    const { quiet } = this.#law;
+    const { quiet } = this.#from;
     const end = this.#offset + this.#length;
     for (let i = this.#offset; i < end; i++) if (!quiet[this.#payload[i] as number]) return false;
     return true;
   }
 
+  /** The other law is rewritten in place, after it has been said as it came. */
   write(): void {
+    const { voice } = this.#inbound;
+    if (voice.isHeard) voice.writeLaw(this.#from, this.#payload, this.#offset, this.#length);
+    if (this.#table) translate(this.#payload, this.#table, this.#offset, this.#length);
     this.#inbound.writeBytes(this.#payload, this.#offset, this.#length);
     this.drop();
   }
@@ -59,7 +61,7 @@ export class CopyReceiver implements ReceiveChain {
 
   conceal(length: number): void {
     const concealment = concealmentAt(RATE_HZ);
-    expand(this.#law, this.#payload, this.#offset, this.#length, next);
+    expand(this.#from, this.#payload, this.#offset, this.#length, next);
     const before = this.#inbound.recent(concealment.reach);
     concealment.fill(before, next, this.#length, made, length, this.#madeUp);
     this.#inbound.write(made, length);

@@ -1,4 +1,4 @@
-import { alawOfMulaw, type Law, mulaw, mulawOfAlaw, translate } from '../audio/g711.ts';
+import { alawOfMulaw, compress, type Law, mulaw, mulawOfAlaw, translate } from '../audio/g711.ts';
 import type { OutboundAudio } from './outbound-audio.ts';
 import type { SendChain } from './send-chain.ts';
 
@@ -6,7 +6,7 @@ import type { SendChain } from './send-chain.ts';
 export class CopySender implements SendChain {
   readonly maxPayloadBytes: number;
   readonly #outbound: OutboundAudio;
-  readonly #silence: number;
+  readonly #to: Law;
   readonly #table: Uint8Array | undefined;
   readonly #unheard: Uint8Array;
   played = 0;
@@ -15,7 +15,7 @@ export class CopySender implements SendChain {
   constructor(from: Law, to: Law, samples: number, outbound: OutboundAudio) {
     this.maxPayloadBytes = samples;
     this.#outbound = outbound;
-    this.#silence = to.silence;
+    this.#to = to;
     this.#unheard = new Uint8Array(samples);
     if (from !== to) this.#table = from === mulaw ? alawOfMulaw : mulawOfAlaw;
   }
@@ -24,8 +24,13 @@ export class CopySender implements SendChain {
     const samples = this.maxPayloadBytes;
     this.played = playing ? this.#outbound.readBytes(packet, offset, samples) : 0;
     if (this.#table) translate(packet, this.#table, offset, this.played);
-    if (this.played < samples) packet.fill(this.#silence, offset + this.played, offset + samples);
+    if (this.played < samples) packet.fill(this.#to.silence, offset + this.played, offset + samples);
     return samples;
+  }
+
+  encode(samples: Int16Array, packet: Uint8Array, offset: number): number {
+    compress(this.#to, samples, this.maxPayloadBytes, packet, offset);
+    return this.maxPayloadBytes;
   }
 
   skip(): void {

@@ -29,6 +29,10 @@ export class EncodingSender implements SendChain {
   next(packet: Uint8Array, offset: number, playing: boolean): number {
     this.played = playing ? this.#outbound.read(samples, this.#length) : 0;
     samples.fill(0, this.played, this.#length);
+    return this.encode(samples, packet, offset);
+  }
+
+  encode(samples: Int16Array, packet: Uint8Array, offset: number): number {
     const resampler = this.#resampler;
     if (!resampler) return this.#encoder.encode(samples, this.#length, packet, offset);
     const input = resampler.process(samples, this.#length);

@@ -4,6 +4,7 @@ import { alaw, compress, expand, type Law, mulaw } from '../audio/g711.ts';
 import type { AudioRing } from '../audio/ring.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
+import { Voice } from './voice.ts';
 
 /** What is written at once at most: 240 ms at 48 kHz. */
 export const MAX_SAMPLES = 11_520;
@@ -16,13 +17,16 @@ const asSamples = new Int16Array(bytes.buffer);
 const samples = new Int16Array(MAX_SAMPLES);
 
 /**
- * The writing end of a leg's inbound ring: samples in, the ring's format out, and how far the stream has come.
+ * The writing end of a leg's inbound ring: samples in, the ring's format out, and how far the stream has come; and what
+ * the leg says directly to others.
  * Lengths and positions are samples of the ring's rate.
  */
 export class InboundAudio {
   readonly format: AudioFormat;
   /** undefined where the ring holds 16-bit samples. */
   readonly law: Law | undefined;
+  /** What is written as samples is said by it too; who writes bytes says them as well. */
+  readonly voice: Voice;
   readonly #ring: AudioRing;
   readonly #stats: StatsBlock;
   readonly #sampleBytes: number;
@@ -37,6 +41,7 @@ export class InboundAudio {
     this.#stats = stats;
     this.format = format;
     this.law = format.encoding === 'mulaw' ? mulaw : format.encoding === 'alaw' ? alaw : undefined;
+    this.voice = new Voice(format.sampleRateHz);
     this.#sampleBytes = bytesPerSample(format);
     this.#piece = (PIECE_MS * format.sampleRateHz) / 1000;
   }
@@ -49,6 +54,7 @@ export class InboundAudio {
 
   /** @param length at most `MAX_SAMPLES` */
   write(speech: Int16Array, length: number): void {
+    this.voice.write(speech, length);
     this.writeBytes(bytes, 0, this.#encode(speech, length));
   }
 
@@ -59,6 +65,7 @@ export class InboundAudio {
       const part = Math.min(left, this.#piece);
       if (noise) noise.fill(samples, part);
       else samples.fill(0, 0, part);
+      this.voice.write(samples, part);
       this.#write(bytes, 0, this.#encode(samples, part));
     }
   }

@@ -170,6 +170,8 @@ class WorkerPool implements MediaPool {
       onClosed: (leg) => this.#leave(leg),
       onLost: (lost, legs, reason) => this.#replace(lost, legs, reason),
       onLegFailed: (detail) => this.#options.log?.error({ detail }, 'the media of a leg failed'),
+      onUnheard: (leg, from) =>
+        this.#options.log?.warn({ leg, from }, 'a leg cannot hear one that is in another media worker'),
       onHandlerError: (error) => this.#options.log?.error({ err: error }, 'a handler of media events failed'),
     });
     this.#workers.push(worker);

@@ -98,6 +98,8 @@ export interface MediaCounters {
   packetsDroppedOverrun: number;
   /** Key presses beyond what anybody presses. */
   digitsDropped: number;
+  /** ms of the other party's own voice that came too late, or too much at once, to be heard directly. */
+  directDroppedMs: number;
   rtcpReceived: number;
   rtcpSent: number;
   /** From the peer's reports (RFC 3550 §6.4), ms; -1 while none was measured. */

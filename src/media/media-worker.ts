@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import type { LegHearing } from './hearing.ts';
 import type { MediaSettings } from './media-port.ts';
 import { loadOpus } from './opus-codec.ts';
 import { Pacer, Schedule } from './pacer.ts';
@@ -46,6 +47,13 @@ function configure(id: number, settings: MediaSettings): void {
   schedule.setPeriod(leg, leg.period);
 }
 
+/** The other leg may be in another worker, if one has died meanwhile: then it is not heard. */
+function hear(id: number, { original, ...rest }: LegHearing): void {
+  const from = original && legs.get(original.from)?.voice;
+  if (original && !from) emit({ type: 'unheard', leg: id, from: original.from });
+  legs.get(id)?.hear({ ...rest, original: original && from ? { ...original, from } : null });
+}
+
 function close(id: number): void {
   const leg = legs.get(id);
   if (!leg) return;
@@ -86,7 +94,7 @@ port.on('message', (message: ToWorker) => {
       configure(message.leg, message.settings);
       break;
     case 'hear':
-      legs.get(message.leg)?.hear(message.hearing);
+      hear(message.leg, message.hearing);
       break;
     case 'start':
       legs.get(message.leg)?.startSending(performance.now());

@@ -1,5 +1,5 @@
 import { type AudioFormat, bytesPerSample } from '../audio/format.ts';
-import { alaw, expand, type Law, mulaw } from '../audio/g711.ts';
+import { alaw, expandFaithfully, type Law, mulaw } from '../audio/g711.ts';
 import type { AudioRing } from '../audio/ring.ts';
 
 /** A packet of 20 ms at 48 kHz. */
@@ -47,7 +47,7 @@ export class OutboundAudio {
   /** Takes up to `length` samples, at most 20 ms. @returns how many */
   read(into: Int16Array, length: number): number {
     const count = this.readBytes(bytes, 0, length);
-    if (this.law) expand(this.law, bytes, 0, count, into);
+    if (this.law) expandFaithfully(this.law, bytes, 0, count, into);
     else into.set(asSamples.subarray(0, count));
     return count;
   }

@@ -12,6 +12,7 @@ import type { RtpHeader } from './rtp-header.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
 import { StreamClock } from './stream-clock.ts';
+import type { Voice } from './voice.ts';
 
 /**
  * Turns the RTP packets of a leg into audio that is continuous in time, in the inbound ring. A pure core: packets and a
@@ -144,8 +145,13 @@ export class ReceiveStream {
     return report && { ssrc: this.#ssrc, ...report };
   }
 
+  get voice(): Voice {
+    return this.#inbound.voice;
+  }
+
   /** Frees what the codec holds, idempotent. */
   close(): void {
+    this.voice.end();
     this.#coding.chain.close();
     this.#next?.chain.close();
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { RemoteInfo } from 'node:dgram';
 import { AudioRing } from '../audio/ring.ts';
 import { DtmfReceiver } from './dtmf-receiver.ts';
-import type { LegHearing } from './hearing.ts';
+import type { HearingOf } from './hearing.ts';
 import { isUnspecified, sendable } from './ip-address.ts';
 import type { PacketKind } from './jitter-buffer.ts';
 import { LegRtcp } from './leg-rtcp.ts';
@@ -17,6 +17,7 @@ import { REPLAYED } from './srtp-receiver.ts';
 import { SrtpSession } from './srtp-session.ts';
 import { counter, StatsBlock } from './stats-block.ts';
 import { UdpPair } from './udp-pair.ts';
+import type { Voice } from './voice.ts';
 import type { FromWorker, LegSetup } from './worker-protocol.ts';
 
 /**
@@ -153,12 +154,18 @@ export class RtpLeg {
     this.#aim();
   }
 
-  hear(hearing: LegHearing): void {
+  /** What it says, for others to hear. */
+  get voice(): Voice {
+    return this.#receiver.voice;
+  }
+
+  hear(hearing: HearingOf<Voice>): void {
     this.#sender.hear(hearing);
   }
 
   startSending(now: number): void {
     this.#started = true;
+    this.#sender.start();
     this.#rtcp.start(now);
     this.#timeout.restart(now, this.#expectsMedia());
   }

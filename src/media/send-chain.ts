@@ -10,7 +10,7 @@ import type { OutboundAudio } from './outbound-audio.ts';
 export interface SendChain {
   /** Room that a payload needs. */
   readonly maxPayloadBytes: number;
-  /** Samples of the last packet that came from the ring; the rest of it is silence. */
+  /** Samples of the last packet that `next` or `skip` took from the ring; the rest of it is silence. */
   readonly played: number;
   /**
    * Writes the next payload.
@@ -18,6 +18,8 @@ export interface SendChain {
    * @returns its bytes; 0 = nothing needs to be sent
    */
   next(packet: Uint8Array, offset: number, playing: boolean): number;
+  /** Writes the payload of samples of the ring's rate, a packet of them. @returns as `next` */
+  encode(samples: Int16Array, packet: Uint8Array, offset: number): number;
   /** Lets the audio of a packet pass unheard. */
   skip(): void;
   /** Idempotent. */

@@ -4,9 +4,10 @@ import type { CodecName } from '../config/codecs.ts';
 import { dtmfDigits } from '../dtmf.ts';
 import { codecs } from './codecs.ts';
 import { DtmfSender } from './dtmf-sender.ts';
-import type { LegHearing } from './hearing.ts';
+import type { HearingOf } from './hearing.ts';
 import type { SentSoFar } from './leg-rtcp.ts';
 import type { TelephoneEvent } from './media-port.ts';
+import { Mixer } from './mixer.ts';
 import type { OpusSettings } from './opus-settings.ts';
 import { OutboundAudio } from './outbound-audio.ts';
 import { SLOT_MS } from './pacer.ts';
@@ -14,6 +15,7 @@ import { RTP_HEADER_BYTES } from './rtp-header.ts';
 import { createSendChain, type SendChain } from './send-chain.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
+import type { Voice } from './voice.ts';
 
 /**
  * Makes the RTP packets of a leg from the outbound ring, a pure core. Timestamps are made from the pacer's slot
@@ -28,6 +30,8 @@ const START_MS = 160;
 const START_SLOTS = 60 / SLOT_MS;
 /** A packet's buffer is used again after so many packets: the kernel may take a moment to copy it. */
 const BUFFERS = 4;
+/** Working space of all legs of a thread: 20 ms at 48 kHz. */
+const mixed = new Int16Array(960);
 
 /** A key press (RFC 4733 §2.3), and how loud it is played: -10 dBm0. */
 const EVENT_BYTES = 4;
@@ -43,6 +47,7 @@ export interface SendStart {
 
 export class SendStream {
   readonly #outbound: OutboundAudio;
+  readonly #mixer: Mixer;
   readonly #stats: StatsBlock;
   readonly #start: SendStart;
   /** Samples of the ring per ms. */
@@ -68,8 +73,9 @@ export class SendStream {
   #nextSlotUnits = 0;
   /** The slot of the last packet that was sent; a talkspurt begins after any pause. */
   #lastSlot = -1;
-  #hearsTranslation = true;
   #playing = false;
+  /** There is something to be heard in this packet, and there was in the one before. */
+  #isSpeech = false;
   #wasSpeech = false;
   /** Sent as this SSRC. */
   #packets = 0;
@@ -86,6 +92,7 @@ export class SendStream {
     onKeysPressed: (count: number) => void,
   ) {
     this.#outbound = new OutboundAudio(ring, format);
+    this.#mixer = new Mixer(this.#outbound, stats);
     this.#stats = stats;
     this.#start = start;
     this.#keys = new DtmfSender(onKeysPressed);
@@ -95,8 +102,14 @@ export class SendStream {
     this.#originTimestamp = start.timestamp;
   }
 
-  hear({ translation }: LegHearing): void {
-    this.#hearsTranslation = translation;
+  /** What is heard besides the outbound ring, and whether that is. */
+  hear(hearing: HearingOf<Voice>): void {
+    this.#mixer.hear(hearing);
+  }
+
+  /** Sending starts: what others have said before is not heard. */
+  start(): void {
+    this.#mixer.skip();
   }
 
   /** Goes on as a new stream, with an SSRC and numbers of its own; time goes on. */
@@ -143,8 +156,9 @@ export class SendStream {
     if (keys === 'press') return this.#nextOfPress(slot);
     const chain = this.#chain as SendChain;
     const buffer = this.#buffers[this.#sequence & (BUFFERS - 1)] as Buffer;
-    const length = chain.next(buffer, RTP_HEADER_BYTES, keys === 'speech' && this.#isPlaying(slot));
-    const isSpeech = keys === 'speech' && this.#played(chain);
+    const length =
+      keys === 'speech' ? this.#fill(buffer, chain, this.#isPlaying(slot)) : this.#fillGap(buffer, chain);
+    const isSpeech = this.#isSpeech;
     if (length === 0) return undefined;
     const paused = (slot - this.#lastSlot) * SLOT_MS !== this.#packetMs;
     this.#writeHeader(buffer, slot, this.#payloadType, isSpeech && (paused || !this.#wasSpeech));
@@ -155,6 +169,7 @@ export class SendStream {
 
   /** All packets of a press have the timestamp of its start (RFC 4733 §2.5.1.1). */
   #nextOfPress(slot: number): Buffer {
+    this.#mixer.skip();
     const { digit, lengthMs, isEnd, isFirst, startSlot } = this.#keys;
     const { payloadType, clockRate } = this.#event as TelephoneEvent;
     const duration = (lengthMs * clockRate) / 1000;
@@ -196,27 +211,48 @@ export class SendStream {
     this.#keys.stop();
     const chain = this.#chain as SendChain;
     this.#wasSpeech = false;
+    this.#mixer.skip();
     if (!this.#isPlaying(slot)) return;
     chain.skip();
-    this.#played(chain);
+    this.#played(chain.played);
   }
 
   /** Frees what the codec holds, idempotent. */
   close(): void {
     this.#keys.stop();
+    this.#mixer.close();
     this.#chain?.close();
   }
 
+  /** @returns bytes of payload */
+  #fill(packet: Buffer, chain: SendChain, playing: boolean): number {
+    const mixer = this.#mixer;
+    if (mixer.isIdle) {
+      const length = chain.next(packet, RTP_HEADER_BYTES, playing);
+      this.#isSpeech = this.#played(chain.played);
+      return length;
+    }
+    this.#played(mixer.read(mixed, this.#packetMs * this.#perMs, playing));
+    this.#isSpeech = !mixer.isSilent;
+    return chain.encode(mixed, packet, RTP_HEADER_BYTES);
+  }
+
+  /** Between two key presses: what the pipeline says waits, what others say passes. */
+  #fillGap(packet: Buffer, chain: SendChain): number {
+    this.#mixer.skip();
+    this.#isSpeech = false;
+    return chain.next(packet, RTP_HEADER_BYTES, false);
+  }
+
   /** @returns whether there was something to play; a packet that the ring could not fill is the last for now */
-  #played(chain: SendChain): boolean {
-    const { played } = chain;
+  #played(played: number): boolean {
     if (played < this.#packetMs * this.#perMs) this.#playing = false;
     return played > 0;
   }
 
   #isPlaying(slot: number): boolean {
     this.#outbound.applyFlush();
-    if (!this.#hearsTranslation) {
+    if (this.#mixer.isDeaf) {
       this.#outbound.drop();
       this.#playing = false;
       this.#firstByteSlot = -1;

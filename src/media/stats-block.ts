@@ -29,6 +29,7 @@ const names = [
   'peerJitterMs',
   'rtcpSent',
   'digitsDropped',
+  'directDroppedMs',
 ] as const satisfies readonly (keyof MediaCounters)[];
 
 type Name = (typeof names)[number];

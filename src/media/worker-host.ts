@@ -16,6 +16,8 @@ export interface WorkerHostEvents {
   onLost: (host: WorkerHost, legs: number, reason: Error | undefined) => void;
   /** An error of ours in one leg's packet code, with its stack. */
   onLegFailed: (detail: string) => void;
+  /** A leg was to hear one that is in another worker. */
+  onUnheard: (leg: number, from: number) => void;
   /** A handler of the leg's owner threw. */
   onHandlerError: (error: unknown) => void;
 }
@@ -108,6 +110,9 @@ export class WorkerHost {
         break;
       case 'media_timeout':
         this.#report(leg, { type: 'media_timeout' });
+        break;
+      case 'unheard':
+        this.#events.onUnheard(leg.id, message.from);
         break;
       case 'failed':
         this.#events.onLegFailed(message.detail);

@@ -76,7 +76,12 @@ export async function openDialApi({ most = 10, file }: { most?: number; file?: s
         createBridgeContext({
           ...{ media: new FakeMedia(), links: new FakeLinks(), sessions, metrics, clock },
           ...{ meter: new TrafficMeter(metrics), log: createLog('silent') },
-          ...{ mediaTimeoutSeconds: 60, rejoinSeconds: 30, maxCalls: 20 },
+          ...{
+            mediaTimeoutSeconds: 60,
+            rejoinSeconds: 30,
+            waitingSound: { kind: 'silence' as const },
+            maxCalls: 20,
+          },
         }),
       );
       sessions.onEnded(({ id }) => bridges.endSession(id));

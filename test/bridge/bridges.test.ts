@@ -50,6 +50,7 @@ class House {
       now: () => this.now,
       mediaTimeoutSeconds: 60,
       rejoinSeconds: 30,
+      waitingSound: { kind: 'silence' },
       maxCalls: limits.maxCalls ?? 100,
       hasEnded: async () => false,
       sessionStarted: ({ id }) => this.started.push(id),

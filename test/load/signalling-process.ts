@@ -68,7 +68,14 @@ let engine: Engine | undefined;
 const bridges = new Bridges({
   media: { open: async () => port, usage: () => ({ used: 0, total: 1 }), close: async () => undefined },
   links: { create: () => link, close: async () => undefined },
-  ...{ log, now, mediaTimeoutSeconds: 60, rejoinSeconds: 0, maxCalls: MAX_CALLS },
+  ...{
+    log,
+    now,
+    mediaTimeoutSeconds: 60,
+    rejoinSeconds: 0,
+    waitingSound: { kind: 'silence' },
+    maxCalls: MAX_CALLS,
+  },
   hasEnded: async () => false,
   sessionStarted: () => undefined,
   sessionCompleted: () => undefined,

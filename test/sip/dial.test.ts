@@ -141,6 +141,7 @@ class Dialed {
       now: () => 0,
       mediaTimeoutSeconds: 60,
       rejoinSeconds: 0,
+      waitingSound: { kind: 'silence' },
       maxCalls: 10,
       hasEnded: async () => {
         await this.#pause('session');

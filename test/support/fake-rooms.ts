@@ -20,7 +20,7 @@ export const noStats: MediaStats = {
     digitsDropped: 0,
   },
   ...{ rtcpSent: 0, roundTripMs: -1, peerPacketsLost: 0, peerJitterMs: 0 },
-  ...{ packetsDroppedUnauthentic: 0, packetsDroppedReplayed: 0 },
+  ...{ directDroppedMs: 0, packetsDroppedUnauthentic: 0, packetsDroppedReplayed: 0 },
   source: '',
   ...{ toPipeline: noLatency, fromPipeline: noLatency },
 };
