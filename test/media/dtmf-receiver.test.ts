@@ -75,6 +75,11 @@ describe('one press is told once', () => {
     ['in disorder', [second, first, fourth, third, end, end3, end2], '5 100'],
     ['backwards: the end comes first', whole.toReversed(), '5 100'],
     ['with an end that comes when it was given up', [first, second, { ...end, at: 900 }], '5 40'],
+    [
+      'of a sender whose timestamp runs on',
+      whole.map((one) => ({ ...one, start: one.duration - 160 })),
+      '5 180',
+    ],
     ['with updates that go on when it was given up', [first, { ...third, at: 600 }, end], '5 20'],
   ])('%s', (_, packets, expected) => {
     arrive(packets);

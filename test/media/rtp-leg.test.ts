@@ -8,6 +8,7 @@ import { readRtcp, writeRtcp } from '../../src/media/rtcp.ts';
 import { RtpLeg } from '../../src/media/rtp-leg.ts';
 import { StatsBlock } from '../../src/media/stats-block.ts';
 import type { FromWorker } from '../../src/media/worker-protocol.ts';
+import { eventPayload } from '../support/rtp-packet.ts';
 import { newKey, Srtp } from '../support/srtp.ts';
 
 /** One leg on real sockets, with the slots of the pacer given out by the test. */
@@ -501,4 +502,32 @@ test('what has come for the peer since the last tick counts at the next one, sen
   tick();
   tick();
   expect(counted()).toBe(before + 1);
+});
+
+test('keys come at either rate that was agreed, and go out at the first; both count as any packet', async () => {
+  const telephoneEvents = [
+    { payloadType: 102, clockRate: 48_000 },
+    { payloadType: 101, clockRate: 8000 },
+  ];
+  configure({ telephoneEvents });
+  const key = (sequence: number, payloadType: number, digit: string, duration: number) =>
+    Buffer.concat([rtp(sequence, payloadType).subarray(0, 12), eventPayload(digit, duration, true)]);
+  await send(peer, key(1, 101, '1', 800), 'packetsReceived');
+  await send(peer, key(2, 102, '2', 4800), 'packetsReceived');
+  await send(peer, key(3, 103, '3', 800), 'packetsDroppedInvalid');
+  expect(events.filter(({ type }) => type === 'digit')).toEqual(
+    ['1', '2'].map((digit) => ({ type: 'digit', leg: 1, digit, durationMs: 100 })),
+  );
+  leg.startSending(performance.now());
+  leg.press('9', 40, 40);
+  const [first, second] = [await heardAt(peer), await heardAt(peer)];
+  expect([...first.subarray(0, 2), ...first.subarray(12)]).toEqual([
+    0x80,
+    0x80 | 102,
+    9,
+    10,
+    960 >> 8,
+    960 & 0xff,
+  ]);
+  expect([...second.subarray(12)]).toEqual([9, 0x8a, 1920 >> 8, 1920 & 0xff]);
 });
