@@ -32,6 +32,7 @@ import { Sealer } from './sealing.ts';
 import { Caretaker } from './sessions/caretaker.ts';
 import { IdempotencyKeys } from './sessions/idempotency-keys.ts';
 import { Sessions } from './sessions/sessions.ts';
+import { Transcripts } from './sessions/transcripts.ts';
 import { Admission } from './sip/admission.ts';
 import { prepareSession } from './sip/inbound-first.ts';
 import type { ScannerDefence } from './sip/scanner-defence.ts';
@@ -142,19 +143,22 @@ async function openCalls(base: Base) {
   const trunks = new Trunks(store);
   await trunks.reload();
   const sessions = new Sessions(store, clock, config.sip.domains[0] as string);
+  const transcripts = new Transcripts(store, clock);
   const idempotencyKeys = new IdempotencyKeys(store, clock);
   const media = parts.add(await createMediaPool({ ...mediaOptions(config), log }));
   const tokenSecret = config.pipeline.token_secret ?? (await sharedSecret(store, 'pipeline_token'));
   const links = parts.add(await openPipeline(config.pipeline, tokenSecret, clock, log));
   const meter = new TrafficMeter(metrics);
-  const surroundings = { media, links, sessions, metrics, meter, log, clock };
+  const surroundings = { media, links, sessions, transcripts, metrics, meter, log, clock };
   const bridges = new Bridges(createBridgeContext({ ...surroundings, ...bridgeOptions(config) }));
   sessions.onEnded((session) => bridges.endSession(session.id));
   metrics.beforeScrape(() => collectTraffic(bridges, media, metrics, meter));
   const webhooks = await openWebhooks(base);
   sessions.onEvent(webhooks.wake);
-  parts.add(new Caretaker({ sessions, idempotencyKeys, clock, log, ...caretakerOptions(config, bridges) }));
-  return { trunks, sessions, idempotencyKeys, bridges, webhooks };
+  transcripts.onEvent(webhooks.wake);
+  const kept = { sessions, transcripts, idempotencyKeys };
+  parts.add(new Caretaker({ ...kept, clock, log, ...caretakerOptions(config, bridges) }));
+  return { trunks, ...kept, bridges, webhooks };
 }
 
 /** The delivery of events; what an earlier run left behind is on its way from here on. */
@@ -228,11 +232,11 @@ function reload({ log }: Base, { sip, engine }: Sip): void {
 
 /** The REST API. @returns where it listens */
 async function openApi(base: Base, calls: Calls, { sip, defence, engine }: Sip): Promise<string> {
-  const { trunks, sessions, idempotencyKeys, bridges, webhooks } = calls;
+  const { trunks, sessions, transcripts, idempotencyKeys, bridges, webhooks } = calls;
   const { config, log, parts, metrics, store, refusals, state } = base;
   const telephony = openTelephony(base, trunks, sip);
   const api = createApi({
-    ...{ log, metrics, refusals, sessions, webhooks, idempotencyKeys },
+    ...{ log, metrics, refusals, sessions, transcripts, webhooks, idempotencyKeys },
     rateLimits: new RateLimits(config.api.rate_limit, clock),
     legsOf: (id) => bridges.legsOf(id),
     unrecordedLegsOf: (id) => bridges.unrecordedLegsOf(id),

@@ -35,6 +35,9 @@ export const newConnectionId = (): string => `pcon_${ulid()}`;
 export const newNumberId = (): string => `num_${ulid()}`;
 export const newKeyId = (): string => `key_${ulid()}`;
 
+/** A session has one transcript, whose id follows from its own. */
+export const transcriptIdOf = (id: SessionId): string => `trn_${id.slice('sess_'.length)}`;
+
 export const isLegId = (text: string): text is LegId => text.startsWith('leg_') && ULID.test(text.slice(4));
 
 /**

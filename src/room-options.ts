@@ -80,10 +80,11 @@ export function remoteEngine({ host, port, secret }: Config['sip']['drachtio']):
 export function caretakerOptions(
   { session }: Config,
   bridges: Bridges,
-): Pick<CaretakerOptions, 'unusedMinutes' | 'rejoinSeconds' | 'live' | 'silent'> {
+): Pick<CaretakerOptions, 'unusedMinutes' | 'rejoinSeconds' | 'transcriptDays' | 'live' | 'silent'> {
   return {
     unusedMinutes: session.unused_minutes,
     rejoinSeconds: session.rejoin_seconds,
+    transcriptDays: session.transcript_days,
     live: () => [...bridges.all()].map((bridge) => bridge.session.id),
     silent: () => silentSessions(bridges, session.silent_minutes * 60_000),
   };

@@ -25,6 +25,7 @@ import { type OrganizationRoutes, organizationAdminRoutes } from './organization
 import { type SessionRoutes, sessionRoutes } from './session-routes.ts';
 import { type SipTraceRoutes, sipTraceRoutes } from './sip-trace-routes.ts';
 import { type TelephonyRoutes, telephonyRoutes } from './telephony-routes.ts';
+import { type TranscriptRoutes, transcriptRoutes } from './transcript-routes.ts';
 import { type WebhookRoutes, webhookRoutes } from './webhook-routes.ts';
 
 declare module 'fastify' {
@@ -49,6 +50,7 @@ declare module 'fastify' {
 export interface ApiOptions
   extends SessionRoutes,
     CallRoutes,
+    TranscriptRoutes,
     DialRoutes,
     TelephonyRoutes,
     WebhookRoutes,
@@ -124,6 +126,7 @@ function organizationRoutes(scope: FastifyInstance, guard: Guard, options: ApiOp
   idempotentRoutes(scope, options.idempotencyKeys);
   sessionRoutes(scope, options);
   callRoutes(scope, options);
+  transcriptRoutes(scope, options);
   dialRoutes(scope, options);
   dtmfRoutes(scope, options);
   telephonyRoutes(scope, options);

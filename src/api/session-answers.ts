@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type SessionMode, sessionModes } from '../roles.ts';
 
-/** What is answered about a session and its calls (contract §5.3 to §5.5, decisions §7), with examples. */
+/** What is answered about a session, its calls and its transcript (contract §5.3 to §5.7, decisions §7), with examples. */
 
 const id = 'sess_01JQZX3M8T5VY7B2N4K6P9R1WC';
 const time = z.string().meta({ format: 'date-time' });
@@ -189,3 +189,50 @@ export const callsAnswer = z
   .meta({
     examples: [{ object: 'list', data: [callExample], has_more: false, url: `/v1/sessions/${id}/calls` }],
   });
+
+const transcriptExample = {
+  id: 'trn_01JQZX3M8T5VY7B2N4K6P9R1WC',
+  object: 'transcript',
+  session_id: id,
+  status: 'completed',
+  turns: [
+    {
+      ...{ sequence: 1, speaker: 'customer', language: 'en', text: 'Good morning.' },
+      translation: { language: 'pt-BR', text: 'Bom dia.' },
+      timestamp: '2026-03-01T09:00:05.300Z',
+    },
+    {
+      ...{ sequence: 2, speaker: 'agent', language: 'pt-BR', text: 'Ok.' },
+      timestamp: '2026-03-01T09:00:07.800Z',
+    },
+  ],
+  metadata: { total_turns: 2, duration_seconds: 245.3, languages_detected: ['en', 'pt-BR'] },
+};
+
+export const transcriptAnswer = z
+  .object({
+    id: z.string(),
+    object: z.literal('transcript'),
+    session_id: z.string(),
+    status: z.enum(['in_progress', 'completed']),
+    turns: z.array(
+      z.object({
+        sequence: z.int(),
+        speaker: z.string().describe('customer or agent, or as the pipeline calls who speaks'),
+        language: z.string().nullable().describe('null when neither the pipeline nor the session names it'),
+        text: z.string(),
+        translation: z
+          .object({ language: z.string().nullable(), text: z.string() })
+          .optional()
+          .describe('Only of a turn that was translated'),
+        timestamp: time,
+      }),
+    ),
+    metadata: z.object({
+      total_turns: z.int(),
+      duration_seconds: z.number(),
+      languages_detected: z.array(z.string()),
+      dropped_turns: z.int().optional().describe('Turns that are not here, because there were too many'),
+    }),
+  })
+  .meta({ examples: [transcriptExample] });

@@ -4,17 +4,20 @@ import type { WaitingSound } from '../media/waiting-sound.ts';
 import type { PipelineLinks } from '../pipeline/pipeline-link.ts';
 import type { Session, SessionEvent } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { Transcripts } from '../sessions/transcripts.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { BridgeParts } from './bridges.ts';
 import { createKeyReports } from './key-reports.ts';
 import { PendingChanges } from './pending-changes.ts';
 import type { TrafficMeter } from './traffic-meter.ts';
+import { TranscriptFeed } from './transcript-feed.ts';
 
 export interface BridgeSurroundings {
   media: MediaPool;
   links: PipelineLinks;
   sessions: Sessions;
+  transcripts: Transcripts;
   metrics: Metrics;
   meter: TrafficMeter;
   log: Log;
@@ -27,7 +30,7 @@ export interface BridgeSurroundings {
 
 /** Joins the bridges to the records of sessions, the log and the metrics. */
 export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
-  const { media, links, sessions, metrics, meter, log, clock } = parts;
+  const { media, links, sessions, transcripts, metrics, meter, log, clock } = parts;
   const changes = new PendingChanges(log);
   const apply = (session: Session, event: SessionEvent) =>
     void changes.keep(session.id, event.type, () => sessions.apply(session.id, event));
@@ -73,6 +76,7 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
       );
       await changes.keep(leg.session.id, 'record', () => sessions.record(record, leg.describe()));
     },
+    transcripts: new TranscriptFeed({ transcripts, changes, clock, log, metrics }),
     written: (id) => changes.written(id),
     linkClosed: (link, stats, failure) => {
       meter.addLink(link, stats);

@@ -10,6 +10,7 @@ import type { CallRecord } from '../telemetry/call-record.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { KeyReports } from './key-reports.ts';
 import type { CallFacts, Leg, MediaWishes } from './leg.ts';
+import type { TranscriptSink } from './transcript-feed.ts';
 
 /** What a bridge asks of the rest of the gateway; the same for all bridges. */
 export interface BridgeContext {
@@ -34,6 +35,7 @@ export interface BridgeContext {
   /** Resolves when what was to be kept of a session so far is kept. */
   written: (id: SessionId) => Promise<void>;
   linkClosed: (link: PipelineLink, stats: LinkStats, failure: 'unavailable' | 'lost' | undefined) => void;
+  transcripts: TranscriptSink;
   /** The leg holds its role and its place no longer. */
   legGone: (leg: Leg) => void;
   /** Something of a leg or link is on its way out; the gateway waits for it when it stops. */
@@ -52,6 +54,8 @@ export class Bridge {
   readonly #callers = new Map<Role, string>();
   #link: PipelineLink | undefined;
   #linkOpen: Promise<void> | undefined;
+  /** Of the last link that was let go. */
+  #linkClosed: Promise<void> | undefined;
   #linkAbort = new AbortController();
   #rejoin: NodeJS.Timeout | undefined;
   /** When the last leg that was up left; undefined while none ever was. */
@@ -195,24 +199,33 @@ export class Bridge {
     this.#closed = true;
     clearTimeout(this.#rejoin);
     for (const leg of this.legs()) leg.end(reason);
-    this.#release(true);
-    if (reason === 'drained') this.#complete();
+    this.#release(true, reason === 'drained' ? this.#complete() : undefined);
   }
 
-  /** Lets go of the link and of the place among the bridges. @param ended the pipeline is told that it is over */
-  #release(ended: boolean): void {
+  /**
+   * Lets go of the link and of the place among the bridges, and then of the transcript: the last words come while the link
+   * closes.
+   * @param ended the pipeline is told that it is over
+   * @param completed resolves when it is told that the session is over
+   */
+  #release(ended: boolean, completed: Promise<void> | undefined): void {
     this.#dropLink(this.#link, undefined, ended);
-    this.#context.closed(this);
+    const { closed, transcripts } = this.#context;
+    const over = Promise.allSettled([this.#linkClosed, completed]);
+    this.closing(over.then(() => transcripts.over(this.session.id)));
+    closed(this);
   }
 
   /**
    * Tells that the session is over since its last leg left, once the records of its legs are kept, so that the end is
    * the last that is heard of it. One that nobody was ever in goes on.
    */
-  #complete(): void {
+  #complete(): Promise<void> | undefined {
     const leftAt = this.#lastLeftAt;
-    if (leftAt === undefined) return;
-    this.closing(this.#records.then(() => this.#context.sessionCompleted(this.session, leftAt)));
+    if (leftAt === undefined) return undefined;
+    const completed = this.#records.then(() => this.#context.sessionCompleted(this.session, leftAt));
+    this.closing(completed);
+    return completed;
   }
 
   async #connect(): Promise<void> {
@@ -240,6 +253,8 @@ export class Bridge {
       log.warn({ session, ...event }, `pipeline link ${event.type}`);
     } else if (event.type === 'error') {
       log.warn({ session, code: event.code, message: event.message }, 'pipeline error');
+    } else if (event.type === 'transcript') {
+      this.#context.transcripts.heard(session, event);
     }
   }
 
@@ -254,7 +269,8 @@ export class Bridge {
     this.#linkOpen = undefined;
     this.#linkAbort.abort();
     this.#context.linkClosed(link, link.stats(), failure);
-    this.closing(link.close(ended));
+    this.#linkClosed = link.close(ended);
+    this.closing(this.#linkClosed);
   }
 
   /** Nobody is left: a session of two parties waits for one to come back, any other is over. */
@@ -262,8 +278,7 @@ export class Bridge {
     const wait = rolesOf(this.session.mode).length === 2 && this.#lastLeftAt !== undefined;
     const over = () => {
       this.#closed = true;
-      this.#release(this.#lastLeftAt !== undefined);
-      this.#complete();
+      this.#release(this.#lastLeftAt !== undefined, this.#complete());
     };
     if (wait) this.#rejoin = setTimeout(over, this.#context.rejoinSeconds * 1000);
     else over();

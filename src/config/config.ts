@@ -40,6 +40,8 @@ const count = (least: number, most: number, fallback: number) =>
   allowed(z.number().int().min(least).max(most), `a whole number from ${least} to ${most}`).default(fallback);
 const minutes = (fallback: number) =>
   allowed(z.number().int().min(1).max(1440), 'a whole number of minutes from 1 to 1440').default(fallback);
+const days = (fallback: number) =>
+  allowed(z.number().int().min(1).max(3650), 'a whole number of days from 1 to 3650').default(fallback);
 const text = (most: number) => allowed(z.string().min(1).max(most), `a text of 1 to ${most} characters`);
 const flag = (fallback: boolean) => allowed(z.boolean(), 'true or false').default(fallback);
 
@@ -229,6 +231,7 @@ export const configSchema = z.strictObject({
           .regex(/^(silence|tone|.+\.wav)$/i),
         'silence, tone or the path of a .wav file',
       ).default('silence'),
+      transcript_days: days(30),
     })
     .prefault({}),
   webhooks: z.strictObject({ allow_private: flag(false) }).prefault({}),

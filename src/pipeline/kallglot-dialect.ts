@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Encoding, encodings, type SampleRate, sampleRates } from '../audio/format.ts';
 import type { Role } from '../roles.ts';
+import type { TranscriptEvent } from './pipeline-link.ts';
 import type { SpeechChunk } from './speech.ts';
 
 /**
@@ -23,7 +24,7 @@ export type PipelineMessage =
     }
   | { type: 'ready' }
   | { type: 'pong' }
-  | { type: 'transcript'; final: boolean; speaker: string; text: string; raw: Record<string, unknown> }
+  | TranscriptEvent
   | { type: 'error'; code: string; message: string }
   | { type: 'ended'; reason: string }
   | { type: 'clear'; speaker: string | undefined }
@@ -97,11 +98,33 @@ const earlierAudio = z
     }),
   );
 
+const speech = z.string().max(20_000);
+const languageName = z.string().min(1).max(35).optional().catch(undefined);
+/** The contract does not show its form: the text alone, or an object with it. */
+const translation = z
+  .union([
+    speech.transform((text) => ({ language: undefined, text })),
+    z.object({ language: languageName, text: speech }),
+  ])
+  .transform(({ language, text }) => (text === '' ? undefined : { language, text }));
+
+/** Of what is beside the text, an unusable field costs itself only. */
 const transcript = (final: boolean) =>
   z
-    .looseObject({ speaker, text: z.string().max(20_000) })
+    .object({
+      id: z
+        .union([z.string().min(1).max(200), z.number().transform(String)])
+        .optional()
+        .catch(undefined),
+      speaker,
+      language: languageName,
+      text: speech,
+      translation: translation.optional().catch(undefined),
+    })
     .transform(
-      (raw): PipelineMessage => ({ type: 'transcript', final, speaker: raw.speaker, text: raw.text, raw }),
+      ({ id, speaker, language, text, translation }): PipelineMessage => ({
+        ...{ type: 'transcript', final, id, speaker, language, text, translation },
+      }),
     );
 
 const errorBody = z.object({ code: word, message: z.string().max(2000).default('') });

@@ -170,8 +170,7 @@ export class Link implements PipelineLink {
     this.#counters.bytesReceived += frame.length;
     const message = readMessage(frame, this.#settings.extensions);
     if (this.#state === 'connecting' || this.#state === 'ready') this.#handle(message, cameAt);
-    // Our own `session.end` was answered.
-    else if (this.#state === 'closing' && message.type === 'ended') this.#connection?.close();
+    else if (this.#state === 'closing') this.#handleLast(message);
   }
 
   #handle(message: PipelineMessage, cameAt: number): void {
@@ -205,6 +204,12 @@ export class Link implements PipelineLink {
       case 'invalid':
         this.#note(message.problem);
     }
+  }
+
+  /** What was said last is understood after our own `session.end`, and its answer comes after that. */
+  #handleLast(message: PipelineMessage): void {
+    if (message.type === 'ended') this.#connection?.close();
+    else if (message.type === 'transcript') this.#options.onEvent(message);
   }
 
   #onReady(): void {

@@ -42,13 +42,20 @@ export type LinkEvent =
   | { type: 'ended'; reason: string }
   /** The pipeline complained (`session.error`); the link stays. */
   | { type: 'error'; code: string; message: string }
-  | {
-      type: 'transcript';
-      final: boolean;
-      speaker: string;
-      text: string;
-      raw: Readonly<Record<string, unknown>>;
-    };
+  | TranscriptEvent;
+
+/** What the pipeline has understood of somebody's speech, so far or finally; what it does not tell is undefined. */
+export interface TranscriptEvent {
+  type: 'transcript';
+  final: boolean;
+  /** Its own id of the segment: a final that it sends once more, after a reconnect, has the same. */
+  id: string | undefined;
+  /** `customer`, `agent`, or whatever else it calls who speaks. */
+  speaker: string;
+  language: string | undefined;
+  text: string;
+  translation: { language: string | undefined; text: string } | undefined;
+}
 
 export interface LinkStats {
   chunksSent: number;

@@ -3,9 +3,11 @@ import type { SessionId } from '../ids.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { IdempotencyKeys } from './idempotency-keys.ts';
 import type { Sessions } from './sessions.ts';
+import type { Transcripts } from './transcripts.ts';
 
 export interface CaretakerOptions {
   sessions: Sessions;
+  transcripts: Transcripts;
   idempotencyKeys: IdempotencyKeys;
   clock: Clock;
   log: Log;
@@ -13,6 +15,8 @@ export interface CaretakerOptions {
   unusedMinutes: number;
   /** How long a session that an earlier run left behind waits for its callers. */
   rejoinSeconds: number;
+  /** Transcripts are deleted so long after they were completed. */
+  transcriptDays: number;
   /** The sessions that have a bridge on this node. */
   live: () => SessionId[];
   /** Sessions whose legs have all been silent for too long. */
@@ -22,8 +26,9 @@ export interface CaretakerOptions {
 const SWEEP_MS = 15_000;
 /** A session that no node has marked alive for so long has lost its process. */
 const LEFT_BEHIND_MS = 3 * SWEEP_MS;
+const DAY_MS = 24 * 3_600_000;
 
-/** Ends the sessions that nobody else will end (decisions §4), and forgets answers that are too old to be repeated. */
+/** Ends the sessions that nobody else will end (decisions §4), and forgets what is too old: answers to be repeated, transcripts. */
 export class Caretaker {
   readonly #options: CaretakerOptions;
   readonly #startedAt: number;
@@ -57,6 +62,7 @@ export class Caretaker {
     );
     await Promise.all(silent().map((id) => sessions.apply(id, { type: 'ended', at: now, reason: 'silent' })));
     await this.#closeLegsLeftBehind(aliveBefore);
+    await this.#sweepTranscripts(now, aliveBefore);
     if (now - this.#startedAt < rejoinSeconds * 1000) return;
     // Another node's sessions are alive there, and marked so.
     const dead = (await sessions.active()).filter(({ lastAliveAt }) => lastAliveAt < aliveBefore);
@@ -64,6 +70,12 @@ export class Caretaker {
       dead.map(({ id, lastAliveAt }) => ({ id, at: lastAliveAt })),
       'completed',
     );
+  }
+
+  async #sweepTranscripts(now: number, aliveBefore: number): Promise<void> {
+    const { transcripts, transcriptDays } = this.#options;
+    await transcripts.completeLeftBehind(aliveBefore);
+    await transcripts.deleteOld(now - transcriptDays * DAY_MS);
   }
 
   async #closeLegsLeftBehind(aliveBefore: number): Promise<void> {

@@ -16,6 +16,7 @@ const migrations: readonly Migration[] = [
   addCodecs,
   addLatency,
   addKeyPresses,
+  createTranscripts,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -367,4 +368,32 @@ async function addKeyPresses(db: Kysely<Schema>): Promise<void> {
       .alterTable('call_records')
       .addColumn(column, 'integer', (c) => c.notNull().defaultTo(0))
       .execute();
+}
+
+async function createTranscripts(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .createTable('transcripts')
+    .addColumn('session_id', 'text', (c) => c.primaryKey().references('sessions.id'))
+    .addColumn('turns', 'integer', (c) => c.notNull())
+    .addColumn('characters', 'integer', (c) => c.notNull())
+    .addColumn('dropped', 'bigint', (c) => c.notNull())
+    .addColumn('completed_at', 'bigint')
+    .execute();
+  await db.schema.createIndex('transcripts_completed').on('transcripts').column('completed_at').execute();
+  await db.schema
+    .createTable('transcript_turns')
+    .addColumn('session_id', 'text', (c) =>
+      c.notNull().references('transcripts.session_id').onDelete('cascade'),
+    )
+    .addColumn('sequence', 'integer', (c) => c.notNull())
+    .addColumn('segment_id', 'text')
+    .addColumn('speaker', 'text', (c) => c.notNull())
+    .addColumn('language', 'text')
+    .addColumn('text', 'text', (c) => c.notNull())
+    .addColumn('translation_language', 'text')
+    .addColumn('translation', 'text')
+    .addColumn('at', 'bigint', (c) => c.notNull())
+    .addPrimaryKeyConstraint('transcript_turns_key', ['session_id', 'sequence'])
+    .addUniqueConstraint('transcript_turns_segment', ['session_id', 'segment_id'])
+    .execute();
 }

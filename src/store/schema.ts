@@ -17,6 +17,8 @@ export interface Schema {
   webhook_endpoints: WebhookEndpointRow;
   events: EventRow;
   open_legs: OpenLegRow;
+  transcripts: TranscriptRow;
+  transcript_turns: TranscriptTurnRow;
   deliveries: DeliveryRow;
   delivery_attempts: DeliveryAttemptRow;
   idempotency_keys: IdempotencyRow;
@@ -216,4 +218,33 @@ interface OpenLegRow {
   /** JSON of its facts, and of its record as far as it is known. */
   leg: string;
   record: string;
+}
+
+/** What was said in a session, as a whole; made with its first turn. */
+export interface TranscriptRow {
+  session_id: SessionId;
+  /** Turns that are kept; the sequence of the last one. */
+  turns: number;
+  /** Of their texts and translations. */
+  characters: number;
+  /** Turns that were not kept, because there were too many. */
+  dropped: number;
+  /** null while more may come. */
+  completed_at: number | null;
+}
+
+export interface TranscriptTurnRow {
+  session_id: SessionId;
+  /** From 1 on. */
+  sequence: number;
+  /** The pipeline's; null when it gave none. */
+  segment_id: string | null;
+  speaker: string;
+  language: string | null;
+  text: string;
+  translation_language: string | null;
+  /** null when it was not translated. */
+  translation: string | null;
+  /** When it came. */
+  at: number;
 }

@@ -79,6 +79,11 @@ const table = {
     help: 'Frames of the pipeline that were not usable',
     labels: [],
   },
+  transcript_turns_total: {
+    kind: 'counter',
+    help: 'Turns that the pipeline understood, by outcome: kept, dropped',
+    labels: ['outcome'],
+  },
   engine_state: { kind: 'gauge', help: 'What the embedded SIP engine holds now', labels: ['kind'] },
   engine_load: {
     kind: 'gauge',

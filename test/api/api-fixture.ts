@@ -9,6 +9,7 @@ import type { Clock } from '../../src/clock.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { IdempotencyKeys } from '../../src/sessions/idempotency-keys.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
+import { Transcripts } from '../../src/sessions/transcripts.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
@@ -45,7 +46,12 @@ export interface ApiFixtureOptions {
   rateLimit?: RateLimitSettings;
   legsOf?: CallRoutes['legsOf'];
   /** Further parts, made from those of the fixture. */
-  parts?: (made: { store: Store; sessions: Sessions; clock: Clock }) => Partial<ApiOptions>;
+  parts?: (made: {
+    store: Store;
+    sessions: Sessions;
+    transcripts: Transcripts;
+    clock: Clock;
+  }) => Partial<ApiOptions>;
 }
 
 /** The API over a store of its own and a clock that the test moves; telephony and webhooks are there as routes only. */
@@ -60,12 +66,13 @@ export async function openApi({
   const store = await openStore(`sqlite:${file ?? ':memory:'}`, 0);
   await importOrganizations(store, organizations, 'sip.kallglot.com');
   const sessions = new Sessions(store, clock, 'sip.kallglot.com');
+  const transcripts = new Transcripts(store, clock);
   const idempotencyKeys = new IdempotencyKeys(store, clock);
   const bans = new Bans({ after: 10, within_seconds: 60, for_seconds: 300 }, clock);
   /** SIP messages by the id of their call, or why there are none. */
   const traces = new Map<string, string | Error>();
   const api = createApi({
-    ...{ sessions, idempotencyKeys, legsOf, unrecordedLegsOf: legsOf },
+    ...{ sessions, transcripts, idempotencyKeys, legsOf, unrecordedLegsOf: legsOf },
     log: createLog('silent'),
     metrics: createMetrics(),
     refusals: new RecentRefusals(),
@@ -106,7 +113,7 @@ export async function openApi({
     } as TelephonyRoutes['telephony'],
     webhooks: { endpoints: {}, deliveries: {} } as WebhookRoutes['webhooks'],
     dialing: {} as DialRoutes['dialing'],
-    ...parts?.({ store, sessions, clock }),
+    ...parts?.({ store, sessions, transcripts, clock }),
   });
   const request = (
     method: 'GET' | 'POST' | 'DELETE',
@@ -114,7 +121,7 @@ export async function openApi({
     { headers = acme, body }: { headers?: Record<string, string>; body?: unknown } = {},
   ) => api.inject({ method, url, headers, ...(body !== undefined && { payload: body as object }) });
   return {
-    ...{ state, clock, traces, store, sessions, idempotencyKeys, api, request },
+    ...{ state, clock, traces, store, sessions, transcripts, idempotencyKeys, api, request },
     create: (body: unknown = sip, headers: Record<string, string> = acme) =>
       request('POST', '/v1/sessions', { headers, body }),
     close: async () => {

@@ -198,6 +198,7 @@ describe('hostile requests', () => {
     for (const [method, path] of [
       ['GET', ''],
       ['GET', '/calls'],
+      ['GET', '/transcript'],
       ['POST', '/end'],
       ['POST', '/hangup'],
     ] as const) {

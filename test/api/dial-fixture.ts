@@ -70,11 +70,11 @@ export async function openDialApi({ most = 10, file }: { most?: number; file?: s
   const api = await openApi({
     ...(file !== undefined && { file }),
     legsOf,
-    parts: ({ store, sessions, clock }) => {
+    parts: ({ store, sessions, transcripts, clock }) => {
       const metrics = createMetrics();
       bridges = new Bridges(
         createBridgeContext({
-          ...{ media: new FakeMedia(), links: new FakeLinks(), sessions, metrics, clock },
+          ...{ media: new FakeMedia(), links: new FakeLinks(), sessions, transcripts, metrics, clock },
           ...{ meter: new TrafficMeter(metrics), log: createLog('silent') },
           ...{
             mediaTimeoutSeconds: 60,

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { callsAnswer, sessionAnswer, summaryAnswer } from '../../src/api/session-answers.ts';
+import {
+  callsAnswer,
+  sessionAnswer,
+  summaryAnswer,
+  transcriptAnswer,
+} from '../../src/api/session-answers.ts';
 import { createSessionBody, hangUpBody } from '../../src/api/session-schemas.ts';
 import { type ApiFixture, openApi } from './api-fixture.ts';
 
@@ -63,6 +68,7 @@ describe('/openapi.json', () => {
     ['POST /v1/sessions/{id}/hangup', hangUpBody],
     ['POST /v1/sessions/{id}/hangup 200', callsAnswer],
     ['GET /v1/sessions/{id}/calls 200', callsAnswer],
+    ['GET /v1/sessions/{id}/transcript 200', transcriptAnswer],
   ])('has examples for %s that its schema takes', (place, schema) => {
     const [method = '', path = '', status] = place.split(' ');
     const operation = description.paths[path]?.[method.toLowerCase()];

@@ -16,6 +16,8 @@ const sessionOf = (id: string, mode = 'bidirectional_translation') =>
 class House {
   now = 0;
   silentForMs = 0;
+  /** What the closing of a link waits for. */
+  closesWhen: Promise<void> | undefined;
   /** What the counters of a port show besides. */
   counted: Partial<MediaStats> = {};
   readonly warnings: string[] = [];
@@ -67,6 +69,10 @@ class House {
       keys: noKeyReports,
       legRinging: () => undefined,
       written: async () => undefined,
+      transcripts: {
+        heard: (id, { text }) => void this.heard.push(`${id}: ${text}`),
+        over: async (id) => void this.heard.push(`over ${id}`),
+      },
     });
   }
 
@@ -92,7 +98,10 @@ class House {
       detach: () => undefined,
       setHeld: () => undefined,
       stats: () => ({}),
-      close: async () => void this.links.open--,
+      close: async () => {
+        this.links.open--;
+        await this.closesWhen;
+      },
     } as unknown as PipelineLink;
   }
 
@@ -242,7 +251,26 @@ describe('bridges', () => {
     leg.end('hangup', true);
     expect([house.reasons, house.completed]).toEqual([[], []]);
     await vi.advanceTimersByTimeAsync(0);
-    expect(house.heard).toEqual(['record', 'completed']);
+    expect(house.heard).toEqual(['record', 'completed', 'over sess_SOLO']);
+  });
+
+  test('hand on what is said, and are done with it when the link has closed and the session is over', async () => {
+    const closed = Promise.withResolvers<void>();
+    const solo = sessionOf('SOLO', 'ai_agent');
+    const leg = await house.call(solo);
+    house.closesWhen = closed.promise;
+    const said = (text: string): LinkEvent => ({
+      ...{ type: 'transcript', final: true, speaker: 'customer', text },
+      ...{ id: undefined, language: undefined, translation: undefined },
+    });
+    house.links.events[0]?.(said('hello'));
+    leg.end('hangup', true);
+    await vi.advanceTimersByTimeAsync(500);
+    house.links.events[0]?.(said('goodbye'));
+    expect(house.heard).toEqual(['sess_SOLO: hello', 'record', 'completed', 'sess_SOLO: goodbye']);
+    closed.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(house.heard.slice(4)).toEqual(['over sess_SOLO']);
   });
 
   test('start a session once, with the first audio of any leg', async () => {

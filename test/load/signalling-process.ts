@@ -11,7 +11,7 @@ import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { RecentRefusals } from '../../src/telemetry/recent-refusals.ts';
 import { tlsSettings } from '../support/certificates.ts';
-import { noKeyReports, noStats } from '../support/fake-rooms.ts';
+import { noKeyReports, noStats, noTranscripts } from '../support/fake-rooms.ts';
 import type { CallTransportName } from './call-transport.ts';
 
 /**
@@ -85,6 +85,7 @@ const bridges = new Bridges({
   linkClosed: () => undefined,
   keys: noKeyReports,
   written: async () => undefined,
+  transcripts: noTranscripts,
 });
 const admission = new Admission({
   ...{ config: config.sip, realm: 'load', nonceKey: 'load', clock, metrics, log },

@@ -126,23 +126,53 @@ test('an error is read with its code in the message or in an object', () => {
   expect(read({ type: 'session.error' }).type).toBe('invalid');
 });
 
-test('a transcript keeps all its fields', () => {
+test('a transcript is read with what is beside its text', () => {
   const message = {
     type: 'transcript.final',
     speaker: 'agent',
     text: 'Grüße "payload":"x" 你好',
     translation: 'Hello',
-    payload: 'kept',
+    payload: 'ignored',
   };
+  const nothing = { id: undefined, language: undefined };
   expect(read(message)).toEqual({
     type: 'transcript',
     final: true,
     speaker: 'agent',
     text: message.text,
-    raw: message,
+    ...nothing,
+    translation: { language: undefined, text: 'Hello' },
+  });
+  const whole = { id: 7, language: 'de', translation: { language: 'en-GB', text: 'Hello', extra: 1 } };
+  expect(read({ ...message, ...whole })).toMatchObject({
+    id: '7',
+    language: 'de',
+    translation: { language: 'en-GB', text: 'Hello' },
   });
   expect(read({ ...message, type: 'transcript.partial' })).toMatchObject({ final: false });
   expect(read({ type: 'transcript.final', speaker: 'agent' }).type).toBe('invalid');
+});
+
+test('of a transcript an unusable field costs itself only, and a text has its bound', () => {
+  const message = { type: 'transcript.final', speaker: 'agent', text: 'Hallo' };
+  const unusable = [
+    { id: null, language: null, translation: null },
+    { id: '', language: '', translation: '' },
+    { id: 'x'.repeat(201), language: 'x'.repeat(36), translation: 'x'.repeat(20_001) },
+    { id: {}, language: 7, translation: { language: 'en' } },
+    { translation: ['Hello'] },
+    { translation: { text: '' } },
+  ];
+  for (const fields of unusable)
+    expect(read({ ...message, ...fields }), JSON.stringify(fields).slice(0, 60)).toEqual({
+      ...{ type: 'transcript', final: true, speaker: 'agent', text: 'Hallo' },
+      ...{ id: undefined, language: undefined, translation: undefined },
+    });
+  expect(read({ ...message, translation: { language: 7, text: 'Hello' } })).toMatchObject({
+    translation: { language: undefined, text: 'Hello' },
+  });
+  expect(read({ ...message, text: 'x'.repeat(20_000) }).type).toBe('transcript');
+  expect(read({ ...message, text: 'x'.repeat(20_001) }).type).toBe('invalid');
 });
 
 test('extensions are unknown unless they are on', () => {

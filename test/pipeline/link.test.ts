@@ -212,7 +212,10 @@ describe('what the pipeline tells', () => {
     await expect
       .poll(() => events, patience)
       .toEqual([
-        { type: 'transcript', final: true, speaker: 'agent', text: 'Grüß Gott', raw: transcript },
+        {
+          ...{ type: 'transcript', final: true, speaker: 'agent', text: 'Grüß Gott' },
+          ...{ id: undefined, language: undefined, translation: { language: undefined, text: 'Hello' } },
+        },
         { type: 'error', code: 'invalid_audio_format', message: 'mulaw only' },
       ]);
     await link.close(false);
@@ -246,6 +249,19 @@ describe('closing', () => {
     expect(await peer.closed).toBe(1000);
     expect(events).toEqual([]);
     await expect.poll(() => pipeline.openSockets, patience).toBe(0);
+  });
+
+  test('what was said last is heard between the good-bye and its answer', async () => {
+    pipeline.behaviour = { answersEnd: false };
+    const { link, events } = await openLink({ url: pipeline.url });
+    const peer = await pipeline.connection();
+    const closed = link.close(true);
+    await peer.message('session.end');
+    peer.send({ type: 'transcript.final', speaker: 'customer', text: 'Goodbye' });
+    peer.send({ type: 'session.error', code: 'x' });
+    peer.send({ type: 'session.ended', reason: 'explicit_end' });
+    await closed;
+    expect(events).toMatchObject([{ type: 'transcript', final: true, text: 'Goodbye' }]);
   });
 
   test('a link that closes without an end sends none', async () => {

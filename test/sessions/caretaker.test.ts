@@ -4,16 +4,20 @@ import type { SessionId } from '../../src/ids.ts';
 import { Caretaker } from '../../src/sessions/caretaker.ts';
 import { IdempotencyKeys } from '../../src/sessions/idempotency-keys.ts';
 import type { LegFacts } from '../../src/sessions/leg-view.ts';
+import type { Session } from '../../src/sessions/session.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
+import { Transcripts } from '../../src/sessions/transcripts.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { addEndpoint, addOrganization } from '../store/rows.ts';
+import { said } from './said.ts';
 
 const MINUTE = 60_000;
 
 describe('the caretaker', () => {
   let store: Store;
   let sessions: Sessions;
+  let transcripts: Transcripts;
   let caretaker: Caretaker;
   let now = 0;
   let live: SessionId[] = [];
@@ -25,8 +29,11 @@ describe('the caretaker', () => {
     store = await openStore('sqlite::memory:', 0);
     await addOrganization(store);
     sessions = new Sessions(store, clock, 'sip.kallglot.com');
+    transcripts = new Transcripts(store, clock);
     caretaker = new Caretaker({
       sessions,
+      transcripts,
+      transcriptDays: 2,
       idempotencyKeys: new IdempotencyKeys(store, clock),
       clock,
       log: createLog('silent'),
@@ -100,6 +107,35 @@ describe('the caretaker', () => {
     expect((await stateOf(back))[0]).toBe('active');
   });
 
+  test('completes the transcript of a session that ended when its process died, and deletes it days later', async () => {
+    await addEndpoint(store);
+    const [gone, here] = [await create(), await create()];
+    const batch = { finals: [said('hello')], partials: [], dropped: 0 };
+    for (const id of [gone, here]) await transcripts.write(id, batch);
+    for (const id of [gone, here]) await sessions.apply(id, { type: 'ended', at: 1000, reason: 'completed' });
+    const statusOf = async (id: SessionId) => {
+      const session = await sessions.find(id);
+      const { status, turns } = await transcripts.read(session as Session);
+      return [status, turns.length];
+    };
+    now = 46_000;
+    live = [here];
+    await caretaker.sweep();
+    expect(await statusOf(gone)).toEqual(['in_progress', 1]);
+    now = 46_001;
+    await caretaker.sweep();
+    expect(await statusOf(gone)).toEqual(['completed', 1]);
+    expect(await statusOf(here)).toEqual(['in_progress', 1]);
+    await transcripts.complete(here);
+    now = 46_001 + 2 * DAY;
+    await caretaker.sweep();
+    expect(await statusOf(gone)).toEqual(['completed', 1]);
+    now++;
+    await caretaker.sweep();
+    expect(await statusOf(gone)).toEqual(['completed', 0]);
+    expect(await store.db.selectFrom('transcript_turns').selectAll().execute()).toEqual([]);
+  });
+
   test('closes a dial that a process left behind, and leaves its session to be called again', async () => {
     await addEndpoint(store);
     const [gone, here] = [await create(), await create()];
@@ -127,6 +163,8 @@ describe('the caretaker', () => {
     ]);
   });
 });
+
+const DAY = 24 * 60 * MINUTE;
 
 const dialedLeg = (sessionId: SessionId): LegFacts => ({
   ...{ id: `leg_of_${sessionId}`, sessionId, organizationId: 'acme', role: 'agent', direction: 'outbound' },

@@ -11,7 +11,7 @@ import type { DialEvents, DialRequest, SipAnswer, SipDialog, SrfConnection } fro
 import type { CallRecord } from '../../src/telemetry/call-record.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { FakeLinks, FakeMedia, noKeyReports } from '../support/fake-rooms.ts';
+import { FakeLinks, FakeMedia, noKeyReports, noTranscripts } from '../support/fake-rooms.ts';
 
 const session = {
   id: 'sess_01ARZ3NDEKTSV4RRFFQ69G5FAV',
@@ -153,6 +153,7 @@ class Dialed {
       legAnswered: () => undefined,
       keepRecord: async (_leg, record) => void this.records.push(record),
       written: async () => undefined,
+      transcripts: noTranscripts,
       linkClosed: () => undefined,
       keys: noKeyReports,
     });

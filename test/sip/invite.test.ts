@@ -13,7 +13,7 @@ import type { SipDialog, SipRequest, SipResponse, SrfConnection } from '../../sr
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { RecentRefusals } from '../../src/telemetry/recent-refusals.ts';
-import { noKeyReports } from '../support/fake-rooms.ts';
+import { noKeyReports, noTranscripts } from '../support/fake-rooms.ts';
 
 const session = {
   id: 'sess_01ARZ3NDEKTSV4RRFFQ69G5FAV',
@@ -122,6 +122,7 @@ class SetUp {
       keys: noKeyReports,
       legRinging: () => undefined,
       written: async () => undefined,
+      transcripts: noTranscripts,
     });
   }
 

@@ -1,5 +1,6 @@
 import { AudioRing } from '../../src/audio/ring.ts';
 import type { KeyReports } from '../../src/bridge/key-reports.ts';
+import type { TranscriptSink } from '../../src/bridge/transcript-feed.ts';
 import type { Hearing } from '../../src/media/hearing.ts';
 import type { MediaPool, MediaPort, MediaSettings, MediaStats } from '../../src/media/media-port.ts';
 import type { PipelineLink, PipelineLinks } from '../../src/pipeline/pipeline-link.ts';
@@ -32,6 +33,9 @@ export const noKeyReports: KeyReports = {
   sent: () => undefined,
   notSent: () => undefined,
 };
+
+/** Hears what is said, and keeps none of it. */
+export const noTranscripts: TranscriptSink = { heard: () => undefined, over: async () => undefined };
 
 /** Awaited before a port or a link is given; rejects to refuse it. */
 export type Gate = () => Promise<void>;
