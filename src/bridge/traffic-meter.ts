@@ -34,6 +34,8 @@ export class TrafficMeter {
     rtp_dropped_total.inc({ reason: 'overrun' }, grown('packetsDroppedOverrun'));
     this.#metrics.pipeline_latency_seconds.add('to', stats.toPipeline, before?.toPipeline);
     this.#metrics.pipeline_latency_seconds.add('from', stats.fromPipeline, before?.fromPipeline);
+    this.#metrics.direct_latency_seconds.add('between', stats.direct, before?.direct);
+    this.#metrics.direct_dropped_ms_total.inc(grown('directDroppedMs'));
     this.#metrics.rtp_socket_errors_total.inc(grown('socketErrors'));
   }
 

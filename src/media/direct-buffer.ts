@@ -106,6 +106,16 @@ export class DirectBuffer {
     this.#carried = Number.POSITIVE_INFINITY;
   }
 
+  /** Position after the last sample that was written. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** Position after the last sample that was read. */
+  get taken(): number {
+    return this.#read;
+  }
+
   get #waiting(): number {
     return this.#written - this.#read;
   }

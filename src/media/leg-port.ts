@@ -97,6 +97,7 @@ export class LegPort implements MediaPort {
       ...this.#stats.read(),
       toPipeline: this.inbound.latency.read(),
       fromPipeline: this.outbound.latency.read(),
+      direct: this.#stats.direct.read(),
     };
   }
 

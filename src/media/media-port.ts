@@ -137,6 +137,8 @@ export interface MediaStats extends MediaCounters {
    * audio that came before it is not counted.
    */
   fromPipeline: LatencyCounts;
+  /** From the arrival of what the other party says to the packet that carries it to this one, where it is heard directly. */
+  direct: LatencyCounts;
 }
 
 export interface MediaPort {

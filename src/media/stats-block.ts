@@ -1,8 +1,10 @@
+import { LATENCY_BYTES, LatencyHistogram } from '../telemetry/latency-histogram.ts';
 import type { MediaCounters } from './media-port.ts';
 
 /**
  * The counters of one leg in a SharedArrayBuffer: the worker writes plain numbers, the main thread reads them without
- * a message. Layout: a Float64 per counter, then the locked source as one length byte and ASCII text.
+ * a message. Layout: a Float64 per counter, then the locked source as one length byte and ASCII text,
+ * then a histogram.
  */
 const names = [
   'packetsReceived',
@@ -41,9 +43,12 @@ export const counter = Object.fromEntries(names.map((name, index) => [name, inde
 
 const NUMBER_BYTES = names.length * 8;
 const SOURCE_BYTES = 64;
+const DIRECT_AT = NUMBER_BYTES + SOURCE_BYTES;
 
 export class StatsBlock {
   readonly buffer: SharedArrayBuffer;
+  /** How long what others say waits before it is heard. */
+  readonly direct: LatencyHistogram;
   readonly #numbers: Float64Array;
   readonly #source: Uint8Array;
 
@@ -52,10 +57,11 @@ export class StatsBlock {
     this.buffer = buffer;
     this.#numbers = new Float64Array(buffer, 0, names.length);
     this.#source = new Uint8Array(buffer, NUMBER_BYTES, SOURCE_BYTES);
+    this.direct = new LatencyHistogram(buffer, DIRECT_AT);
   }
 
   static create(): StatsBlock {
-    const block = new StatsBlock(new SharedArrayBuffer(NUMBER_BYTES + SOURCE_BYTES));
+    const block = new StatsBlock(new SharedArrayBuffer(DIRECT_AT + LATENCY_BYTES));
     block.set(counter.silentForMs, -1);
     block.set(counter.roundTripMs, -1);
     return block;

@@ -72,6 +72,16 @@ const table = {
     help: 'What the gateway adds: from the last packet of a chunk to the pipeline, from a message of it to the next packet',
     labels: ['direction'],
   },
+  direct_latency_seconds: {
+    kind: 'latency',
+    help: 'What the gateway adds between two parties that hear each other directly: from a packet to the one that carries it on',
+    labels: ['direction'],
+  },
+  direct_dropped_ms_total: {
+    kind: 'counter',
+    help: 'Direct audio that came too late or too much at once, ms',
+    labels: [],
+  },
   pipeline_dropped_ms_total: { kind: 'counter', help: 'Audio dropped at a bound, ms', labels: ['direction'] },
   pipeline_trimmed_ms_total: { kind: 'counter', help: 'Silence taken out of late playout, ms', labels: [] },
   pipeline_invalid_frames_total: {
@@ -114,12 +124,19 @@ const table = {
   },
 } as const satisfies Record<string, { kind: string; help: string; labels: readonly string[] }>;
 
+/** To and from the pipeline, and between two parties. */
+type Direction = 'to' | 'from' | 'between';
+const directions: Readonly<Record<string, Direction[]>> = {
+  pipeline_latency_seconds: ['to', 'from'],
+  direct_latency_seconds: ['between'],
+};
+
 type Table = typeof table;
 type Kinds = {
   counter: Counter<string>;
   gauge: Gauge<string>;
   histogram: Histogram<string>;
-  latency: LatencyMetric<'to' | 'from'>;
+  latency: LatencyMetric<Direction>;
 };
 export type Metrics = { readonly [K in keyof Table]: Kinds[Table[K]['kind']] } & {
   /** Called at each scrape, before it is answered: counters that live elsewhere are brought in here. */
@@ -143,7 +160,7 @@ export function createMetrics(): Metrics {
   const entries = Object.entries(table).map(([key, { kind, help, labels }]) => {
     const options = { name: `kallglot_${key}`, help, labelNames: [...labels], registers: [registry] };
     if (kind === 'latency') {
-      const metric = new LatencyMetric(options.name, help, ['to', 'from']);
+      const metric = new LatencyMetric(options.name, help, directions[key] ?? []);
       // All that the registry does with a metric is to ask it for its values.
       registry.registerMetric(metric as unknown as Metric);
       return [key, metric] as const;

@@ -7,6 +7,7 @@ import type { Hearing } from '../../src/media/hearing.ts';
 import { createMediaPool } from '../../src/media/media-pool.ts';
 import type { MediaPool, MediaPort, MediaSettings } from '../../src/media/media-port.ts';
 import { defaultOpusSettings } from '../../src/media/opus-settings.ts';
+import { percentilesOf } from '../../src/telemetry/latency-histogram.ts';
 
 /** Two legs of one session through real sockets and a real worker; the one hears the other without a pipeline. */
 const FIRST_PORT = 33_000 + (process.pid % 200) * 8;
@@ -123,6 +124,10 @@ test.each(['PCMU', 'PCMA'] as const)('%s to %s is the same, byte for byte', asyn
   connect(agent, codec);
   speak(customer, codec, coded);
   await hearsExactly(agent, (code) => code);
+  const waits = percentilesOf(agent.port.stats().direct);
+  // On a machine that keeps time it is 20 to 40 ms; what waits is bounded on any.
+  expect(waits?.p50).toBeGreaterThan(1);
+  expect(waits?.p50).toBeLessThan(200);
   // Nobody has told the customer to hear anybody.
   expect(Buffer.concat(customer.heard).every((byte) => byte === (codec === 'PCMU' ? 0xff : 0xd5))).toBe(true);
 });

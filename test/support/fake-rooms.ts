@@ -23,7 +23,7 @@ export const noStats: MediaStats = {
   ...{ rtcpSent: 0, roundTripMs: -1, peerPacketsLost: 0, peerJitterMs: 0 },
   ...{ directDroppedMs: 0, packetsDroppedUnauthentic: 0, packetsDroppedReplayed: 0 },
   source: '',
-  ...{ toPipeline: noLatency, fromPipeline: noLatency },
+  ...{ toPipeline: noLatency, fromPipeline: noLatency, direct: noLatency },
 };
 
 /** Nobody is told of key presses. */
