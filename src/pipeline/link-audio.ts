@@ -17,6 +17,9 @@ import { Speech } from './speech.ts';
 /** What is not payload in an `audio.input`, roughly. */
 const MESSAGE_OVERHEAD_BYTES = 160;
 const BYTES_PER_SECOND = 8000;
+const PACKET_MS = 20;
+/** A leg is looked at so often at least, whatever comes. */
+const MAX_REST_MS = 20;
 
 type AudioMessage = Extract<PipelineMessage, { type: 'audio' }>;
 type MarkMessage = Extract<PipelineMessage, { type: 'mark' }>;
@@ -125,8 +128,12 @@ export class LinkAudio {
       this.#sink?.send(keyPress(role, digit, durationMs));
   }
 
-  /** Moves what is there, both ways. @param wallClock ms */
-  tick(wallClock: number): void {
+  /**
+   * Moves what is there, both ways.
+   * @param wallClock ms @returns ms in which there will be nothing to move, as far as can be told
+   */
+  tick(wallClock: number): number {
+    let restMs = MAX_REST_MS;
     for (const leg of this.#legs) {
       if (leg.held) {
         leg.speech.skip(leg.audio.inbound);
@@ -135,7 +142,10 @@ export class LinkAudio {
       this.#sendSpeech(leg, wallClock);
       leg.playout.feed();
       for (const name of leg.playout.takePlayedMarks()) this.#sink?.send(markReached(name, true));
+      // The packet that completes a chunk is looked for from the moment on at which it may come.
+      restMs = Math.min(restMs, leg.speech.missingMs(leg.audio.inbound) - PACKET_MS);
     }
+    return restMs;
   }
 
   /** Queues translated speech. @param cameAt monotonic ms @returns what is wrong with the message, if anything */
@@ -148,7 +158,7 @@ export class LinkAudio {
     // On hold a party hears nothing, and one that is not here may be on the session's stream instead.
     if (leg === undefined || leg.held) return undefined;
     const { outbound } = leg.audio;
-    if (leg.playout.push(audio) && leg.playout.feed()) outbound.latency.note(outbound.written, cameAt);
+    if (leg.playout.push(audio) && leg.playout.fill()) outbound.latency.note(outbound.written, cameAt);
     return undefined;
   }
 

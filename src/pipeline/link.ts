@@ -13,6 +13,8 @@ import type { Ticker } from './ticker.ts';
 
 const READY_TIMEOUT_MS = 5000;
 const CLOSE_TIMEOUT_MS = 1000;
+/** How often the deadlines of a link that is not ready are looked at. */
+const IDLE_MS = 10;
 
 /** What all links of the gateway have in common. */
 export interface LinkSettings {
@@ -35,6 +37,7 @@ export class Link implements PipelineLink {
   readonly #settings: LinkSettings;
   readonly #options: LinkOptions;
   readonly #ticker: Ticker<Link>;
+  dueAt = 0;
   readonly #audio: LinkAudio;
   readonly #log: Log;
   readonly #counters: LinkStats = {
@@ -129,18 +132,20 @@ export class Link implements PipelineLink {
     if (this.#connection !== undefined) await this.#socketClosed.promise;
   }
 
-  /** Called by the ticker every 10 ms from `open` to the end. */
-  tick(now: number, wallClock: number): void {
+  /** Called by the ticker from `open` to the end. */
+  tick(now: number, wallClock: number): number {
     if (this.#state === 'ready') {
-      this.#audio.tick(wallClock);
       this.#keepConnectionAlive(now);
-    } else if (now >= this.#deadline) {
+      return this.#audio.tick(wallClock);
+    }
+    if (now >= this.#deadline) {
       if (this.#state === 'connecting') {
         this.#fail(new Refusal('pipeline_unavailable', `no session.ready within ${READY_TIMEOUT_MS} ms`));
       } else {
         this.#connection?.terminate();
       }
     }
+    return IDLE_MS;
   }
 
   #connect(): void {

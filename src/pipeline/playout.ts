@@ -85,13 +85,30 @@ export class Playout {
     this.#catchingUp = true;
   }
 
-  /** Moves audio into the ring when the ring runs low. @returns whether any was moved */
-  feed(): boolean {
-    if (this.#queued === 0) {
-      this.#catchingUp = false;
-      return false;
+  /** Moves audio into the ring when the ring runs low. */
+  feed(): void {
+    if (this.#queued === 0) this.#catchingUp = false;
+    else if (this.#ring.readable <= RING_TARGET_BYTES / 2) this.fill();
+  }
+
+  /** Moves audio into the ring as far as there is room. @returns whether any was moved */
+  fill(): boolean {
+    let room = RING_TARGET_BYTES - this.#ring.readable;
+    const fed = this.#fed;
+    while (room > 0 && this.#queued > 0) {
+      const late = this.#catchingUp || this.#queued + RING_TARGET_BYTES - room > LATE_BYTES;
+      const length = Math.min(this.#contiguous(), late ? FRAME_BYTES : room);
+      if (late && this.#isSpare(length)) {
+        this.#counters.trimmedMs += length / BYTES_PER_MS;
+        this.#advance(length, false);
+        continue;
+      }
+      const written = this.#ring.write(this.#blocks[0]!, this.#head, Math.min(length, room));
+      if (written === 0) break;
+      this.#advance(written, true);
+      room -= written;
     }
-    return this.#ring.readable <= RING_TARGET_BYTES / 2 && this.#fill();
+    return this.#fed > fed;
   }
 
   /** Drops what has not been played, in the queue and in the ring. @returns the marks that will never be reached */
@@ -116,26 +133,6 @@ export class Playout {
     const played = this.#fed - this.#ring.readable;
     const open = this.#marks.findIndex((mark) => mark.fedAt === undefined || mark.fedAt > played);
     return this.#marks.splice(0, open < 0 ? this.#marks.length : open).map((mark) => mark.name);
-  }
-
-  /** @returns whether anything was moved */
-  #fill(): boolean {
-    let room = RING_TARGET_BYTES - this.#ring.readable;
-    const fed = this.#fed;
-    while (room > 0 && this.#queued > 0) {
-      const late = this.#catchingUp || this.#queued + RING_TARGET_BYTES - room > LATE_BYTES;
-      const length = Math.min(this.#contiguous(), late ? FRAME_BYTES : room);
-      if (late && this.#isSpare(length)) {
-        this.#counters.trimmedMs += length / BYTES_PER_MS;
-        this.#advance(length, false);
-        continue;
-      }
-      const written = this.#ring.write(this.#blocks[0]!, this.#head, Math.min(length, room));
-      if (written === 0) break;
-      this.#advance(written, true);
-      room -= written;
-    }
-    return this.#fed > fed;
   }
 
   /** Whether the next `length` bytes are silence that the pause before them can do without. */

@@ -39,6 +39,11 @@ export class Speech {
     return { sequence: this.#sequence, timestampMs, audio: this.#audio };
   }
 
+  /** ms of audio that the ring needs until it holds the next chunk; below 0 when it does already. */
+  missingMs(ring: AudioRing): number {
+    return this.#chunkMs - ring.readable / BYTES_PER_MS;
+  }
+
   /** Reads and forgets what the ring holds: on hold nothing is sent. */
   skip(ring: AudioRing): void {
     while (ring.read(this.#audio) > 0);

@@ -1,13 +1,15 @@
 import type { Clock } from '../clock.ts';
 
-const INTERVAL_MS = 10;
+const INTERVAL_MS = 2;
 
 export interface Ticked {
-  /** @param now monotonic, ms @param wallClock ms */
-  tick(now: number, wallClock: number): void;
+  /** When it is to be called next, `performance.now()`; the ticker keeps it. */
+  dueAt: number;
+  /** @param now monotonic, ms @param wallClock ms @returns ms for which it need not be called again */
+  tick(now: number, wallClock: number): number;
 }
 
-/** One timer for all its members: it runs while there is one, every 10 ms as far as the event loop keeps up. */
+/** One timer for all its members: it runs while there is one, every 2 ms as far as the event loop keeps up. */
 export class Ticker<Member extends Ticked> {
   readonly #clock: Clock;
   readonly #members = new Set<Member>();
@@ -34,8 +36,11 @@ export class Ticker<Member extends Ticked> {
   }
 
   #tick(): void {
+    const at = performance.now();
     const now = this.#clock.monotonic();
     const wallClock = this.#clock.now();
-    for (const member of this.#members) member.tick(now, wallClock);
+    for (const member of this.#members) {
+      if (member.dueAt <= at) member.dueAt = at + member.tick(now, wallClock);
+    }
   }
 }

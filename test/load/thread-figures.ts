@@ -15,7 +15,7 @@ export class ThreadWatch {
   readonly #folder = mkdtempSync(join(tmpdir(), 'thread-watch-'));
   /** Not as options of the command line: those do not reach every thread. */
   readonly environment = {
-    NODE_OPTIONS: `--import ${new URL('./thread-watch.ts', import.meta.url).href}`,
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import ${new URL('./thread-watch.ts', import.meta.url).href}`,
     LOAD_THREAD_WATCH: this.#folder,
   };
 
