@@ -8,9 +8,17 @@ const HANDSHAKE_TIMEOUT_MS = 5000;
 /** Some firewalls refuse an upgrade without it. */
 const USER_AGENT = 'kallglot-sip-gateway';
 
+export interface ConnectionTarget {
+  url: string;
+  headers: Readonly<Record<string, string>>;
+}
+
 export interface ConnectionHandlers {
+  onOpen(): void;
   onText(frame: Buffer): void;
   onBinary(): void;
+  /** A ping frame was answered. */
+  onPong(): void;
   /** Called once, whatever ended the connection: a failed upgrade, a reset, a protocol error, a close from either side. */
   onClosed(detail: string): void;
 }
@@ -21,7 +29,7 @@ export class Connection {
   #failure: string | undefined;
 
   /** @throws when the URL or a header cannot be sent */
-  constructor(url: string, headers: Record<string, string>, handlers: ConnectionHandlers) {
+  constructor({ url, headers }: ConnectionTarget, handlers: ConnectionHandlers) {
     this.#socket = new WebSocket(url, {
       headers: { 'User-Agent': USER_AGENT, ...headers },
       perMessageDeflate: false,
@@ -30,6 +38,8 @@ export class Connection {
       // Text that is not UTF-8 is then not JSON either: it costs one message, not the connection.
       skipUTF8Validation: true,
     });
+    this.#socket.on('open', () => handlers.onOpen());
+    this.#socket.on('pong', () => handlers.onPong());
     this.#socket.on('message', (data, isBinary) => {
       if (isBinary) handlers.onBinary();
       else handlers.onText(data as Buffer);
@@ -57,6 +67,11 @@ export class Connection {
     }
     // As bytes, because ws then hands header and payload to the system in one piece.
     this.#socket.send(Buffer.from(text), { binary: false });
+  }
+
+  /** Sends a ping frame; without effect once the connection is closing. */
+  ping(): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
   }
 
   /** Starts the closing handshake. The peer may take its time: the owner terminates when that is too long. */

@@ -1,192 +1,69 @@
-import { z } from 'zod';
-import { type Encoding, encodings, type SampleRate, sampleRates } from '../audio/format.ts';
+import { MULAW_8K } from '../audio/format.ts';
 import type { Role } from '../roles.ts';
-import type { TranscriptEvent } from './pipeline-link.ts';
-import type { SpeechChunk } from './speech.ts';
+import { signToken } from '../session-token.ts';
+import type { Conversation, Dialect, DialectSession, SpeechChunk } from './dialect.ts';
+import { readMessage } from './kallglot-messages.ts';
+
+export interface KallglotSettings {
+  /** ws or wss, with `{session_id}` and `{token}` where they belong. */
+  url: string;
+  tokenSecret: string;
+  /** 20 to 200. */
+  chunkMs: number;
+  /** Messages beyond the public contract: `audio.clear`, `audio.mark`, `leg`, `dtmf`. */
+  extensions: boolean;
+}
 
 /**
- * The dialect `kallglot`: JSON text messages, written and read. Pure: no socket, no state, no time.
- * Sources: contract §7, decisions §6 (the audio to be played and the extensions).
+ * The dialect `kallglot`: JSON text messages on one WebSocket per session.
+ * Sources: contract §7, decisions §6.
+ * @throws TypeError when `url` is not an address
  */
+export function kallglotDialect(settings: KallglotSettings): Dialect {
+  new URL(settings.url);
+  const { extensions } = settings;
+  const written: Omit<Conversation, 'url' | 'headers'> = {
+    greeting: [],
+    readyWhenOpen: false,
+    speech,
+    ping: () => '{"type":"ping"}',
+    end: () => '{"type":"session.end"}',
+    legChange: (role, state) => (extensions ? JSON.stringify({ type: 'leg', role, state }) : undefined),
+    keyPress: (speaker, { digit, durationMs }) =>
+      extensions ? JSON.stringify({ type: 'dtmf', speaker, digit, duration_ms: durationMs }) : undefined,
+    markReached: (name, played) => JSON.stringify({ type: 'audio.mark', name, played }),
+    read: (frame) => readMessage(frame, extensions),
+  };
+  return {
+    connections: 'shared',
+    replay: 'sequence',
+    input: MULAW_8K,
+    chunkMs: settings.chunkMs,
+    connect: (session, _speakers, now) => ({
+      url: fillIn(settings.url, session.sessionId, signToken(settings.tokenSecret, session.sessionId, now)),
+      headers: upgradeHeaders(session),
+      ...written,
+    }),
+  };
+}
 
-/** Anything but audio is short; a longer message is not of this dialect. */
-const MAX_CONTROL_BYTES = 64 * 1024;
-
-export type PipelineMessage =
-  | {
-      type: 'audio';
-      /** Whose speech it translates; the earlier form of the message does not say. */
-      speaker: string | undefined;
-      encoding: Encoding;
-      sampleRateHz: SampleRate;
-      /** Base64. */
-      payload: string;
-    }
-  | { type: 'ready' }
-  | { type: 'pong' }
-  | TranscriptEvent
-  | { type: 'error'; code: string; message: string }
-  | { type: 'ended'; reason: string }
-  | { type: 'clear'; speaker: string | undefined }
-  | { type: 'mark'; name: string; speaker: string | undefined }
-  /** JSON of a type that is not known here. */
-  | { type: 'unknown' }
-  /** Not JSON, or not as its type has to be. */
-  | { type: 'invalid'; problem: string };
-
-export function audioInput(speaker: Role, chunk: SpeechChunk): string {
+function speech(speaker: Role, { sequence, timestampMs, audio }: SpeechChunk): string {
   // By hand: three times faster than JSON.stringify, and no value in it needs escaping.
-  return `{"type":"audio.input","sequence":${chunk.sequence},"timestamp_ms":${chunk.timestampMs},"speaker":"${speaker}","audio":{"encoding":"mulaw","sample_rate_hz":8000,"payload":"${chunk.audio.toString('base64')}"}}`;
+  return `{"type":"audio.input","sequence":${sequence},"timestamp_ms":${timestampMs},"speaker":"${speaker}","audio":{"encoding":"mulaw","sample_rate_hz":8000,"payload":"${audio.toString('base64')}"}}`;
 }
 
-export const ping = '{"type":"ping"}';
-export const sessionEnd = '{"type":"session.end"}';
-
-export type LegState = 'joined' | 'left' | 'held' | 'resumed';
-
-/** Extension: what became of a leg. */
-export function legChange(role: Role, state: LegState): string {
-  return JSON.stringify({ type: 'leg', role, state });
+function fillIn(url: string, sessionId: string, token: string): string {
+  return url
+    .replaceAll('{session_id}', () => encodeURIComponent(sessionId))
+    .replaceAll('{token}', () => encodeURIComponent(token));
 }
 
-/** Extension: a party has pressed a key. */
-export function keyPress(speaker: Role, digit: string, durationMs: number): string {
-  return JSON.stringify({ type: 'dtmf', speaker, digit, duration_ms: durationMs });
-}
-
-/** Extension: a mark was reached (`played`), or what it stood behind was cleared. */
-export function markReached(name: string, played: boolean): string {
-  return JSON.stringify({ type: 'audio.mark', name, played });
-}
-
-const word = z.string().max(200);
-const speaker = z.string().max(40);
-const mono = z.literal(1).optional();
-const encoding = z.enum(encodings);
-const sampleRate = z.literal(sampleRates);
-
-const audioOutput = z
-  .object({
-    speaker: speaker.optional(),
-    audio: z.object({ encoding, sample_rate_hz: sampleRate, channels: mono, payload: z.string() }),
-  })
-  .transform(
-    ({ speaker, audio }): PipelineMessage => ({
-      type: 'audio',
-      speaker,
-      encoding: audio.encoding,
-      sampleRateHz: audio.sample_rate_hz,
-      payload: audio.payload,
-    }),
-  );
-
-const earlierAudio = z
-  .object({
-    speaker: speaker.optional(),
-    data: z.string(),
-    encoding,
-    sample_rate: sampleRate,
-    channels: mono,
-  })
-  .transform(
-    (message): PipelineMessage => ({
-      type: 'audio',
-      speaker: message.speaker,
-      encoding: message.encoding,
-      sampleRateHz: message.sample_rate,
-      payload: message.data,
-    }),
-  );
-
-const speech = z.string().max(20_000);
-const languageName = z.string().min(1).max(35).optional().catch(undefined);
-/** The contract does not show its form: the text alone, or an object with it. */
-const translation = z
-  .union([
-    speech.transform((text) => ({ language: undefined, text })),
-    z.object({ language: languageName, text: speech }),
-  ])
-  .transform(({ language, text }) => (text === '' ? undefined : { language, text }));
-
-/** Of what is beside the text, an unusable field costs itself only. */
-const transcript = (final: boolean) =>
-  z
-    .object({
-      id: z
-        .union([z.string().min(1).max(200), z.number().transform(String)])
-        .optional()
-        .catch(undefined),
-      speaker,
-      language: languageName,
-      text: speech,
-      translation: translation.optional().catch(undefined),
-    })
-    .transform(
-      ({ id, speaker, language, text, translation }): PipelineMessage => ({
-        ...{ type: 'transcript', final, id, speaker, language, text, translation },
-      }),
-    );
-
-const errorBody = z.object({ code: word, message: z.string().max(2000).default('') });
-/** The contract does not show the envelope: the code may stand in the message itself or in an object `error`. */
-const sessionError = z
-  .union([z.object({ error: errorBody }).transform(({ error }) => error), errorBody])
-  .transform((body): PipelineMessage => ({ type: 'error', ...body }));
-
-const ended = z
-  .object({ reason: word.default('unknown') })
-  .transform(({ reason }): PipelineMessage => ({ type: 'ended', reason }));
-
-const clear = z
-  .object({ speaker: speaker.optional() })
-  .transform(({ speaker }): PipelineMessage => ({ type: 'clear', speaker }));
-
-const mark = z
-  .object({ name: word, speaker: speaker.optional() })
-  .transform(({ name, speaker }): PipelineMessage => ({ type: 'mark', name, speaker }));
-
-const always = (message: PipelineMessage) => z.object({}).transform(() => message);
-
-const types: ReadonlyMap<string, z.ZodType<PipelineMessage>> = new Map<string, z.ZodType<PipelineMessage>>([
-  ['audio.output', audioOutput],
-  ['audio', earlierAudio],
-  ['session.ready', always({ type: 'ready' })],
-  ['pong', always({ type: 'pong' })],
-  ['transcript.partial', transcript(false)],
-  ['transcript.final', transcript(true)],
-  ['session.error', sessionError],
-  ['session.ended', ended],
-]);
-const extensionTypes: ReadonlyMap<string, z.ZodType<PipelineMessage>> = new Map<
-  string,
-  z.ZodType<PipelineMessage>
->([
-  ['audio.clear', clear],
-  ['audio.mark', mark],
-]);
-
-/** Reads a text frame of the pipeline. Never throws: what is wrong with it is in the result. */
-export function readMessage(frame: Buffer, extensions: boolean): PipelineMessage {
-  let json: unknown;
-  try {
-    json = JSON.parse(frame.toString());
-  } catch {
-    return { type: 'invalid', problem: 'not JSON' };
-  }
-  const type = json !== null && typeof json === 'object' && 'type' in json ? json.type : undefined;
-  if (typeof type !== 'string') return { type: 'invalid', problem: 'no type' };
-  const schema = types.get(type) ?? (extensions ? extensionTypes.get(type) : undefined);
-  if (schema === undefined) return { type: 'unknown' };
-  const message = readAs(schema, json);
-  if (message.type !== 'audio' && frame.length > MAX_CONTROL_BYTES) {
-    return { type: 'invalid', problem: `${type} is larger than ${MAX_CONTROL_BYTES} bytes` };
-  }
-  return message;
-}
-
-function readAs(schema: z.ZodType<PipelineMessage>, json: unknown): PipelineMessage {
-  const result = schema.safeParse(json);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  return { type: 'invalid', problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` };
+function upgradeHeaders(session: DialectSession): Record<string, string> {
+  const headers: Record<string, string> = {
+    'X-Kallglot-Session': session.sessionId,
+    'X-Kallglot-Mode': session.mode,
+  };
+  if (session.sourceLanguage !== null) headers['X-Kallglot-Source-Language'] = session.sourceLanguage;
+  if (session.targetLanguage !== null) headers['X-Kallglot-Target-Language'] = session.targetLanguage;
+  return headers;
 }

@@ -1,22 +1,15 @@
 import type { Clock } from '../clock.ts';
 import type { KeyPress } from '../dtmf.ts';
 import { listenerOf, type Role, roles, rolesOf, type SessionMode } from '../roles.ts';
-import {
-  audioInput,
-  keyPress,
-  type LegState,
-  legChange,
-  markReached,
-  type PipelineMessage,
-} from './kallglot-dialect.ts';
+import type { Dialect, LegState, PipelineMessage, SpeechChunk } from './dialect.ts';
 import { OutputDecoder } from './output-decoder.ts';
 import type { LegAudio, LinkStats } from './pipeline-link.ts';
 import { Playout } from './playout.ts';
 import { Speech } from './speech.ts';
 
-/** What is not payload in an `audio.input`, roughly. */
-const MESSAGE_OVERHEAD_BYTES = 160;
-const BYTES_PER_SECOND = 8000;
+/** Speech that waits leaves about so many times as fast as it was said: soon, and not as a flood. */
+const CATCH_UP_SPEED = 10;
+const CATCH_UP_MS = 10;
 const PACKET_MS = 20;
 /** A leg is looked at so often at least, whatever comes. */
 const MAX_REST_MS = 20;
@@ -24,52 +17,76 @@ const MAX_REST_MS = 20;
 type AudioMessage = Extract<PipelineMessage, { type: 'audio' }>;
 type MarkMessage = Extract<PipelineMessage, { type: 'mark' }>;
 
+/** A way to the pipeline, as far as audio needs it. */
+export interface AudioChannel {
+  /** Whose speech goes this way. */
+  readonly speakers: readonly Role[];
+  readonly isUp: boolean;
+  readonly bufferedBytes: number;
+  /** @returns bytes sent */
+  sendSpeech(speaker: Role, chunk: SpeechChunk): number;
+  tellLegChange(role: Role, state: LegState): void;
+  tellKeyPress(speaker: Role, press: KeyPress): void;
+  tellMark(name: string, played: boolean): void;
+}
+
+interface Speaker {
+  readonly role: Role;
+  /** Numbers of a speaker go on when the party calls again. */
+  readonly speech: Speech;
+  readonly channel: AudioChannel;
+}
+
 interface Leg {
   readonly role: Role;
   readonly audio: LegAudio;
-  readonly speech: Speech;
+  readonly speaker: Speaker;
   readonly playout: Playout;
   held: boolean;
-}
-
-/** The connection, as far as audio needs it. */
-export interface AudioSink {
-  readonly bufferedBytes: number;
-  send(text: string): void;
+  /** Where its marks came from, and its answers go. */
+  marks: AudioChannel | undefined;
+  /** Marks that were cleared while nobody could be told; no more than a playout takes. */
+  untold: string[];
 }
 
 export interface LinkAudioOptions {
   mode: SessionMode;
-  chunkMs: number;
-  extensions: boolean;
-  counters: LinkStats;
+  dialect: Pick<Dialect, 'chunkMs' | 'input' | 'replay'>;
   clock: Clock;
+  channels: readonly AudioChannel[];
+  counters: LinkStats;
 }
 
 /**
  * The audio of one link: from the rings of its legs into messages, and from messages into the playout of the role
- * that is to hear it. Outlives a connection: without one, speech stays in the rings.
+ * that is to hear it. Outlives connections: without one, speech is kept until there is one again.
  */
 export class LinkAudio {
-  readonly #options: LinkAudioOptions;
+  readonly #mode: SessionMode;
+  readonly #chunkMs: number;
   readonly #counters: LinkStats;
-  /** Numbers of a speaker go on when the party calls again. */
-  readonly #speech: Record<Role, Speech>;
+  readonly #speakers: readonly Speaker[];
   /** By listener, as each hears one stream: its resampler goes on from message to message. */
   readonly #decoders: Record<Role, OutputDecoder> = {
     customer: new OutputDecoder(),
     agent: new OutputDecoder(),
   };
-  readonly #maxBufferedPerLeg: number;
   #legs: Leg[] = [];
-  #sink: AudioSink | undefined;
+  #lastTick = 0;
+  /** What a second of one speaker's speech comes to, in messages. */
+  #bytesPerSecond = Number.POSITIVE_INFINITY;
 
-  constructor(options: LinkAudioOptions) {
-    this.#options = options;
-    this.#counters = options.counters;
-    this.#speech = { customer: new Speech(options.chunkMs), agent: new Speech(options.chunkMs) };
-    const overhead = (MESSAGE_OVERHEAD_BYTES * 1000) / options.chunkMs;
-    this.#maxBufferedPerLeg = (BYTES_PER_SECOND * 4) / 3 + overhead;
+  constructor({ mode, dialect, clock, channels, counters }: LinkAudioOptions) {
+    this.#mode = mode;
+    this.#chunkMs = dialect.chunkMs;
+    this.#counters = counters;
+    this.#speakers = channels.flatMap((channel) =>
+      channel.speakers.map((role) => ({
+        role,
+        channel,
+        speech: new Speech(dialect, clock, counters),
+      })),
+    );
   }
 
   /** ms of audio waiting to be played, over all legs. */
@@ -77,29 +94,44 @@ export class LinkAudio {
     return this.#legs.reduce((sum, leg) => sum + leg.playout.queuedMs, 0);
   }
 
-  /** The pipeline is ready: speech goes there from now on. */
-  connect(sink: AudioSink): void {
-    this.#sink = sink;
+  /** A channel is up: speech goes there from now on. @returns ms of speech that is sent again */
+  connected(channel: AudioChannel): number {
     for (const leg of this.#legs) {
-      this.#tell(leg.role, 'joined');
-      if (leg.held) this.#tell(leg.role, 'held');
+      if (leg.speaker.channel === channel) {
+        channel.tellLegChange(leg.role, 'joined');
+        if (leg.held) channel.tellLegChange(leg.role, 'held');
+      }
+      if (leg.marks === channel) for (const name of leg.untold.splice(0)) channel.tellMark(name, false);
     }
+    let resentMs = 0;
+    for (const speaker of this.#speakersOf(channel)) {
+      resentMs += speaker.speech.connected();
+      // At once, so that what is due in the next tick finds room.
+      this.#send(speaker, 1);
+    }
+    return resentMs;
   }
 
-  disconnect(): void {
-    this.#sink = undefined;
+  disconnected(channel: AudioChannel): void {
+    for (const { speech } of this.#speakersOf(channel)) speech.disconnected();
+  }
+
+  /** A ping leaves: its answer confirms what was sent before it. */
+  pinged(channel: AudioChannel): void {
+    for (const { speech } of this.#speakersOf(channel)) speech.ask();
+  }
+
+  answered(channel: AudioChannel): void {
+    for (const { speech } of this.#speakersOf(channel)) speech.confirm();
   }
 
   attach(role: Role, audio: LegAudio): void {
     this.detach(role);
-    this.#legs.push({
-      role,
-      audio,
-      speech: this.#speech[role],
-      playout: new Playout(audio.outbound, this.#counters),
-      held: false,
-    });
-    this.#tell(role, 'joined');
+    const speaker = this.#speakers.find((one) => one.role === role);
+    if (speaker === undefined) return;
+    const playout = new Playout(audio.outbound, this.#counters);
+    this.#legs.push({ role, audio, speaker, playout, held: false, marks: undefined, untold: [] });
+    speaker.channel.tellLegChange(role, 'joined');
   }
 
   detach(role: Role): void {
@@ -107,7 +139,7 @@ export class LinkAudio {
     if (leg === undefined) return;
     this.#legs = this.#legs.filter((other) => other !== leg);
     this.#clear(leg);
-    this.#tell(role, 'left');
+    leg.speaker.channel.tellLegChange(role, 'left');
   }
 
   startPlaying(role: Role): void {
@@ -119,33 +151,45 @@ export class LinkAudio {
     if (leg === undefined || leg.held === held) return;
     leg.held = held;
     if (held) this.#clear(leg);
-    this.#tell(role, held ? 'held' : 'resumed');
+    leg.speaker.channel.tellLegChange(role, held ? 'held' : 'resumed');
   }
 
   /** Extension `dtmf`; on hold nothing of a party goes to the pipeline. */
-  keyPressed(role: Role, { digit, durationMs }: KeyPress): void {
-    if (this.#options.extensions && this.#leg(role)?.held === false)
-      this.#sink?.send(keyPress(role, digit, durationMs));
+  keyPressed(role: Role, press: KeyPress): void {
+    const leg = this.#leg(role);
+    if (leg?.held === false) leg.speaker.channel.tellKeyPress(role, press);
   }
 
   /**
    * Moves what is there, both ways.
-   * @param wallClock ms @returns ms in which there will be nothing to move, as far as can be told
+   * @param now monotonic, ms @returns ms in which there will be nothing to move, as far as can be told
    */
-  tick(wallClock: number): number {
+  tick(now: number): number {
     let restMs = MAX_REST_MS;
     for (const leg of this.#legs) {
       if (leg.held) {
-        leg.speech.skip(leg.audio.inbound);
+        leg.speaker.speech.skip(leg.audio.inbound);
         continue;
       }
-      this.#sendSpeech(leg, wallClock);
+      leg.speaker.speech.take(leg.audio.inbound);
       leg.playout.feed();
-      for (const name of leg.playout.takePlayedMarks()) this.#sink?.send(markReached(name, true));
+      if (leg.marks?.isUp) for (const name of leg.playout.takePlayedMarks()) leg.marks.tellMark(name, true);
       // The packet that completes a chunk is looked for from the moment on at which it may come.
-      restMs = Math.min(restMs, leg.speech.missingMs(leg.audio.inbound) - PACKET_MS);
+      restMs = Math.min(restMs, leg.speaker.speech.missingMs(leg.audio.inbound) - PACKET_MS);
+    }
+    const most = Math.max(1, Math.ceil(((now - this.#lastTick) * CATCH_UP_SPEED) / this.#chunkMs));
+    this.#lastTick = now;
+    for (const speaker of this.#speakers) {
+      if (!speaker.speech.hasUnsent) continue;
+      this.#send(speaker, most);
+      restMs = Math.min(restMs, CATCH_UP_MS);
     }
     return restMs;
+  }
+
+  /** Sends all that waits: it is the last that is said. */
+  flush(): void {
+    for (const speaker of this.#speakers) this.#send(speaker, Number.POSITIVE_INFINITY);
   }
 
   /** Queues translated speech. @param cameAt monotonic ms @returns what is wrong with the message, if anything */
@@ -162,6 +206,11 @@ export class LinkAudio {
     return undefined;
   }
 
+  /** Drops what is queued for all parties: it would be heard too late. */
+  clearAll(): void {
+    for (const leg of this.#legs) this.#clear(leg);
+  }
+
   /** Extension `audio.clear`. @returns what is wrong with it, if anything */
   clear(speaker: string | undefined): string | undefined {
     const listener = this.#listener(speaker);
@@ -171,43 +220,43 @@ export class LinkAudio {
     return undefined;
   }
 
-  /** Extension `audio.mark`: answered when all before it has been heard. @returns what is wrong with it, if anything */
-  mark({ name, speaker }: MarkMessage): string | undefined {
+  /**
+   * Extension `audio.mark`: answered when all before it has been heard.
+   * @param from where it came from. @returns what is wrong with it, if anything
+   */
+  mark({ name, speaker }: MarkMessage, from: AudioChannel): string | undefined {
     const listener = this.#listener(speaker);
     if (listener === undefined) return `unknown speaker ${speaker}`;
     const leg = this.#leg(listener);
-    if (leg === undefined || leg.held) this.#sink?.send(markReached(name, false));
+    if (leg === undefined || leg.held) from.tellMark(name, false);
     else if (!leg.playout.mark(name)) return 'too many marks';
+    else leg.marks = from;
     return undefined;
   }
 
-  #sendSpeech(leg: Leg, wallClock: number): void {
-    const sink = this.#sink;
-    if (sink === undefined) return;
-    const maxBuffered = this.#maxBufferedPerLeg * this.#legs.length;
-    for (;;) {
-      const chunk = leg.speech.take(leg.audio.inbound, wallClock);
+  #send({ role, speech, channel }: Speaker, most: number): void {
+    if (!channel.isUp) return;
+    const parties = this.#legs.reduce((count, leg) => count + Number(leg.speaker.channel === channel), 0);
+    for (let left = most; left > 0; left--) {
+      // The pipeline reads too slowly: what waits here can still be dropped when it becomes too much.
+      if (channel.bufferedBytes > this.#bytesPerSecond * Math.max(1, parties)) return;
+      const chunk = speech.next();
       if (chunk === undefined) return;
-      // The pipeline reads too slowly: this is the oldest that can still be dropped.
-      if (sink.bufferedBytes > maxBuffered) {
-        this.#counters.inputDroppedMs += this.#options.chunkMs;
-        continue;
-      }
-      const text = audioInput(leg.role, chunk);
-      sink.send(text);
-      const { inbound } = leg.audio;
-      inbound.latency.count(inbound.taken, this.#options.clock.monotonic());
+      const bytes = channel.sendSpeech(role, chunk);
+      this.#bytesPerSecond = (bytes * 1000) / this.#chunkMs;
       this.#counters.chunksSent++;
-      this.#counters.bytesSent += text.length;
+      this.#counters.bytesSent += bytes;
     }
   }
 
   #clear(leg: Leg): void {
-    for (const name of leg.playout.clear()) this.#sink?.send(markReached(name, false));
+    const unplayed = leg.playout.clear();
+    if (leg.marks?.isUp) for (const name of unplayed) leg.marks.tellMark(name, false);
+    else leg.untold.push(...unplayed);
   }
 
-  #tell(role: Role, state: LegState): void {
-    if (this.#options.extensions) this.#sink?.send(legChange(role, state));
+  #speakersOf(channel: AudioChannel): Speaker[] {
+    return this.#speakers.filter((speaker) => speaker.channel === channel);
   }
 
   #leg(role: Role): Leg | undefined {
@@ -216,9 +265,8 @@ export class LinkAudio {
 
   /** Who is to hear a speaker; with one party only there is nothing to choose. */
   #listener(speaker: string | undefined): Role | undefined {
-    const { mode } = this.#options;
-    if (rolesOf(mode).length === 1) return 'customer';
+    if (rolesOf(this.#mode).length === 1) return 'customer';
     const role = roles.find((known) => known === speaker);
-    return role && listenerOf(mode, role);
+    return role && listenerOf(this.#mode, role);
   }
 }

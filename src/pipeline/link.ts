@@ -1,87 +1,78 @@
 import type { Clock } from '../clock.ts';
 import type { KeyPress } from '../dtmf.ts';
 import { Refusal } from '../errors.ts';
-import type { Role } from '../roles.ts';
-import { signToken } from '../session-token.ts';
+import { type Role, rolesOf } from '../roles.ts';
 import type { Log } from '../telemetry/log.ts';
-import { Connection } from './connection.ts';
-import { type PipelineMessage, ping, readMessage, sessionEnd } from './kallglot-dialect.ts';
-import { KeepAlive } from './keep-alive.ts';
+import { Channel } from './channel.ts';
+import type { Dialect, PipelineMessage } from './dialect.ts';
 import { LinkAudio } from './link-audio.ts';
-import type { LegAudio, LinkOptions, LinkState, LinkStats, PipelineLink } from './pipeline-link.ts';
+import {
+  type LegAudio,
+  type LinkOptions,
+  type LinkState,
+  type LinkStats,
+  PASSTHROUGH_AFTER_MS,
+  type PipelineLink,
+} from './pipeline-link.ts';
 import type { Ticker } from './ticker.ts';
 
-const READY_TIMEOUT_MS = 5000;
-const CLOSE_TIMEOUT_MS = 1000;
-/** How often the deadlines of a link that is not ready are looked at. */
+/** How often the deadlines of a link that is closing are looked at. */
 const IDLE_MS = 10;
 
 /** What all links of the gateway have in common. */
 export interface LinkSettings {
-  /** With `{session_id}` and `{token}` where they belong. */
-  url: string;
-  tokenSecret: string;
-  chunkMs: number;
-  extensions: boolean;
+  dialect: Dialect;
   /** How long a link that is down is opened again. */
   reconnectSeconds: number;
   clock: Clock;
   log: Log;
 }
 
-/** `over` = there is nothing more to come: closed, lost, or never ready. */
-type State = 'new' | 'connecting' | 'ready' | 'closing' | 'over';
+/** Since when the link is down, monotonic ms, what was lost before, and what is resent where it is up again. */
+interface Outage {
+  readonly since: number;
+  readonly lostMsBefore: number;
+  resentMs: number;
+  /** Why the last attempt failed. */
+  detail: string;
+  /** What was queued to be played is dropped: the parties hear each other. */
+  passed: boolean;
+}
 
-/** The link of one bridge: owns the connection and its life, and hands messages and audio on. */
+/** The link of one bridge: its one or two channels as one thing that is up or down, and where their messages go. */
 export class Link implements PipelineLink {
   readonly #settings: LinkSettings;
   readonly #options: LinkOptions;
   readonly #ticker: Ticker<Link>;
   dueAt = 0;
+  readonly #channels: readonly Channel[];
   readonly #audio: LinkAudio;
   readonly #log: Log;
-  readonly #counters: LinkStats = {
-    chunksSent: 0,
-    bytesSent: 0,
-    outputsReceived: 0,
-    bytesReceived: 0,
-    inputDroppedMs: 0,
-    outputDroppedMs: 0,
-    trimmedMs: 0,
-    invalidFrames: 0,
-    unknownFrames: 0,
-    pingMs: -1,
-    queuedMs: 0,
-    reconnects: 0,
-    downMs: 0,
-    resentMs: 0,
-    lostMs: 0,
-  };
+  readonly #counters = newCounters();
   readonly #opening = Promise.withResolvers<void>();
-  readonly #socketClosed = Promise.withResolvers<void>();
-  #state: State = 'new';
-  #connection: Connection | undefined;
-  #keepAlive: KeepAlive | undefined;
-  /** When the state may last no longer, monotonic ms: connecting and closing. */
-  #deadline = 0;
+  readonly #closed = Promise.withResolvers<void>();
+  /** Channels that are open or being opened. */
+  #open = 0;
+  #state: LinkState | 'new' = 'new';
+  #outage: Outage | undefined;
+  /** When the frame came that is being read, monotonic ms. */
+  #cameAt = 0;
 
   constructor(settings: LinkSettings, options: LinkOptions, ticker: Ticker<Link>) {
     this.#settings = settings;
     this.#options = options;
     this.#ticker = ticker;
     this.#log = settings.log.child({ session: options.sessionId });
-    this.#audio = new LinkAudio({
-      mode: options.mode,
-      chunkMs: settings.chunkMs,
-      extensions: settings.extensions,
-      counters: this.#counters,
-      clock: settings.clock,
-    });
+    const { dialect, clock } = settings;
+    const speakers = rolesOf(options.mode);
+    const ways = dialect.connections === 'shared' ? [speakers] : speakers.map((role) => [role]);
+    this.#channels = ways.map((way) => this.#channel(way));
+    const { mode } = options;
+    this.#audio = new LinkAudio({ mode, dialect, clock, channels: this.#channels, counters: this.#counters });
   }
 
   get state(): LinkState {
-    if (this.#state === 'new' || this.#state === 'connecting') return 'connecting';
-    return this.#state === 'ready' ? 'up' : 'over';
+    return this.#state === 'new' ? 'connecting' : this.#state;
   }
 
   async open(signal: AbortSignal): Promise<void> {
@@ -89,8 +80,11 @@ export class Link implements PipelineLink {
     if (this.#state !== 'new') throw new Error('a pipeline link is opened once');
     const abort = () => this.#fail(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
+    this.#state = 'connecting';
+    this.#ticker.add(this);
     try {
-      this.#connect();
+      this.#open = this.#channels.length;
+      for (const channel of this.#channels) channel.open();
       await this.#opening.promise;
     } finally {
       signal.removeEventListener('abort', abort);
@@ -118,77 +112,58 @@ export class Link implements PipelineLink {
   }
 
   stats(): LinkStats {
-    return { ...this.#counters, queuedMs: this.#audio.queuedMs };
+    const downMs = this.#outage === undefined ? 0 : this.#now() - this.#outage.since;
+    const { queuedMs } = this.#audio;
+    return { ...this.#counters, queuedMs, downMs: this.#counters.downMs + downMs };
   }
 
   async close(ended: boolean): Promise<void> {
-    if (this.#state === 'new') this.#state = 'over';
     if (this.#state === 'connecting') this.#fail(new Refusal('pipeline_unavailable', 'the link was closed'));
-    if (this.#state === 'ready') {
-      if (ended) this.#connection?.send(sessionEnd);
-      else this.#connection?.close();
-      this.#startClosing();
+    if (this.#state === 'up' || this.#state === 'down') {
+      if (ended) this.#audio.flush();
+      this.#end((channel) => channel.close(ended));
     }
-    if (this.#connection !== undefined) await this.#socketClosed.promise;
+    this.#state = 'over';
+    if (this.#open > 0) await this.#closed.promise;
   }
 
   /** Called by the ticker from `open` to the end. */
-  tick(now: number, wallClock: number): number {
-    if (this.#state === 'ready') {
-      this.#keepConnectionAlive(now);
-      return this.#audio.tick(wallClock);
-    }
-    if (now >= this.#deadline) {
-      if (this.#state === 'connecting') {
-        this.#fail(new Refusal('pipeline_unavailable', `no session.ready within ${READY_TIMEOUT_MS} ms`));
-      } else {
-        this.#connection?.terminate();
-      }
-    }
-    return IDLE_MS;
+  tick(now: number): number {
+    for (const channel of this.#channels) channel.tick(now);
+    if (this.#state === 'over') return IDLE_MS;
+    if (this.#outage !== undefined) this.#bear(this.#outage, now);
+    return this.#audio.tick(now);
   }
 
-  #connect(): void {
-    const { url, tokenSecret, clock } = this.#settings;
-    const token = signToken(tokenSecret, this.#options.sessionId, clock.now());
-    try {
-      this.#connection = new Connection(
-        fillIn(url, this.#options.sessionId, token),
-        upgradeHeaders(this.#options),
-        {
-          onText: (frame) => this.#read(frame),
-          onBinary: () => this.#note('a binary frame'),
-          onClosed: (detail) => this.#onClosed(detail),
+  #channel(speakers: readonly Role[]): Channel {
+    const { dialect, clock } = this.#settings;
+    const channel: Channel = new Channel(
+      { dialect, session: this.#options, speakers, clock },
+      {
+        onUp: () => this.#onUp(channel),
+        onDown: (detail) => this.#onDown(channel, detail),
+        onFailed: (detail) => this.#onFailed(detail),
+        onMessage: (message) => this.#handle(message, channel),
+        onFrame: (bytes) => {
+          this.#counters.bytesReceived += bytes;
+          this.#cameAt = clock.monotonic();
         },
-      );
-    } catch (error) {
-      this.#state = 'over';
-      throw new Refusal('pipeline_unavailable', (error as Error).message);
-    }
-    this.#state = 'connecting';
-    this.#deadline = clock.monotonic() + READY_TIMEOUT_MS;
-    this.#ticker.add(this);
+        onPing: () => this.#audio.pinged(channel),
+        onPong: (roundTripMs) => {
+          this.#counters.pingMs = roundTripMs;
+          this.#audio.answered(channel);
+        },
+        onOver: () => this.#onOver(),
+      },
+    );
+    return channel;
   }
 
-  #read(frame: Buffer): void {
-    const cameAt = this.#settings.clock.monotonic();
-    this.#counters.bytesReceived += frame.length;
-    const message = readMessage(frame, this.#settings.extensions);
-    if (this.#state === 'connecting' || this.#state === 'ready') this.#handle(message, cameAt);
-    else if (this.#state === 'closing') this.#handleLast(message);
-  }
-
-  #handle(message: PipelineMessage, cameAt: number): void {
+  #handle(message: PipelineMessage, from: Channel): void {
     switch (message.type) {
       case 'audio':
         this.#counters.outputsReceived++;
-        this.#note(this.#audio.play(message, cameAt));
-        break;
-      case 'ready':
-        this.#onReady();
-        break;
-      case 'pong':
-        this.#onPong();
+        this.#note(this.#audio.play(message, this.#cameAt));
         break;
       case 'transcript':
       case 'error':
@@ -201,7 +176,7 @@ export class Link implements PipelineLink {
         this.#note(this.#audio.clear(message.speaker));
         break;
       case 'mark':
-        this.#note(this.#audio.mark(message));
+        this.#note(this.#audio.mark(message, from));
         break;
       case 'unknown':
         this.#counters.unknownFrames++;
@@ -211,74 +186,92 @@ export class Link implements PipelineLink {
     }
   }
 
-  /** What was said last is understood after our own `session.end`, and its answer comes after that. */
-  #handleLast(message: PipelineMessage): void {
-    if (message.type === 'ended') this.#connection?.close();
-    else if (message.type === 'transcript') this.#options.onEvent(message);
-  }
-
-  #onReady(): void {
-    if (this.#state !== 'connecting' || this.#connection === undefined) return;
-    this.#state = 'ready';
-    this.#keepAlive = new KeepAlive(this.#settings.clock.monotonic());
-    this.#audio.connect(this.#connection);
-    this.#log.debug('pipeline link ready');
-    this.#opening.resolve();
-  }
-
-  #onPong(): void {
-    this.#counters.pingMs =
-      this.#keepAlive?.answered(this.#settings.clock.monotonic()) ?? this.#counters.pingMs;
-  }
-
-  /** The pipeline ends the session: whoever closes the socket now, it is not lost. */
-  #onEnded(reason: string): void {
+  #onUp(channel: Channel): void {
+    const resentMs = this.#audio.connected(channel);
+    if (this.#outage !== undefined) this.#outage.resentMs += resentMs;
+    if (!this.#channels.every((one) => one.isUp)) return;
     if (this.#state === 'connecting') {
-      this.#fail(new Refusal('pipeline_unavailable', `the pipeline ended the session: ${reason}`));
-      return;
+      this.#state = 'up';
+      this.#log.debug('pipeline link ready');
+      this.#opening.resolve();
+    } else if (this.#outage !== undefined) {
+      this.#recover(this.#outage);
     }
-    this.#connection?.close();
-    this.#startClosing();
+  }
+
+  #onDown(channel: Channel, detail: string): void {
+    const lostMsBefore = this.#counters.lostMs;
+    this.#audio.disconnected(channel);
+    if (this.#state === 'connecting') this.#onFailed(detail);
+    if (this.#state !== 'up') return;
+    this.#state = 'down';
+    this.#outage = { since: this.#now(), lostMsBefore, resentMs: 0, detail, passed: false };
+    this.#options.onEvent({ type: 'down', detail });
+    if (this.#outage !== undefined) this.#bear(this.#outage, this.#now());
+  }
+
+  /** An attempt came to nothing. */
+  #onFailed(detail: string): void {
+    if (this.#outage !== undefined) this.#outage.detail = detail;
+    if (this.#state !== 'connecting') return;
+    if (!this.#options.keepTrying) this.#fail(new Refusal('pipeline_unavailable', detail));
+    else this.#log.warn({ detail }, 'the pipeline is not available yet');
+  }
+
+  #recover(outage: Outage): void {
+    this.#endOutage(outage);
+    this.#state = 'up';
+    this.#counters.reconnects++;
+    const outageMs = this.#now() - outage.since;
+    const lostMs = this.#counters.lostMs - outage.lostMsBefore;
+    this.#options.onEvent({ type: 'up', outageMs, resentMs: outage.resentMs, lostMs });
+  }
+
+  /** What an outage comes to with time: what is queued becomes stale, and in the end the link is given up. */
+  #bear(outage: Outage, now: number): void {
+    const downMs = now - outage.since;
+    if (!this.#options.keepTrying) {
+      if (downMs >= this.#settings.reconnectSeconds * 1000) this.#lose(outage.detail);
+    } else if (!outage.passed && downMs >= PASSTHROUGH_AFTER_MS) {
+      outage.passed = true;
+      this.#audio.clearAll();
+    }
+  }
+
+  #endOutage({ since }: Outage): void {
+    this.#outage = undefined;
+    this.#counters.downMs += this.#now() - since;
+  }
+
+  #lose(detail: string): void {
+    this.#end((channel) => channel.end());
+    this.#options.onEvent({ type: 'lost', detail });
+  }
+
+  /** The pipeline ends the session: it is not lost. */
+  #onEnded(reason: string): void {
+    if (this.#state === 'over') return;
+    this.#end((channel) => channel.close(false));
     this.#options.onEvent({ type: 'ended', reason });
-  }
-
-  #keepConnectionAlive(now: number): void {
-    const due = this.#keepAlive?.check(now);
-    if (due === 'ping') this.#connection?.send(ping);
-    else if (due === 'lost') this.#lose('a ping was not answered');
-  }
-
-  #onClosed(detail: string): void {
-    if (this.#state === 'connecting') this.#fail(new Refusal('pipeline_unavailable', detail));
-    else if (this.#state === 'ready') this.#lose(detail);
-    this.#end();
-    this.#socketClosed.resolve();
   }
 
   #fail(reason: unknown): void {
     if (this.#state !== 'connecting') return;
-    this.#end();
+    this.#end((channel) => channel.end());
     this.#opening.reject(reason);
   }
 
-  #lose(detail: string): void {
-    this.#end();
-    this.#log.debug({ detail }, 'pipeline link lost');
-    this.#options.onEvent({ type: 'down', detail });
-    this.#options.onEvent({ type: 'lost', detail });
-  }
-
-  #startClosing(): void {
-    this.#state = 'closing';
-    this.#audio.disconnect();
-    this.#deadline = this.#settings.clock.monotonic() + CLOSE_TIMEOUT_MS;
-  }
-
-  #end(): void {
+  #end(how: (channel: Channel) => void): void {
+    if (this.#outage !== undefined) this.#endOutage(this.#outage);
     this.#state = 'over';
-    this.#audio.disconnect();
-    this.#connection?.terminate();
+    for (const channel of this.#channels) how(channel);
+  }
+
+  #onOver(): void {
+    this.#open--;
+    if (this.#open > 0) return;
     this.#ticker.remove(this);
+    this.#closed.resolve();
   }
 
   /** Counts a frame that has a problem. */
@@ -287,20 +280,15 @@ export class Link implements PipelineLink {
     this.#counters.invalidFrames++;
     this.#log.debug({ problem }, 'unusable frame from the pipeline');
   }
+
+  #now(): number {
+    return this.#settings.clock.monotonic();
+  }
 }
 
-function fillIn(url: string, sessionId: string, token: string): string {
-  return url
-    .replaceAll('{session_id}', () => encodeURIComponent(sessionId))
-    .replaceAll('{token}', () => encodeURIComponent(token));
-}
-
-function upgradeHeaders(options: LinkOptions): Record<string, string> {
-  const headers: Record<string, string> = {
-    'X-Kallglot-Session': options.sessionId,
-    'X-Kallglot-Mode': options.mode,
-  };
-  if (options.sourceLanguage !== null) headers['X-Kallglot-Source-Language'] = options.sourceLanguage;
-  if (options.targetLanguage !== null) headers['X-Kallglot-Target-Language'] = options.targetLanguage;
-  return headers;
-}
+const newCounters = (): LinkStats => ({
+  ...{ chunksSent: 0, bytesSent: 0, outputsReceived: 0, bytesReceived: 0 },
+  ...{ inputDroppedMs: 0, outputDroppedMs: 0, trimmedMs: 0, queuedMs: 0 },
+  ...{ invalidFrames: 0, unknownFrames: 0, pingMs: -1 },
+  ...{ reconnects: 0, downMs: 0, resentMs: 0, lostMs: 0 },
+});

@@ -7,11 +7,14 @@ import type { Role, SessionMode } from '../roles.ts';
  * Source: decisions §6.
  */
 
-/** The two rings of a leg, as the link uses them: mu-law, 8 kHz, mono. */
+/** While a link is down for longer than this, its parties hear each other, where that is wanted. */
+export const PASSTHROUGH_AFTER_MS = 1000;
+
+/** The two rings of a leg, as the link uses them. */
 export interface LegAudio {
-  /** What the party says. */
+  /** What the party says, in the format that the dialect takes. */
   readonly inbound: AudioRing;
-  /** What the party is to hear. */
+  /** What the party is to hear: mu-law, 8 kHz, mono. */
   readonly outbound: AudioRing;
 }
 
@@ -20,7 +23,7 @@ export interface LinkOptions {
   mode: SessionMode;
   sourceLanguage: string | null;
   targetLanguage: string | null;
-  /** Never given up while it is open: `open` does not reject, and `lost` does not come. */
+  /** Never given up: `open` waits for as long as it takes, `lost` does not come, and what is queued goes stale. */
   keepTrying?: boolean;
   onEvent: (event: LinkEvent) => void;
 }
@@ -62,7 +65,7 @@ export interface LinkStats {
   bytesSent: number;
   outputsReceived: number;
   bytesReceived: number;
-  /** ms of audio, both ways, that a bound dropped. */
+  /** ms of audio, both ways, that a bound dropped while the link was up. */
   inputDroppedMs: number;
   outputDroppedMs: number;
   /** ms of silence taken out of the playout queue while it ran late. */
@@ -77,7 +80,7 @@ export interface LinkStats {
   /** How often it was ready again after an outage, and for how long it was not, ms. */
   reconnects: number;
   downMs: number;
-  /** ms of speech that was sent again, and that no reconnect came in time for. */
+  /** ms of speech that was sent again, and that no reconnect came in time for (or that could not be sent again). */
   resentMs: number;
   lostMs: number;
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../telemetry/log.ts';
 import { startEmbeddedPipeline } from './embedded-pipeline.ts';
+import { kallglotDialect } from './kallglot-dialect.ts';
 import type { PipelineLinks } from './pipeline-link.ts';
 import { createPipelineLinks } from './pipeline-links.ts';
 
@@ -16,12 +17,11 @@ export async function openPipeline(
     url === undefined
       ? await startEmbeddedPipeline({ ...embedded, delayMs: embedded.delay_ms, tokenSecret })
       : undefined;
-  const target = url ?? (own?.url as string);
-  const links = createPipelineLinks({
-    ...{ url: target, tokenSecret, extensions, clock, log },
+  const dialect = kallglotDialect({
+    ...{ url: url ?? (own?.url as string), tokenSecret, extensions },
     chunkMs: chunk_ms,
-    reconnectSeconds: reconnect_seconds,
   });
+  const links = createPipelineLinks({ dialect, reconnectSeconds: reconnect_seconds, clock, log });
   return {
     create: links.create,
     close: async () => {

@@ -1,53 +1,172 @@
+import { bytesPerMs } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
+import type { Clock } from '../clock.ts';
+import type { Dialect, SpeechChunk } from './dialect.ts';
 
 /**
- * What one party says, cut into chunks for the pipeline: mu-law, 8 kHz, taken from the leg's inbound ring. Numbers
- * count from 1 over the whole life of the link, so that a party who calls again does not repeat them.
- * Pure: audio in the ring and the time in, chunks out. Source: decisions §6.
+ * What one party says, cut into numbered chunks for the pipeline and kept until the pipeline is known to have them, so
+ * that what is lost with a connection can be sent again on the next. Numbers count from 1 over the whole life of the
+ * link: a party who calls again does not repeat them. The buffer grows as an outage needs it, up to a bound; beyond that
+ * the oldest goes and is counted. No timer: audio in, chunks out. Source: decisions §6.
  */
-const BYTES_PER_MS = 8;
+
+/** How long an outage may last before speech is lost. */
+export const OUTAGE_MS = 5000;
+/** Speech before the outage that is not confirmed yet: a ping interval and a round trip. */
+const UNCONFIRMED_MS = 2000;
+/** Room at first: enough for as long as nothing fails. */
+const ROOM_MS = 1600;
 /** Chunks are stamped without gaps; so far may the wall clock go before they follow it. */
 const MAX_SKEW_MS = 200;
 
-export interface SpeechChunk {
-  /** From 1, per speaker; audio that was dropped leaves a gap. */
-  readonly sequence: number;
-  /** Wall clock of the first sample, ms. */
-  readonly timestampMs: number;
-  /** Valid until the next chunk is taken. */
-  readonly audio: Buffer;
+/** ms of speech, shared by all that count for one link. */
+export interface SpeechCounters {
+  /** Dropped at the bound while there was a connection: the pipeline reads too slowly. */
+  inputDroppedMs: number;
+  /** Sent again. */
+  resentMs: number;
+  /** Dropped at the bound while there was none, or with a connection that took it along. */
+  lostMs: number;
 }
 
 export class Speech {
-  readonly #audio: Buffer;
   readonly #chunkMs: number;
-  #sequence = 0;
+  readonly #bytesPerMs: number;
+  readonly #chunkBytes: number;
+  readonly #replay: Dialect['replay'];
+  readonly #clock: Clock;
+  readonly #counters: SpeechCounters;
+  #room = 0;
+  #audio = Buffer.alloc(0);
+  #timestamps: number[] = [];
+  /** Numbers: the oldest chunk that is kept, the next to be sent, the newest, and the newest that ever was sent. */
+  #first = 1;
+  #next = 1;
+  #last = 0;
+  #sent = 0;
+  #connected = false;
+  /** The newest chunk before the ping that is on its way. */
+  #asked = 0;
+  /** Chunks that were sent and had to go before they were confirmed: how many, and the newest of them. */
+  #unconfirmed = { chunks: 0, to: 0 };
   #nextTimestamp: number | undefined;
 
-  constructor(chunkMs: number) {
+  constructor(
+    { chunkMs, input, replay }: Pick<Dialect, 'chunkMs' | 'input' | 'replay'>,
+    clock: Clock,
+    counters: SpeechCounters,
+  ) {
     this.#chunkMs = chunkMs;
-    this.#audio = Buffer.alloc(chunkMs * BYTES_PER_MS);
+    this.#bytesPerMs = bytesPerMs(input);
+    this.#clock = clock;
+    this.#chunkBytes = chunkMs * this.#bytesPerMs;
+    this.#replay = replay;
+    this.#counters = counters;
   }
 
-  /** @param now wall clock, ms. @returns the next chunk, or undefined when the ring does not hold a whole one */
-  take(ring: AudioRing, now: number): SpeechChunk | undefined {
-    const waiting = ring.readable;
-    if (waiting < this.#audio.length) return undefined;
-    const timestampMs = this.#stamp(now - waiting / BYTES_PER_MS);
-    ring.read(this.#audio);
-    this.#sequence++;
-    return { sequence: this.#sequence, timestampMs, audio: this.#audio };
+  /** Takes the whole chunks that a leg's ring holds; those that need not wait are on their way, and count as such. */
+  take(ring: AudioRing): void {
+    const sentAtOnce = this.#connected && !this.hasUnsent;
+    for (;;) {
+      const waiting = ring.readable;
+      if (waiting < this.#chunkBytes) return;
+      if (this.#last - this.#first + 1 === this.#room) this.#makeRoom();
+      this.#last++;
+      const at = this.#last % this.#room;
+      this.#timestamps[at] = this.#stamp(this.#clock.now() - waiting / this.#bytesPerMs);
+      ring.read(this.#audio, at * this.#chunkBytes, this.#chunkBytes);
+      if (sentAtOnce) ring.latency.count(ring.taken, this.#clock.monotonic());
+    }
   }
 
   /** ms of audio that the ring needs until it holds the next chunk; below 0 when it does already. */
   missingMs(ring: AudioRing): number {
-    return this.#chunkMs - ring.readable / BYTES_PER_MS;
+    return this.#chunkMs - ring.readable / this.#bytesPerMs;
   }
 
-  /** Reads and forgets what the ring holds: on hold nothing is sent. */
+  /** Forgets what the ring holds: on hold nothing is sent. */
   skip(ring: AudioRing): void {
-    while (ring.read(this.#audio) > 0);
+    ring.drop();
     this.#nextTimestamp = undefined;
+  }
+
+  get hasUnsent(): boolean {
+    return this.#next <= this.#last;
+  }
+
+  /** The next chunk to be sent, which counts as sent from now on. */
+  next(): SpeechChunk | undefined {
+    if (this.#next > this.#last) return undefined;
+    const sequence = this.#next++;
+    if (sequence <= this.#sent) this.#counters.resentMs += this.#chunkMs;
+    else this.#sent = sequence;
+    const at = sequence % this.#room;
+    const from = at * this.#chunkBytes;
+    const audio = this.#audio.subarray(from, from + this.#chunkBytes);
+    return { sequence, timestampMs: this.#timestamps[at] as number, audio };
+  }
+
+  /** A ping leaves: its answer will confirm what was sent up to now. */
+  ask(): void {
+    this.#asked = this.#next - 1;
+  }
+
+  /** The ping was answered. */
+  confirm(): void {
+    this.#first = Math.max(this.#first, this.#asked + 1);
+    if (this.#unconfirmed.to <= this.#asked) this.#unconfirmed.chunks = 0;
+  }
+
+  /** There is a connection. @returns ms of speech that is sent again on it */
+  connected(): number {
+    this.#connected = true;
+    return Math.max(0, this.#sent - this.#next + 1) * this.#chunkMs;
+  }
+
+  /** The connection is gone, and with it what it had not confirmed; where the dialect has numbers it is sent again. */
+  disconnected(): void {
+    this.#connected = false;
+    this.#asked = 0;
+    let gone = this.#unconfirmed.chunks;
+    this.#unconfirmed = { chunks: 0, to: 0 };
+    if (this.#replay === 'sequence') {
+      this.#next = this.#first;
+    } else {
+      gone += this.#next - this.#first;
+      this.#first = this.#next;
+    }
+    this.#counters.lostMs += gone * this.#chunkMs;
+  }
+
+  #makeRoom(): void {
+    const most = Math.ceil((OUTAGE_MS + UNCONFIRMED_MS) / this.#chunkMs);
+    if (this.#room < most) this.#grow(most);
+    else this.#dropOldest();
+  }
+
+  #grow(most: number): void {
+    const room = this.#room === 0 ? Math.ceil(ROOM_MS / this.#chunkMs) : Math.min(this.#room * 2, most);
+    const audio = Buffer.alloc(room * this.#chunkBytes);
+    const timestamps = new Array<number>(room).fill(0);
+    for (let sequence = this.#first; sequence <= this.#last; sequence++) {
+      const from = (sequence % this.#room) * this.#chunkBytes;
+      this.#audio.copy(audio, (sequence % room) * this.#chunkBytes, from, from + this.#chunkBytes);
+      timestamps[sequence % room] = this.#timestamps[sequence % this.#room] as number;
+    }
+    this.#room = room;
+    this.#audio = audio;
+    this.#timestamps = timestamps;
+  }
+
+  #dropOldest(): void {
+    if (this.#next > this.#first) {
+      this.#unconfirmed = { chunks: this.#unconfirmed.chunks + 1, to: this.#first };
+    } else {
+      this.#next++;
+      if (this.#connected) this.#counters.inputDroppedMs += this.#chunkMs;
+      else this.#counters.lostMs += this.#chunkMs;
+    }
+    this.#first++;
   }
 
   #stamp(heardAt: number): number {

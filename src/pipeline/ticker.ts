@@ -5,8 +5,8 @@ const INTERVAL_MS = 2;
 export interface Ticked {
   /** When it is to be called next, `performance.now()`; the ticker keeps it. */
   dueAt: number;
-  /** @param now monotonic, ms @param wallClock ms @returns ms for which it need not be called again */
-  tick(now: number, wallClock: number): number;
+  /** @param now monotonic, ms @returns ms for which it need not be called again */
+  tick(now: number): number;
 }
 
 /** One timer for all its members: it runs while there is one, every 2 ms as far as the event loop keeps up. */
@@ -38,9 +38,8 @@ export class Ticker<Member extends Ticked> {
   #tick(): void {
     const at = performance.now();
     const now = this.#clock.monotonic();
-    const wallClock = this.#clock.now();
     for (const member of this.#members) {
-      if (member.dueAt <= at) member.dueAt = at + member.tick(now, wallClock);
+      if (member.dueAt <= at) member.dueAt = at + member.tick(now);
     }
   }
 }

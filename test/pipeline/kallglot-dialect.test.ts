@@ -1,12 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import {
-  audioInput,
-  legChange,
-  markReached,
-  ping,
-  readMessage,
-  sessionEnd,
-} from '../../src/pipeline/kallglot-dialect.ts';
+import { kallglotDialect } from '../../src/pipeline/kallglot-dialect.ts';
+import { readMessage } from '../../src/pipeline/kallglot-messages.ts';
+import { roles } from '../../src/roles.ts';
 
 const read = (message: unknown, extensions = false) =>
   readMessage(Buffer.from(typeof message === 'string' ? message : JSON.stringify(message)), extensions);
@@ -18,19 +13,31 @@ const output = (audio: object, rest: object = {}) => ({
   ...rest,
 });
 
+const conversation = (extensions: boolean) =>
+  kallglotDialect({ url: 'ws://pipeline/', tokenSecret: 'a-secret', chunkMs: 100, extensions }).connect(
+    { sessionId: 'sess_A', mode: 'bidirectional_translation', sourceLanguage: null, targetLanguage: null },
+    roles,
+    0,
+  );
+
 test('what we send is what the contract shows', () => {
+  const { speech, ping, end, legChange, markReached } = conversation(true);
   const chunk = { sequence: 7, timestampMs: 1_790_000_000_000, audio: Buffer.from([0xff, 0x00, 0x7f, 0x80]) };
-  expect(JSON.parse(audioInput('agent', chunk))).toEqual({
+  expect(JSON.parse(speech('agent', chunk))).toEqual({
     type: 'audio.input',
     sequence: 7,
     timestamp_ms: 1_790_000_000_000,
     speaker: 'agent',
     audio: { encoding: 'mulaw', sample_rate_hz: 8000, payload: '/wB/gA==' },
   });
-  expect(JSON.parse(ping)).toEqual({ type: 'ping' });
-  expect(JSON.parse(sessionEnd)).toEqual({ type: 'session.end' });
-  expect(JSON.parse(legChange('agent', 'held'))).toEqual({ type: 'leg', role: 'agent', state: 'held' });
-  expect(JSON.parse(markReached('a "name"', true))).toEqual({
+  expect(JSON.parse(ping() as string)).toEqual({ type: 'ping' });
+  expect(JSON.parse(end() as string)).toEqual({ type: 'session.end' });
+  expect(JSON.parse(legChange('agent', 'held') as string)).toEqual({
+    type: 'leg',
+    role: 'agent',
+    state: 'held',
+  });
+  expect(JSON.parse(markReached('a "name"', true) as string)).toEqual({
     type: 'audio.mark',
     name: 'a "name"',
     played: true,

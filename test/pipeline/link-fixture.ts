@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { AudioRing } from '../../src/audio/ring.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { newSessionId } from '../../src/ids.ts';
+import { kallglotDialect } from '../../src/pipeline/kallglot-dialect.ts';
 import type {
   LinkEvent,
   LinkOptions,
@@ -59,7 +60,10 @@ export interface LinkSetup {
   clock?: Clock;
   extensions?: boolean;
   chunkMs?: number;
+  /** 0 when it is not given: a link that is lost is given up at once. */
   reconnectSeconds?: number;
+  keepTrying?: boolean;
+  replay?: 'sequence' | 'none';
   mode?: LinkOptions['mode'];
   sourceLanguage?: string | null;
   targetLanguage?: string | null;
@@ -73,11 +77,14 @@ export interface TestLink {
 }
 
 export function makeLink(setup: LinkSetup): TestLink {
-  const links = createPipelineLinks({
+  const dialect = kallglotDialect({
     url: setup.url,
     tokenSecret,
     chunkMs: setup.chunkMs ?? 20,
     extensions: setup.extensions ?? false,
+  });
+  const links = createPipelineLinks({
+    dialect: { ...dialect, replay: setup.replay ?? 'sequence' },
     reconnectSeconds: setup.reconnectSeconds ?? 0,
     clock: setup.clock ?? systemClock,
     log: pino({ level: 'silent' }),
@@ -89,6 +96,7 @@ export function makeLink(setup: LinkSetup): TestLink {
     mode: setup.mode ?? 'bidirectional_translation',
     sourceLanguage: setup.sourceLanguage ?? null,
     targetLanguage: setup.targetLanguage ?? null,
+    keepTrying: setup.keepTrying ?? false,
     onEvent: (event) => events.push(event),
   });
   return { links, link, events, sessionId };
@@ -105,4 +113,11 @@ export function speech(bytes: number, seed = 0): Buffer {
   return Buffer.from(
     Uint8Array.from({ length: bytes }, (_, i) => (i * 7 + Math.floor(i / 97) + seed) % 0x60),
   );
+}
+
+/** Audio whose every 4 bytes tell where they belong; `from` and `bytes` are multiples of 4. */
+export function counterAudio(from: number, bytes: number): Buffer {
+  const audio = Buffer.alloc(bytes);
+  for (let at = 0; at < bytes; at += 4) audio.writeUInt32BE((from + at) / 4, at);
+  return audio;
 }

@@ -148,6 +148,39 @@ test('resets the socket, breaks the framing, or closes with a code', async () =>
   await expect.poll(() => pipeline.openSockets, patience).toBe(0);
 });
 
+test('is killed and restarted on the same port, and makes one stream of what both lives heard', async () => {
+  const chunk = (sequence: number, text: string) =>
+    JSON.stringify({
+      type: 'audio.input',
+      sequence,
+      speaker: 'agent',
+      audio: { encoding: 'mulaw', sample_rate_hz: 8000, payload: Buffer.from(text).toString('base64') },
+    });
+  for (const [life, chunks] of [
+    [chunk(1, 'a'), chunk(2, 'b')],
+    [chunk(2, 'B'), chunk(3, 'c')],
+  ].entries()) {
+    const { socket, ended } = connect();
+    const peer = await pipeline.connection(life);
+    await expect.poll(() => socket.readyState, patience).toBe(WebSocket.OPEN);
+    for (const text of chunks) socket.send(text);
+    await peer.until(() => peer.chunks('agent').length === 2);
+    await pipeline.kill();
+    expect(await ended).toMatch(/ECONNRESET|1006/);
+    expect(await connect().ended).toContain('ECONNREFUSED');
+    await pipeline.restart();
+  }
+  expect(pipeline.heard('agent').map(({ audio }) => audio.toString())).toEqual(['a', 'b', 'c']);
+});
+
+test('answers a ping late', async () => {
+  pipeline.behaviour = { pongAfterMs: 30 };
+  const { socket, received } = connect();
+  await expect.poll(() => received, patience).toEqual([ready]);
+  socket.send('{"type":"ping"}');
+  await expect.poll(() => received, patience).toEqual([ready, '{"type":"pong"}']);
+});
+
 test('close drops everybody', async () => {
   const { received, ended } = connect();
   await expect.poll(() => received, patience).toEqual([ready]);

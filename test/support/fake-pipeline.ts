@@ -1,6 +1,5 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 /**
@@ -14,6 +13,8 @@ export interface FakeBehaviour {
   readyAfterMs?: number | 'never';
   /** Whether a `ping` is answered. */
   answersPings?: boolean;
+  /** How long an answer to a `ping` takes, ms; at once when absent. */
+  pongAfterMs?: number;
   /** Whether `session.end` is answered and the socket closed. */
   answersEnd?: boolean;
   /** Whether anything is read from the socket at all. */
@@ -158,7 +159,11 @@ export class FakeConnection {
     const message = JSON.parse(data.toString()) as ReceivedMessage;
     if (message.type === 'audio.input') this.#record(message);
     else this.messages.push(message);
-    if (message.type === 'ping' && behaviour.answersPings !== false) this.send({ type: 'pong' });
+    if (message.type === 'ping' && behaviour.answersPings !== false) {
+      const { pongAfterMs = 0 } = behaviour;
+      if (pongAfterMs === 0) this.send({ type: 'pong' });
+      else this.#later(pongAfterMs, () => this.send({ type: 'pong' }));
+    }
     if (message.type === 'session.end' && behaviour.answersEnd !== false) {
       this.send({ type: 'session.ended', reason: 'explicit_end' });
       this.close();
@@ -194,7 +199,8 @@ export class FakePipeline {
   /** Upgrade requests so far, refused ones included. */
   attempts = 0;
   readonly #http: Server;
-  readonly #sockets = new Set<Duplex>();
+  readonly #sockets = new Set<Socket>();
+  #port = 0;
   readonly #waiting: (() => void)[] = [];
 
   /** Starts on a free port. */
@@ -202,7 +208,7 @@ export class FakePipeline {
     const http = createServer((_request, response) => response.writeHead(426).end());
     const pipeline = new FakePipeline(http);
     pipeline.behaviour = behaviour;
-    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    await pipeline.restart();
     return pipeline;
   }
 
@@ -229,7 +235,7 @@ export class FakePipeline {
 
   /** The address with `{session_id}` and `{token}` to be filled in. */
   get url(): string {
-    return `ws://${this.#host}/v1/sessions/{session_id}/connect?token={token}`;
+    return `ws://127.0.0.1:${this.#port}/v1/sessions/{session_id}/connect?token={token}`;
   }
 
   /** TCP connections that are open now. */
@@ -245,14 +251,41 @@ export class FakePipeline {
     return this.connections[index]!;
   }
 
+  /**
+   * What a receiver makes of all connections so far: the chunks of a speaker in the order in which they came, without
+   * those whose numbers it knew already.
+   */
+  heard(speaker: string): ReceivedChunk[] {
+    const known = new Map<number, ReceivedChunk>();
+    for (const chunk of this.connections.flatMap((connection) => connection.chunks(speaker))) {
+      if (!known.has(chunk.sequence)) known.set(chunk.sequence, chunk);
+    }
+    return [...known.values()];
+  }
+
+  /** As when its process is killed: connections are reset, and nobody listens. */
+  async kill(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+    await closed;
+  }
+
+  /** Listens, after a `kill` where it did before. */
+  async restart(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once('error', reject);
+      this.#http.listen(this.#port, '127.0.0.1', () => {
+        this.#http.off('error', reject);
+        resolve();
+      });
+    });
+    this.#port = (this.#http.address() as AddressInfo).port;
+  }
+
   /** Drops all connections and stops. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroy();
     await closed;
-  }
-
-  get #host(): string {
-    return `127.0.0.1:${(this.#http.address() as AddressInfo).port}`;
   }
 }

@@ -1,0 +1,93 @@
+import type { AudioFormat, Encoding, SampleRate } from '../audio/format.ts';
+import type { KeyPress } from '../dtmf.ts';
+import type { Role, SessionMode } from '../roles.ts';
+import type { TranscriptEvent } from './pipeline-link.ts';
+
+/**
+ * The port between the link and the languages that pipelines speak: what a dialect can, how its connections are opened,
+ * and how messages are written and read. A dialect has no socket and keeps no time; all of them pass one contract suite
+ * (`test/pipeline/dialect-contract/`). Source: decisions §6.
+ */
+export interface Dialect {
+  /** One WebSocket for all speakers of a session, or one for each. */
+  readonly connections: 'shared' | 'per_speaker';
+  /**
+   * `sequence`: the receiver drops the numbers that it knows, so what may be lost with a connection is sent again.
+   * `none`: it would hear it twice, so it is not sent again, and counts as lost.
+   */
+  readonly replay: 'sequence' | 'none';
+  /** The audio that it takes, and ms of it per message. */
+  readonly input: AudioFormat;
+  readonly chunkMs: number;
+  /**
+   * A connection, made anew for every attempt.
+   * @param speakers whose speech it carries
+   * @param now wall clock, ms
+   */
+  connect(session: DialectSession, speakers: readonly Role[], now: number): Conversation;
+}
+
+/** What the pipeline is asked for. */
+export interface DialectSession {
+  sessionId: string;
+  mode: SessionMode;
+  sourceLanguage: string | null;
+  targetLanguage: string | null;
+}
+
+/** What is said on one connection; holds what the dialect has to remember of it. Texts are whole WebSocket messages. */
+export interface Conversation {
+  readonly url: string;
+  /** Of the upgrade request. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Sent as soon as the WebSocket is open. */
+  readonly greeting: readonly string[];
+  /** Whether it is ready as soon as it is open, or when a message says so. */
+  readonly readyWhenOpen: boolean;
+  speech(speaker: Role, chunk: SpeechChunk): string;
+  /** @returns the message that is answered with a `pong`; undefined = a ping frame of the WebSocket */
+  ping(): string | undefined;
+  /** The session is over. @returns undefined where closing says it all */
+  end(): string | undefined;
+  /** What became of a leg, where the dialect has a word for it. */
+  legChange(role: Role, state: LegState): string | undefined;
+  /** A party has pressed a key, where the dialect has a word for it. */
+  keyPress(speaker: Role, press: KeyPress): string | undefined;
+  /** A mark was reached (`played`), or what it stood behind was cleared. */
+  markReached(name: string, played: boolean): string | undefined;
+  /** Reads a text frame. Never throws: what is wrong with it is in the result. */
+  read(frame: Buffer): PipelineMessage;
+}
+
+export type LegState = 'joined' | 'left' | 'held' | 'resumed';
+
+export interface SpeechChunk {
+  /** From 1, per speaker; audio that was dropped leaves a gap. */
+  readonly sequence: number;
+  /** Wall clock of the first sample, ms. */
+  readonly timestampMs: number;
+  /** In the dialect's `input` format; valid until the next call of what it came from. */
+  readonly audio: Buffer;
+}
+
+export type PipelineMessage =
+  | {
+      type: 'audio';
+      /** Whose speech it translates; in the one-leg modes it may be anything. */
+      speaker: string | undefined;
+      encoding: Encoding;
+      sampleRateHz: SampleRate;
+      /** Base64. */
+      payload: string;
+    }
+  | { type: 'ready' }
+  | { type: 'pong' }
+  | TranscriptEvent
+  | { type: 'error'; code: string; message: string }
+  | { type: 'ended'; reason: string }
+  | { type: 'clear'; speaker: string | undefined }
+  | { type: 'mark'; name: string; speaker: string | undefined }
+  /** Of a type that is not known here. */
+  | { type: 'unknown' }
+  /** Not a message of the dialect, or not as its type has to be. */
+  | { type: 'invalid'; problem: string };
