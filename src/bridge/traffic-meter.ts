@@ -50,6 +50,10 @@ export class TrafficMeter {
     metrics.pipeline_dropped_ms_total.inc({ direction: 'to' }, grown('inputDroppedMs'));
     metrics.pipeline_dropped_ms_total.inc({ direction: 'from' }, grown('outputDroppedMs'));
     metrics.pipeline_trimmed_ms_total.inc(grown('trimmedMs'));
+    metrics.pipeline_reconnects_total.inc(grown('reconnects'));
+    metrics.pipeline_down_seconds_total.inc(grown('downMs') / 1000);
+    metrics.pipeline_resent_ms_total.inc(grown('resentMs'));
+    metrics.pipeline_lost_ms_total.inc(grown('lostMs'));
     metrics.pipeline_invalid_frames_total.inc(grown('invalidFrames'));
   }
 }

@@ -13,7 +13,7 @@ import type {
 } from './dialect.ts';
 import { KeepAlive } from './keep-alive.ts';
 
-export const READY_TIMEOUT_MS = 5000;
+const READY_TIMEOUT_MS = 5000;
 const CLOSE_TIMEOUT_MS = 1000;
 
 export interface ChannelOptions {
@@ -80,7 +80,7 @@ export class Channel {
     this.#connect();
   }
 
-  /** Called every 10 ms from `open` to the end. @param now monotonic, ms */
+  /** Called every few ms from `open` to the end. @param now monotonic, ms */
   tick(now: number): void {
     if (this.#state === 'up') {
       const due = this.#keepAlive?.check(now);

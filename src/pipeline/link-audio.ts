@@ -182,7 +182,7 @@ export class LinkAudio {
     for (const speaker of this.#speakers) {
       if (!speaker.speech.hasUnsent) continue;
       this.#send(speaker, most);
-      restMs = Math.min(restMs, CATCH_UP_MS);
+      if (speaker.speech.hasUnsent) restMs = Math.min(restMs, CATCH_UP_MS);
     }
     return restMs;
   }

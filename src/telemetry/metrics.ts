@@ -84,6 +84,22 @@ const table = {
   },
   pipeline_dropped_ms_total: { kind: 'counter', help: 'Audio dropped at a bound, ms', labels: ['direction'] },
   pipeline_trimmed_ms_total: { kind: 'counter', help: 'Silence taken out of late playout, ms', labels: [] },
+  pipeline_reconnects_total: {
+    kind: 'counter',
+    help: 'Links that were lost and are ready again',
+    labels: [],
+  },
+  pipeline_down_seconds_total: { kind: 'counter', help: 'How long links were lost', labels: [] },
+  pipeline_resent_ms_total: {
+    kind: 'counter',
+    help: 'Speech sent again after a link was lost, ms',
+    labels: [],
+  },
+  pipeline_lost_ms_total: {
+    kind: 'counter',
+    help: 'Speech that the pipeline never got because the link was lost, ms',
+    labels: [],
+  },
   pipeline_invalid_frames_total: {
     kind: 'counter',
     help: 'Frames of the pipeline that were not usable',

@@ -352,7 +352,7 @@ describe('what was to be played', () => {
     const { link, clock, agent } = await queued(keepTrying, true);
     if (played) await expect.poll(() => agent.heard().length, patience).toBe(80_000);
     clock.time += 1000;
-    await expect.poll(() => agent.heard().length + link.stats().queuedMs, patience).toBe(played ? 80_000 : 0);
+    await expect.poll(() => link.stats().queuedMs, patience).toBeLessThanOrEqual(200);
     await pipeline.restart();
     clock.time += 5000;
     const peer = await pipeline.connection(1);
