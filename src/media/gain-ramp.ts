@@ -45,6 +45,7 @@ export class GainRamp {
 
   /** Adds the first `length` samples to `mix`, at the levels that come next. */
   addTo(mix: Float64Array, samples: Int16Array, length: number): void {
+    if (this.isAt(0)) return;
     let level = this.#level;
     let left = this.#left;
     for (let i = 0; i < length; i++) {
