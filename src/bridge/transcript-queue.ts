@@ -7,8 +7,8 @@ const WRITE_EVERY_MS = 100;
 const PARTIALS_EVERY_MS = 1000;
 /** The same while nobody listens to them. */
 const UNHEARD_PARTIALS_EVERY_MS = 10_000;
-/** Finals of one write. */
-const BATCH_MOST = 50;
+/** Finals of one write, so that a flood keeps the main thread for a few ms only. */
+const BATCH_MOST = 20;
 /** Finals that wait, while a pipeline floods or the store is lost, and the characters in them. */
 const WAITING_MOST = { finals: 500, characters: 200_000 };
 /** Speakers whose partials wait. */

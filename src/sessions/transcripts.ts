@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { SessionId } from '../ids.ts';
@@ -33,6 +34,8 @@ interface Written {
   told: boolean;
 }
 
+/** Turns that are read at once. */
+const PAGE = 500;
 /** Transcripts that one sweep completes, or deletes in one transaction, and transactions of one sweep. */
 const COMPLETED_AT_ONCE = 500;
 const BATCH = 20;
@@ -114,14 +117,27 @@ export class Transcripts {
       .select(['completed_at', 'dropped'])
       .where('session_id', '=', session.id)
       .executeTakeFirst();
-    const turns: Turn[] = await db
-      .selectFrom('transcript_turns')
-      .selectAll()
-      .where('session_id', '=', session.id)
-      .orderBy('sequence')
-      .execute();
+    const turns = await this.#turns(session.id);
     const completed = row === undefined ? session.status === 'ended' : row.completed_at !== null;
     return transcriptView(session, turns, { completed, dropped: row?.dropped ?? 0 }, this.#clock.now());
+  }
+
+  /** All of them in order, page by page: a long transcript keeps nobody else waiting. */
+  async #turns(id: SessionId): Promise<Turn[]> {
+    const turns: Turn[] = [];
+    for (;;) {
+      const page = await this.#store.db
+        .selectFrom('transcript_turns')
+        .selectAll()
+        .where('session_id', '=', id)
+        .where('sequence', '>', turns.at(-1)?.sequence ?? 0)
+        .orderBy('sequence')
+        .limit(PAGE)
+        .execute();
+      turns.push(...page);
+      if (page.length < PAGE) return turns;
+      await setImmediate();
+    }
   }
 
   /** Completes the transcripts of sessions that have ended, and whose process has died before it did so. */

@@ -61,7 +61,7 @@ describe('what waits of a transcript', () => {
     const kept = Array.from({ length: 600 }, (_, i) => queue.add(said(`${i}`)));
     expect(kept.filter((one) => one)).toHaveLength(500);
     const first = queue.take(0);
-    expect([first.finals.length, first.dropped]).toEqual([50, 100]);
+    expect([first.finals.length, first.dropped]).toEqual([20, 100]);
     expect(queue.take(0).dropped).toBe(0);
 
     const long = new TranscriptQueue();

@@ -99,6 +99,14 @@ describe.each(backends)('transcripts on $name', ({ missing, start }) => {
       for (let i = 0; i < 40; i += 2) expect(turns[i + 1]?.text).toBe(turns[i]?.text.replace(' a', ' b'));
     });
 
+    test('of many turns are read whole', async () => {
+      const finals = Array.from({ length: 1000 }, (_, i) => said(`${i + 1}`));
+      await write(finals);
+      await write([said('last')]);
+      const { turns } = await read();
+      expect(turns.map(({ text }) => text)).toEqual([...finals.map(({ text }) => text), 'last']);
+    });
+
     test('tell of segments and of the whole where somebody asked for it, in order, once', async () => {
       expect(await write([said('unheard')])).toEqual({ kept: 1, dropped: 0, told: false });
       await addEndpoint(nodes[0]);
