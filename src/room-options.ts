@@ -25,11 +25,13 @@ export const realmOf = ({ sip }: Config): string => sip.realm ?? (sip.domains[0]
 export const apiAddress = ({ api }: Config) => parseHostPort(api.listen) as { host: string; port: number };
 
 /** @throws Error when the file of `session.waiting` cannot be used */
-export function bridgeOptions({ media, session, limits }: Config) {
+export function bridgeOptions({ media, session, pipeline, limits }: Config) {
   return {
     mediaTimeoutSeconds: media.timeout_seconds,
     rejoinSeconds: session.rejoin_seconds,
     waitingSound: openWaitingSound(session.waiting),
+    mixOriginalDb: session.mix_original_db ?? null,
+    onFailure: pipeline.on_failure,
     maxCalls: limits.max_calls,
   };
 }

@@ -57,6 +57,8 @@ const sessionExample = {
   sip: { uri: `sip:${id}@sip.kallglot.com` },
   source_language: 'en',
   target_language: 'pt-BR',
+  translation: null,
+  mix_original_db: null,
   routing: { type: 'sip', sip: { from_uri: 'sip:alice@example.com', headers: { 'X-Queue': '7' } } },
   stream: {
     url: `wss://api.kallglot.com/v1/sessions/${id}/connect`,
@@ -82,6 +84,11 @@ export const sessionAnswer = z
     sip: z.object({ uri: z.string() }).optional().describe('Where the PBX calls; only when routed to SIP'),
     source_language: z.string().nullable(),
     target_language: z.string().nullable(),
+    translation: z
+      .enum(['active', 'degraded'])
+      .nullable()
+      .describe('Degraded: the pipeline has been missing for more than a second; null: no call is up'),
+    mix_original_db: z.number().nullable(),
     routing: freeObject.nullable(),
     stream: z
       .object({ url: z.string(), token: z.string(), expires_at: time })

@@ -65,6 +65,7 @@ export function sessionRoutes(
       mode: body.mode,
       sourceLanguage: body.source_language ?? null,
       targetLanguage: body.target_language ?? null,
+      mixOriginalDb: body.mix_original_db ?? null,
       routing: routing ?? null,
       metadata: body.metadata ?? null,
       aiAgent: body.ai_agent ?? null,

@@ -17,6 +17,14 @@ function isLanguage(code: string): boolean {
   return languageNames.of((code.split('-')[0] as string).toLowerCase()) !== undefined;
 }
 
+export const mixOriginalDb = z
+  .number()
+  .min(-60)
+  .max(0)
+  .describe(
+    "How loud the other party's own voice is under its translation, in dB; left out: as the gateway is set",
+  );
+
 export const boundedObject = z
   .record(z.string(), z.unknown())
   .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= METADATA_MOST_BYTES, {
@@ -77,6 +85,7 @@ export const createSessionBody = z
     mode: z.enum(sessionModes as [SessionMode, ...SessionMode[]]),
     source_language: language.nullish().describe('Language of party A; left out, it is detected'),
     target_language: language.nullish().describe('Language of party B; left out, it is detected'),
+    mix_original_db: mixOriginalDb.nullish(),
     routing: routing.nullish().describe('Left out: the default connection'),
     metadata: boundedObject.nullish(),
     ai_agent: boundedObject.nullish(),

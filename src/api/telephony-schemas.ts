@@ -3,7 +3,7 @@ import { codecList, codecNames } from '../config/codecs.ts';
 import { CERTIFICATES_MOST, certificateSchema } from '../config/tls.ts';
 import { sessionModes } from '../roles.ts';
 import { srtpPolicies } from '../srtp.ts';
-import { boundedObject, language } from './session-schemas.ts';
+import { boundedObject, language, mixOriginalDb } from './session-schemas.ts';
 
 /** The REST shapes of the telephony settings. Keys that are not named here are ignored. */
 
@@ -127,6 +127,7 @@ export const changeSipBody = z
         mode: mode.optional(),
         source_language: language.nullish(),
         target_language: language.nullish(),
+        mix_original_db: mixOriginalDb.nullish(),
         metadata: boundedObject.nullish(),
       })
       .nullish(),
@@ -197,6 +198,7 @@ export const sipSettings = z
         mode,
         source_language: z.string().nullable(),
         target_language: z.string().nullable(),
+        mix_original_db: z.number().nullable(),
         metadata: z.record(z.string(), z.unknown()).nullable(),
       })
       .nullable(),

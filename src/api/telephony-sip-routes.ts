@@ -146,6 +146,7 @@ function sipView(row: OrganizationRow, domain: string) {
       mode: defaults.mode ?? ('bidirectional_translation' as const),
       source_language: defaults.source_language ?? null,
       target_language: defaults.target_language ?? null,
+      mix_original_db: defaults.mix_original_db ?? null,
       metadata: defaults.metadata ?? null,
     },
     tls_required: row.sip_tls_required === 1,

@@ -25,6 +25,8 @@ export interface BridgeSurroundings {
   mediaTimeoutSeconds: number;
   rejoinSeconds: number;
   waitingSound: WaitingSound;
+  mixOriginalDb: number | null;
+  onFailure: 'passthrough' | 'hangup';
   maxCalls: number;
 }
 
@@ -42,6 +44,8 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
     mediaTimeoutSeconds: parts.mediaTimeoutSeconds,
     rejoinSeconds: parts.rejoinSeconds,
     waitingSound: parts.waitingSound,
+    mixOriginalDb: parts.mixOriginalDb,
+    onFailure: parts.onFailure,
     maxCalls: parts.maxCalls,
     hasEnded: async ({ id }) => (await sessions.find(id))?.status === 'ended',
     sessionStarted: (session, at) => apply(session, { type: 'started', at }),
@@ -52,10 +56,12 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
       void changes.keep(leg.session.id, 'ringing', () => sessions.ringing(leg.describe(), record, at));
       log.info({ session: leg.session.id, leg: leg.id, sip_status: record.sip_status }, 'callee rings');
     },
-    legAnswered: (leg) => {
+    legAnswered: (leg, translation) => {
       const at = clock.now();
       const record = leg.record();
-      void changes.keep(leg.session.id, 'connected', () => sessions.connected(leg.describe(), record, at));
+      void changes.keep(leg.session.id, 'connected', () =>
+        sessions.connected(leg.describe(), record, at, translation),
+      );
       // How long a callee takes to answer says nothing of us.
       if (record.direction === 'inbound') metrics.setup_seconds.observe((at - leg.facts.startedAt) / 1000);
       log.info(
@@ -63,8 +69,9 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
         'call answered',
       );
     },
+    ...translationReports(parts, changes),
     keys: createKeyReports({ changes, sessions, metrics, log, clock }),
-    keepRecord: async (leg, record, stats) => {
+    keepRecord: async (leg, record, stats, translation) => {
       if (stats) meter.addLeg(leg, stats);
       metrics.ends_total.inc({ reason: record.reason });
       if (record.mos !== null) metrics.call_mos.observe(record.mos);
@@ -74,13 +81,38 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
         { session: record.session_id, leg: record.leg_id, call_id: record.sip_call_id, record },
         'call record',
       );
-      await changes.keep(leg.session.id, 'record', () => sessions.record(record, leg.describe()));
+      await changes.keep(leg.session.id, 'record', () =>
+        sessions.record(record, leg.describe(), translation),
+      );
     },
     transcripts: new TranscriptFeed({ transcripts, changes, clock, log, metrics }),
     written: (id) => changes.written(id),
     linkClosed: (link, stats, failure) => {
       meter.addLink(link, stats);
       if (failure) metrics.pipeline_failures_total.inc({ kind: failure });
+    },
+  };
+}
+
+/** Tells where a session's speech is not translated, and how long. */
+function translationReports(
+  { sessions, metrics, meter, log, clock }: BridgeSurroundings,
+  changes: PendingChanges,
+): Pick<BridgeParts, 'degraded' | 'outageOver'> {
+  return {
+    degraded: (session, outage) => {
+      const at = clock.now();
+      metrics.degradations_total.inc({ reason: outage.reason });
+      void changes.keep(session.id, 'degraded', () => sessions.degraded(session, outage, at));
+      log.warn({ session: session.id, ...outage }, 'there is no translation');
+    },
+    outageOver: (session, outage, at, recovered) => {
+      meter.addOutage(outage, at);
+      if (recovered === undefined) return;
+      void changes.keep(session.id, 'recovered', () =>
+        sessions.recovered(session, outage.since, at, recovered),
+      );
+      log.info({ session: session.id, outage_seconds: (at - outage.since) / 1000 }, 'translation is back');
     },
   };
 }

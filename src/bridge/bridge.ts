@@ -3,25 +3,25 @@ import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import type { MediaEvent, MediaPool, MediaPort, MediaStats } from '../media/media-port.ts';
 import type { WaitingSound } from '../media/waiting-sound.ts';
-import type { LinkEvent, LinkStats, PipelineLink, PipelineLinks } from '../pipeline/pipeline-link.ts';
+import type { PipelineLink } from '../pipeline/pipeline-link.ts';
 import { type Role, rolesOf } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
+import type { Outage, TranslationState } from '../sessions/translation.ts';
 import type { CallRecord } from '../telemetry/call-record.ts';
-import type { Log } from '../telemetry/log.ts';
+import { hearingOf, type Party } from './hearing.ts';
 import type { KeyReports } from './key-reports.ts';
 import type { CallFacts, Leg, MediaWishes } from './leg.ts';
-import type { TranscriptSink } from './transcript-feed.ts';
+import { SessionLink, type SessionLinkContext } from './session-link.ts';
 
 /** What a bridge asks of the rest of the gateway; the same for all bridges. */
-export interface BridgeContext {
+export interface BridgeContext extends SessionLinkContext {
   media: MediaPool;
-  links: PipelineLinks;
-  log: Log;
-  now: () => number;
   mediaTimeoutSeconds: number;
   rejoinSeconds: number;
   /** What a party hears while it is alone. */
   waitingSound: WaitingSound;
+  /** For the sessions that say nothing about it. */
+  mixOriginalDb: number | null;
   /** Whether the session is over by now, as the store knows. */
   hasEnded: (session: Session) => Promise<boolean>;
   sessionStarted: (session: Session, at: number) => void;
@@ -29,17 +29,25 @@ export interface BridgeContext {
   sessionCompleted: (session: Session, lastLeftAt: number) => void;
   /** The callee of a call that we place rings, or has sent another provisional answer. */
   legRinging: (leg: Leg) => void;
-  legAnswered: (leg: Leg) => void;
+  legAnswered: (leg: Leg, translation: TranslationState) => void;
+  degraded: (session: Session, outage: Outage) => void;
+  /**
+   * @param at wall clock, ms
+   * @param recovered what the translation is now that the pipeline is back; undefined: it is not back
+   */
+  outageOver: (session: Session, outage: Outage, at: number, recovered?: TranslationState) => void;
   keys: KeyReports;
-  keepRecord: (leg: Leg, record: CallRecord, stats: MediaStats | undefined) => Promise<void>;
+  /** @param translation what the session's is, now that the leg is gone */
+  keepRecord: (
+    leg: Leg,
+    record: CallRecord,
+    stats: MediaStats | undefined,
+    translation: TranslationState,
+  ) => Promise<void>;
   /** Resolves when what was to be kept of a session so far is kept. */
   written: (id: SessionId) => Promise<void>;
-  linkClosed: (link: PipelineLink, stats: LinkStats, failure: 'unavailable' | 'lost' | undefined) => void;
-  transcripts: TranscriptSink;
   /** The leg holds its role and its place no longer. */
   legGone: (leg: Leg) => void;
-  /** Something of a leg or link is on its way out; the gateway waits for it when it stops. */
-  closing: (work: Promise<unknown> | undefined) => void;
   /** The bridge holds nothing any more. */
   closed: (bridge: Bridge) => void;
 }
@@ -52,11 +60,7 @@ export class Bridge {
   readonly #leaving = new Set<Leg>();
   /** Who has, or last had, each role: source address and From URI, for when a caller comes back. */
   readonly #callers = new Map<Role, string>();
-  #link: PipelineLink | undefined;
-  #linkOpen: Promise<void> | undefined;
-  /** Of the last link that was let go. */
-  #linkClosed: Promise<void> | undefined;
-  #linkAbort = new AbortController();
+  readonly #link: SessionLink;
   #rejoin: NodeJS.Timeout | undefined;
   /** When the last leg that was up left; undefined while none ever was. */
   #lastLeftAt: number | undefined;
@@ -67,6 +71,19 @@ export class Bridge {
   constructor(session: Session, context: BridgeContext) {
     this.session = session;
     this.#context = context;
+    this.#link = new SessionLink(session, context, {
+      onDegraded: (outage) => {
+        context.degraded(session, outage);
+        this.#applyHearing();
+      },
+      onOutageOver: (outage, at, recovered) => {
+        context.outageOver(session, outage, at, recovered ? this.translation : undefined);
+        this.#applyHearing();
+      },
+      onFailed: () => {
+        for (const leg of this.legs()) leg.end('pipeline_failed');
+      },
+    });
   }
 
   legs(): Leg[] {
@@ -88,7 +105,18 @@ export class Bridge {
   }
 
   get link(): PipelineLink | undefined {
-    return this.#link;
+    return this.#link.link;
+  }
+
+  /** Since when there is no translation, where that is so. */
+  get outage(): Outage | undefined {
+    return this.#link.outage;
+  }
+
+  /** As the session shows it. */
+  get translation(): TranslationState {
+    if (!this.#isUp) return null;
+    return this.outage === undefined ? 'active' : 'degraded';
   }
 
   warn(words: string, details: object): void {
@@ -126,12 +154,11 @@ export class Bridge {
   }
 
   /**
-   * The session's link, opened by the first leg that asks and shared by the others.
+   * The session's link, opened by the first leg that asks and shared by the others. Resolves when the leg may be answered.
    * @throws Refusal `pipeline_unavailable`
    */
   openLink(): Promise<void> {
-    this.#linkOpen ??= this.#connect();
-    return this.#linkOpen;
+    return this.#link.open();
   }
 
   legRinging(leg: Leg): void {
@@ -140,13 +167,16 @@ export class Bridge {
 
   legUp(leg: Leg, port: MediaPort): void {
     this.#callers.set(leg.role, partyOf(leg.facts));
-    this.#link?.attach(leg.role, port);
-    this.#link?.setHeld(leg.role, leg.held);
-    this.#context.legAnswered(leg);
+    this.link?.attach(leg.role, port);
+    this.link?.setHeld(leg.role, leg.held);
+    this.#context.legAnswered(leg, this.translation);
+    this.#link.callUp(true);
+    this.#applyHearing();
   }
 
   setHeld(leg: Leg, held: boolean): void {
-    this.#link?.setHeld(leg.role, held);
+    this.link?.setHeld(leg.role, held);
+    this.#applyHearing();
   }
 
   get keys(): KeyReports {
@@ -154,7 +184,7 @@ export class Bridge {
   }
 
   keyPressed(leg: Leg, press: KeyPress): void {
-    this.#link?.keyPressed(leg.role, press);
+    this.link?.keyPressed(leg.role, press);
     this.keys.pressed(leg, press);
   }
 
@@ -175,14 +205,16 @@ export class Bridge {
     if (this.#legs.get(leg.role) === leg) this.#legs.delete(leg.role);
     if (wasUp) {
       this.#lastLeftAt = this.now();
-      this.#link?.detach(leg.role);
+      this.link?.detach(leg.role);
+      this.#link.callUp(this.#isUp);
+      this.#applyHearing();
     }
     this.#context.legGone(leg);
     if (this.#legs.size === 0 && !this.#closed) this.#lastLegGone();
   }
 
   keepRecord(leg: Leg, record: CallRecord, stats: MediaStats | undefined): Promise<void> {
-    return this.#context.keepRecord(leg, record, stats);
+    return this.#context.keepRecord(leg, record, stats, this.translation);
   }
 
   written(): Promise<void> {
@@ -209,9 +241,9 @@ export class Bridge {
    * @param completed resolves when it is told that the session is over
    */
   #release(ended: boolean, completed: Promise<void> | undefined): void {
-    this.#dropLink(this.#link, undefined, ended);
+    this.#link.close(ended);
     const { closed, transcripts } = this.#context;
-    const over = Promise.allSettled([this.#linkClosed, completed]);
+    const over = Promise.allSettled([this.#link.closed, completed]);
     this.closing(over.then(() => transcripts.over(this.session.id)));
     closed(this);
   }
@@ -228,49 +260,20 @@ export class Bridge {
     return completed;
   }
 
-  async #connect(): Promise<void> {
-    const { id, mode, sourceLanguage, targetLanguage } = this.session;
-    const onEvent = (event: LinkEvent) => this.#onLink(event);
-    const link = this.#context.links.create({ sessionId: id, mode, sourceLanguage, targetLanguage, onEvent });
-    this.#link = link;
-    this.#linkAbort = new AbortController();
-    try {
-      await link.open(this.#linkAbort.signal);
-    } catch (error) {
-      this.#dropLink(link, 'unavailable', false);
-      throw error;
-    }
+  get #isUp(): boolean {
+    return this.legs().some((leg) => leg.state === 'up');
   }
 
-  #onLink(event: LinkEvent): void {
-    const { log } = this.#context;
-    const session = this.session.id;
-    if (event.type === 'lost' || event.type === 'ended') {
-      log.warn({ session, ...event }, `pipeline link ${event.type}`);
-      this.#dropLink(this.#link, 'lost', false);
-      for (const leg of this.legs()) leg.end('pipeline_failed');
-    } else if (event.type === 'down' || event.type === 'up') {
-      log.warn({ session, ...event }, `pipeline link ${event.type}`);
-    } else if (event.type === 'error') {
-      log.warn({ session, code: event.code, message: event.message }, 'pipeline error');
-    } else if (event.type === 'transcript') {
-      this.#context.transcripts.heard(session, event);
-    }
-  }
-
-  /** Closes the link, if it is still the session's; another may have taken its place. */
-  #dropLink(
-    link: PipelineLink | undefined,
-    failure: 'unavailable' | 'lost' | undefined,
-    ended: boolean,
-  ): void {
-    if (link === undefined || link !== this.#link) return;
-    this.#link = undefined;
-    this.#linkOpen = undefined;
-    this.#linkAbort.abort();
-    this.#context.linkClosed(link, link.stats(), failure);
-    this.#linkClosed = link.close(ended);
-    this.closing(this.#linkClosed);
+  /** Tells the media what each party hears, as things are now. */
+  #applyHearing(): void {
+    const parties = new Map<Role, Party>();
+    for (const { role, state, port, held } of this.legs())
+      if (state === 'up' && port !== undefined) parties.set(role, { port, held });
+    const { mode } = this.session;
+    const mixOriginalDb = this.session.mixOriginalDb ?? this.#context.mixOriginalDb;
+    const passthrough = this.#link.passesThrough;
+    const facts = { mode, parties, passthrough, mixOriginalDb, waitingSound: this.#context.waitingSound };
+    for (const [role, { port }] of parties) port.hear(hearingOf(role, facts));
   }
 
   /** Nobody is left: a session of two parties waits for one to come back, any other is over. */

@@ -129,6 +129,11 @@ export class Leg {
     return this.#bridge.session;
   }
 
+  /** Its media, once it has any. */
+  get port(): MediaPort | undefined {
+    return this.#port;
+  }
+
   /** The peer has put us on hold. */
   get held(): boolean {
     return this.#held;

@@ -1,5 +1,6 @@
 import type { MediaStats } from '../media/media-port.ts';
 import type { LinkStats } from '../pipeline/pipeline-link.ts';
+import type { Outage } from '../sessions/translation.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 /**
@@ -10,6 +11,7 @@ export class TrafficMeter {
   readonly #metrics: Metrics;
   readonly #legs = new WeakMap<object, MediaStats>();
   readonly #links = new WeakMap<object, LinkStats>();
+  readonly #outages = new WeakMap<Outage, number>();
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
@@ -55,6 +57,14 @@ export class TrafficMeter {
     metrics.pipeline_resent_ms_total.inc(grown('resentMs'));
     metrics.pipeline_lost_ms_total.inc(grown('lostMs'));
     metrics.pipeline_invalid_frames_total.inc(grown('invalidFrames'));
+  }
+
+  /** @param until wall clock, ms: how long it has lasted, or that it is over */
+  addOutage(outage: Outage, until: number): void {
+    const counted = this.#outages.get(outage) ?? outage.since;
+    if (until <= counted) return;
+    this.#outages.set(outage, until);
+    this.#metrics.degraded_seconds_total.inc((until - counted) / 1000);
   }
 }
 

@@ -12,10 +12,15 @@ export function collectTraffic(
   meter: TrafficMeter,
 ): void {
   let links = 0;
+  let degraded = 0;
   for (const bridge of bridges.all()) {
     if (bridge.link) {
       links++;
       meter.addLink(bridge.link, bridge.link.stats());
+    }
+    if (bridge.outage) {
+      degraded++;
+      meter.addOutage(bridge.outage, bridge.now());
     }
     for (const leg of bridge.legs()) {
       const stats = leg.stats();
@@ -25,6 +30,7 @@ export function collectTraffic(
   const { used, total } = media.usage();
   metrics.calls_active.set(bridges.calls);
   metrics.sessions_live.set(bridges.size);
+  metrics.sessions_degraded.set(degraded);
   metrics.pipeline_links.set(links);
   metrics.media_ports.set({ state: 'used' }, used);
   metrics.media_ports.set({ state: 'free' }, total - used);

@@ -45,6 +45,8 @@ const days = (fallback: number) =>
 const text = (most: number) => allowed(z.string().min(1).max(most), `a text of 1 to ${most} characters`);
 const flag = (fallback: boolean) => allowed(z.boolean(), 'true or false').default(fallback);
 
+const mixLevel = allowed(z.number().min(-60).max(0), 'a level from -60 to 0 dB').optional();
+
 const isWebSocketUrl = (value: string): boolean => /^wss?:\/\//.test(value) && URL.canParse(value);
 
 /** A key alone is one with all scopes. */
@@ -94,6 +96,7 @@ const organization = z.strictObject({
           mode: allowed(z.enum(sessionModes), sessionModes.join(', ')).optional(),
           source_language: languageSchema.optional(),
           target_language: languageSchema.optional(),
+          mix_original_db: mixLevel,
           metadata: allowed(z.record(z.string(), z.unknown()), 'a map').optional(),
         })
         .optional(),
@@ -232,6 +235,7 @@ export const configSchema = z.strictObject({
         'silence, tone or the path of a .wav file',
       ).default('silence'),
       transcript_days: days(30),
+      mix_original_db: mixLevel,
     })
     .prefault({}),
   webhooks: z.strictObject({ allow_private: flag(false) }).prefault({}),

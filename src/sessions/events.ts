@@ -8,6 +8,8 @@ export const eventTypes = [
   'session.created',
   'session.started',
   'session.ended',
+  'session.degraded',
+  'session.recovered',
   'session.dial.ringing',
   'session.dial.failed',
   'session.dtmf',

@@ -19,6 +19,8 @@ export function sessionView(session: Session, sipDomain: string) {
     ...(provider === 'sip' && { sip: { uri: `sip:${id}@${sipDomain}` } }),
     source_language: session.sourceLanguage,
     target_language: session.targetLanguage,
+    translation: session.translation,
+    mix_original_db: session.mixOriginalDb,
     routing,
     recording: { enabled: false },
     ai_agent: session.aiAgent,

@@ -1,6 +1,7 @@
 import type { SessionId } from '../ids.ts';
 import type { SessionMode } from '../roles.ts';
 import type { Provider, SessionRow, SessionStatus } from '../store/schema.ts';
+import type { TranslationState } from './translation.ts';
 
 /** A session as the rest of the gateway sees it. Times are wall clock in ms. */
 export interface Session {
@@ -17,6 +18,9 @@ export interface Session {
   readonly connectionId: string | null;
   readonly metadata: Readonly<Record<string, unknown>> | null;
   readonly aiAgent: Readonly<Record<string, unknown>> | null;
+  readonly translation: TranslationState;
+  /** How loud the other's own voice is under a translation, dB; null = as the gateway is set. */
+  readonly mixOriginalDb: number | null;
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
@@ -31,7 +35,7 @@ export type SessionEvent =
   | { type: 'ended'; at: number; reason: string };
 
 type Change = Pick<SessionRow, 'status'> &
-  Partial<Pick<SessionRow, 'started_at' | 'ended_at' | 'end_reason'>>;
+  Partial<Pick<SessionRow, 'started_at' | 'ended_at' | 'end_reason' | 'translation'>>;
 
 /**
  * The life of a session in one place: `created` → `active` → `ended`, or straight to `ended` (decisions §4).
@@ -39,7 +43,8 @@ type Change = Pick<SessionRow, 'status'> &
  */
 export function transition(status: SessionStatus, event: SessionEvent): Change | undefined {
   if (status === 'ended') return undefined;
-  if (event.type === 'ended') return { status: 'ended', ended_at: event.at, end_reason: event.reason };
+  if (event.type === 'ended')
+    return { status: 'ended', ended_at: event.at, end_reason: event.reason, translation: null };
   return status === 'created' ? { status: 'active', started_at: event.at } : undefined;
 }
 
@@ -65,6 +70,8 @@ export function readSession(row: SessionRow): Session {
     connectionId: row.connection_id,
     metadata: json(row.metadata),
     aiAgent: json(row.ai_agent),
+    translation: row.translation,
+    mixOriginalDb: row.mix_original_db,
     createdAt: row.created_at,
     startedAt: row.started_at,
     endedAt: row.ended_at,

@@ -7,7 +7,7 @@ import type { SessionMode } from '../roles.ts';
 import type { Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import type { CallRecord, OpenCallRecord } from '../telemetry/call-record.ts';
-import { writeEvent } from './events.ts';
+import { type NewEvent, writeEvent } from './events.ts';
 import {
   dialFailedData,
   disconnectedData,
@@ -19,12 +19,21 @@ import {
 import type { Route } from './routing.ts';
 import { durationSeconds, readSession, type Session, type SessionEvent, transition } from './session.ts';
 import { sessionView } from './session-view.ts';
+import {
+  degradedData,
+  keepTranslation,
+  type Outage,
+  recoveredData,
+  type TranslationState,
+} from './translation.ts';
 
 export interface NewSession {
   organizationId: string;
   mode: SessionMode;
   sourceLanguage: string | null;
   targetLanguage: string | null;
+  /** How loud the other's own voice is under a translation, dB; else as the gateway is set. */
+  mixOriginalDb?: number | null;
   routing: Readonly<Record<string, unknown>> | null;
   metadata: Readonly<Record<string, unknown>> | null;
   aiAgent: Readonly<Record<string, unknown>> | null;
@@ -95,6 +104,8 @@ export class Sessions {
       started_at: null,
       ended_at: null,
       end_reason: null,
+      translation: null,
+      mix_original_db: wanted.mixOriginalDb ?? null,
       last_alive_at: null,
     };
     const session = readSession(row);
@@ -177,7 +188,12 @@ export class Sessions {
   }
 
   /** A leg was answered: tells of it (decisions §8), and keeps what is needed should this process die. */
-  async connected(leg: LegFacts, record: OpenCallRecord, at: number): Promise<void> {
+  async connected(
+    leg: LegFacts,
+    record: OpenCallRecord,
+    at: number,
+    translation: TranslationState,
+  ): Promise<void> {
     const data = {
       session_id: leg.sessionId,
       provider: 'sip',
@@ -187,6 +203,7 @@ export class Sessions {
     const { organizationId, sessionId } = leg;
     await this.#store.write(async (transaction) => {
       await keepOpen(transaction, leg, record);
+      await keepTranslation(transaction, sessionId, translation);
       await writeEvent(transaction, {
         organizationId,
         sessionId,
@@ -194,6 +211,35 @@ export class Sessions {
         data,
         at,
       });
+    });
+    this.#onEvent();
+  }
+
+  /** The pipeline has been missing for more than a second, and a call is up. */
+  async degraded({ id, organizationId }: Session, outage: Outage, at: number): Promise<void> {
+    const event = { type: 'session.degraded', data: degradedData(id, outage), at } as const;
+    await this.#translated({ ...event, sessionId: id, organizationId }, 'degraded');
+  }
+
+  /** It is back. @param translation what the session's is now: null when no call is up */
+  async recovered(
+    { id, organizationId }: Session,
+    since: number,
+    at: number,
+    translation: TranslationState,
+  ): Promise<void> {
+    const event = { type: 'session.recovered', data: recoveredData(id, since, at), at } as const;
+    await this.#translated({ ...event, sessionId: id, organizationId }, translation);
+  }
+
+  /** The end of a session is the last that is told of it. */
+  async #translated(
+    event: NewEvent & { sessionId: SessionId },
+    translation: TranslationState,
+  ): Promise<void> {
+    await this.#store.write(async (transaction) => {
+      const goesOn = await keepTranslation(transaction, event.sessionId, translation);
+      if (goesOn) await writeEvent(transaction, event);
     });
     this.#onEvent();
   }
@@ -208,9 +254,15 @@ export class Sessions {
     this.#onEvent();
   }
 
-  /** Keeps the record of a leg that ended, and tells of it if it was ever answered. */
-  async record(call: CallRecord, leg: LegFacts): Promise<void> {
-    await this.#store.write((transaction) => writeRecord(transaction, call, leg));
+  /**
+   * Keeps the record of a leg that ended, and tells of it if it was ever answered.
+   * @param translation what the session's is without the leg
+   */
+  async record(call: CallRecord, leg: LegFacts, translation: TranslationState): Promise<void> {
+    await this.#store.write(async (transaction) => {
+      await writeRecord(transaction, call, leg);
+      if (call.answered_at !== null) await keepTranslation(transaction, leg.sessionId, translation);
+    });
     this.#onEvent();
   }
 
@@ -343,6 +395,7 @@ async function closeOpenLegs(transaction: Transaction<Schema>, id: SessionId, at
     const call: CallRecord = { ...begun, ended_at: at, reason: 'error', duration_seconds: seconds };
     await writeRecord(transaction, call, JSON.parse(row.leg) as LegFacts);
   }
+  await keepTranslation(transaction, id, null);
 }
 
 async function writeRecord(transaction: Transaction<Schema>, call: CallRecord, leg: LegFacts): Promise<void> {

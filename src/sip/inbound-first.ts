@@ -8,6 +8,7 @@ export interface SessionDefaults {
   mode?: SessionMode | undefined;
   source_language?: string | null | undefined;
   target_language?: string | null | undefined;
+  mix_original_db?: number | null | undefined;
   metadata?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
@@ -40,6 +41,7 @@ export function prepareSession(
       mode: defaults.mode ?? 'bidirectional_translation',
       sourceLanguage: defaults.source_language ?? null,
       targetLanguage: defaults.target_language ?? null,
+      mixOriginalDb: defaults.mix_original_db ?? null,
       routing: { type: 'sip', direction: 'inbound', ...phoneNumber },
       metadata: defaults.metadata ?? null,
       aiAgent: null,

@@ -17,6 +17,7 @@ const migrations: readonly Migration[] = [
   addLatency,
   addKeyPresses,
   createTranscripts,
+  addTranslation,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -396,4 +397,9 @@ async function createTranscripts(db: Kysely<Schema>): Promise<void> {
     .addPrimaryKeyConstraint('transcript_turns_key', ['session_id', 'sequence'])
     .addUniqueConstraint('transcript_turns_segment', ['session_id', 'segment_id'])
     .execute();
+}
+
+async function addTranslation(db: Kysely<Schema>): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('translation', 'text').execute();
+  await db.schema.alterTable('sessions').addColumn('mix_original_db', 'double precision').execute();
 }

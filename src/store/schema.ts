@@ -86,6 +86,10 @@ export interface SessionRow {
   started_at: number | null;
   ended_at: number | null;
   end_reason: string | null;
+  /** Whether its speech is translated now; null while no call is up. */
+  translation: 'active' | 'degraded' | null;
+  /** How loud the other's own voice is under a translation, dB; null = the gateway's `session.mix_original_db`. */
+  mix_original_db: number | null;
   /** When it was last seen with a bridge; what a crash leaves behind has ended then. */
   last_alive_at: number | null;
 }

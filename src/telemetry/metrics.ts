@@ -9,6 +9,13 @@ import { LatencyMetric } from './latency-metric.ts';
 const table = {
   calls_active: { kind: 'gauge', help: 'Legs that are up or being set up now', labels: [] },
   sessions_live: { kind: 'gauge', help: 'Sessions with a bridge on this node', labels: [] },
+  sessions_degraded: { kind: 'gauge', help: 'Of these, sessions without translation now', labels: [] },
+  degradations_total: {
+    kind: 'counter',
+    help: 'How often a session lost its translation for more than a second: pipeline_lost, pipeline_not_ready',
+    labels: ['reason'],
+  },
+  degraded_seconds_total: { kind: 'counter', help: 'How long sessions were without translation', labels: [] },
   setups_total: {
     kind: 'counter',
     help: 'INVITEs by outcome: answered, refused, challenged, canceled, lost',

@@ -17,6 +17,7 @@ export interface SessionDefaults {
   mode?: SessionMode | undefined;
   source_language?: string | null | undefined;
   target_language?: string | null | undefined;
+  mix_original_db?: number | null | undefined;
   metadata?: Readonly<Record<string, unknown>> | null | undefined;
 }
 

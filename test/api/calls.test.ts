@@ -141,7 +141,7 @@ describe('the calls of a session', () => {
     };
     customer.end('hangup');
     const record = { ...customer.record(), ended_at: 3600, reason: 'hangup' as const };
-    await api.sessions.record(record, { ...leg, from, to, transport });
+    await api.sessions.record(record, { ...leg, from, to, transport }, 'active');
     const answer = await api.request('GET', `/v1/sessions/${id}/calls`);
     expect(answer.json()).toMatchObject({ object: 'list', has_more: false, url: `/v1/sessions/${id}/calls` });
     const [ended, up] = answer.json().data;

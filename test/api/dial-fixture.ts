@@ -10,7 +10,7 @@ import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { type NewOutbound, OutboundTrunks } from '../../src/telephony/outbound-trunks.ts';
 import { Trunks } from '../../src/telephony/trunks.ts';
-import { FakeLinks, FakeMedia } from '../support/fake-rooms.ts';
+import { FakeLinks, FakeMedia, plainBridge } from '../support/fake-rooms.ts';
 import { openApi } from './api-fixture.ts';
 
 /** Where `acme` may call in these tests. */
@@ -81,6 +81,7 @@ export async function openDialApi({ most = 10, file }: { most?: number; file?: s
             rejoinSeconds: 30,
             waitingSound: { kind: 'silence' as const },
             maxCalls: 20,
+            ...plainBridge,
           },
         }),
       );

@@ -44,6 +44,8 @@ describe('the REST API', () => {
       sip: { uri: `sip:${body.id}@sip.kallglot.com` },
       source_language: 'en',
       target_language: 'pt-BR',
+      translation: null,
+      mix_original_db: null,
       routing: {
         type: 'sip',
         direction: 'inbound',

@@ -3,6 +3,7 @@ import { AudioRing } from '../../src/audio/ring.ts';
 import { Bridges, type Reservation } from '../../src/bridge/bridges.ts';
 import type { Leg } from '../../src/bridge/leg.ts';
 import type { EndReason, Refusal } from '../../src/errors.ts';
+import type { Hearing } from '../../src/media/hearing.ts';
 import type { MediaEvent, MediaPort, MediaSettings, MediaStats } from '../../src/media/media-port.ts';
 import type { LinkEvent, PipelineLink } from '../../src/pipeline/pipeline-link.ts';
 import type { Session } from '../../src/sessions/session.ts';
@@ -29,7 +30,13 @@ class House {
   readonly heard: string[] = [];
   readonly bridges: Bridges;
 
-  constructor(limits: { maxCalls?: number } = {}) {
+  /** Of the next links. */
+  opens: Promise<void> = Promise.resolve();
+  readonly outages: string[] = [];
+  /** What the ports were told to hear last, in the order in which they were opened. */
+  readonly hearings: Hearing[] = [];
+
+  constructor(limits: { maxCalls?: number; onFailure?: 'passthrough' | 'hangup' } = {}) {
     this.bridges = new Bridges({
       media: {
         open: async ({ onEvent }) => {
@@ -53,6 +60,11 @@ class House {
       mediaTimeoutSeconds: 60,
       rejoinSeconds: 30,
       waitingSound: { kind: 'silence' },
+      mixOriginalDb: null,
+      onFailure: limits.onFailure ?? 'passthrough',
+      degraded: (_session, { reason }) => this.outages.push(reason),
+      outageOver: (_session, { since }, at, recovered) =>
+        this.outages.push(`${recovered ?? 'over'} after ${at - since}`),
       maxCalls: limits.maxCalls ?? 100,
       hasEnded: async () => false,
       sessionStarted: ({ id }) => this.started.push(id),
@@ -77,7 +89,11 @@ class House {
   }
 
   #port(): MediaPort {
+    const index = this.media.length - 1;
     return {
+      hear: (hearing: Hearing) => {
+        this.hearings[index] = hearing;
+      },
       address: '127.0.0.1',
       rtpPort: 20_000,
       inbound: AudioRing.create(1024),
@@ -92,7 +108,10 @@ class House {
   #link(): PipelineLink {
     this.links.open++;
     return {
-      open: async () => undefined,
+      open: (signal: AbortSignal) => {
+        const given = new Promise<void>((_, reject) => signal.addEventListener('abort', reject));
+        return Promise.race([this.opens, given]);
+      },
       attach: () => undefined,
       startPlaying: () => undefined,
       detach: () => undefined,
@@ -296,6 +315,120 @@ describe('bridges', () => {
     expect(house.links.open).toBe(0);
     await house.call(one);
     expect(house.links.open).toBe(1);
+  });
+
+  describe('while the pipeline is missing', () => {
+    const down = () => house.links.events.at(-1)?.({ type: 'down', detail: 'reset' });
+    const up = () => house.links.events.at(-1)?.({ type: 'up', outageMs: 0, resentMs: 0, lostMs: 0 });
+    const pass = async (ms: number) => {
+      house.now += ms;
+      await vi.advanceTimersByTimeAsync(ms);
+    };
+    const directly = () => house.hearings.map(({ translation, original }) => !translation && !!original);
+
+    test('two parties hear each other after a second, and their translation once it is back', async () => {
+      await house.call(one);
+      const agent = await house.call(one, { from: 'b' });
+      down();
+      await pass(999);
+      expect([directly(), house.outages]).toEqual([[false, false], []]);
+      await pass(1);
+      expect([directly(), house.outages]).toEqual([[true, true], ['pipeline_lost']]);
+      await pass(2000);
+      up();
+      expect(house.outages).toEqual(['pipeline_lost', 'active after 3000']);
+      expect(house.hearings).toMatchObject([{ original: null }, { original: null }]);
+      expect([agent.state, house.links.open]).toEqual(['up', 1]);
+    });
+
+    test('one that is back within a second is not told of', async () => {
+      await house.call(one);
+      down();
+      await pass(990);
+      up();
+      await pass(5000);
+      expect(house.outages).toEqual([]);
+    });
+
+    test('with hangup two parties are hung up after a second', async () => {
+      house = new House({ onFailure: 'hangup' });
+      const leg = await house.call(one);
+      down();
+      await pass(999);
+      expect(leg.state).toBe('up');
+      await pass(1);
+      expect(leg.byes[0]).toMatch(/text="pipeline_failed: /);
+      expect([house.links.open, house.outages]).toEqual([0, []]);
+    });
+
+    test('a party that talks with the pipeline alone waits until the link gives up', async () => {
+      const leg = await house.call(sessionOf('SOLO', 'ai_agent'));
+      down();
+      await pass(20_000);
+      expect([leg.state, house.outages]).toEqual(['up', ['pipeline_lost']]);
+      house.links.events[0]?.({ type: 'lost', detail: 'reset' });
+      expect(leg.byes[0]).toMatch(/text="pipeline_failed: /);
+      expect(house.outages).toEqual(['pipeline_lost', 'over after 20000']);
+    });
+
+    test('a call is answered a second after it came, the next one at once, and both are degraded', async () => {
+      house.opens = new Promise(() => undefined);
+      const first = house.call(one);
+      await pass(999);
+      expect(house.hearings).toEqual([]);
+      await pass(1);
+      await first;
+      await house.call(one, { from: 'b' });
+      expect([directly(), house.outages]).toEqual([[true, true], ['pipeline_not_ready']]);
+    });
+
+    test('with hangup a call is not answered before the pipeline is ready', async () => {
+      house = new House({ onFailure: 'hangup' });
+      const ready = Promise.withResolvers<void>();
+      house.opens = ready.promise;
+      const call = house.call(one);
+      await pass(4000);
+      expect(house.hearings).toEqual([]);
+      ready.resolve();
+      expect((await call).state).toBe('up');
+    });
+
+    test('its seconds count to the end of a session that ends meanwhile', async () => {
+      await house.call(one);
+      down();
+      await pass(1500);
+      house.bridges.endSession(one.id);
+      expect(house.outages).toEqual(['pipeline_lost', 'over after 1500']);
+    });
+
+    test('a party that comes later is told of since it is there', async () => {
+      const leg = await house.call(one);
+      leg.end('hangup', true);
+      down();
+      await pass(5000);
+      expect(house.outages).toEqual([]);
+      await house.call(one);
+      await pass(2000);
+      up();
+      expect(house.outages).toEqual(['pipeline_lost', 'active after 2000']);
+    });
+  });
+
+  test('let a party hear the waiting sound until the other one is there, and again when it has left or holds', async () => {
+    const waits = () => house.hearings.map(({ waiting }) => waiting?.kind);
+    await house.call(one);
+    expect(waits()).toEqual(['silence']);
+    const agent = await house.call(one, { from: 'b' });
+    expect(waits()).toEqual([undefined, undefined]);
+    agent.configure({ held: true, telephoneEvents: [] as MediaSettings['telephoneEvents'] } as MediaSettings);
+    expect(waits()[0]).toBe('silence');
+    agent.configure({
+      held: false,
+      telephoneEvents: [] as MediaSettings['telephoneEvents'],
+    } as MediaSettings);
+    expect(waits()[0]).toBeUndefined();
+    agent.end('hangup', true);
+    expect(waits()[0]).toBe('silence');
   });
 
   test.each([

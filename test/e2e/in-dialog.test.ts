@@ -11,7 +11,9 @@ describe('a call that has to ring', () => {
 
   beforeAll(async () => {
     pipeline = await FakePipeline.start({ readyAfterMs: 1500 });
-    gateway = await TestGateway.start({ settings: { pipeline: { url: pipeline.url } } });
+    gateway = await TestGateway.start({
+      settings: { pipeline: { url: pipeline.url, on_failure: 'hangup' } },
+    });
     phone = await gateway.phone();
   });
   afterAll(async () => {

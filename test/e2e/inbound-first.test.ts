@@ -127,7 +127,7 @@ describe('an inbound-first trunk', () => {
   test('leaves an ended session behind when the pipeline is not there, or the caller gives up', async () => {
     const pipeline = await FakePipeline.start({ refuse: 503 });
     running.push({ stop: () => pipeline.close() });
-    const gateway = await start({ settings: { pipeline: { url: pipeline.url } } });
+    const gateway = await start({ settings: { pipeline: { url: pipeline.url, on_failure: 'hangup' } } });
     const caller = await phone(gateway);
     expect((await caller.call(toNumber(gateway))).status).toBe(480);
     await eventually('it has ended', () => `${statusesIn(gateway)}` === 'ended');

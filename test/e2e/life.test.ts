@@ -90,17 +90,23 @@ describe('the life of calls and sessions', () => {
     expect(await gateway.metric('kallglot_ends_total{reason="canceled"}')).toBe(1);
   });
 
-  test('a pipeline that is not ready within 5 s refuses the call with 480 and Retry-After', async () => {
-    const pipeline = await FakePipeline.start({ readyAfterMs: 'never' });
-    running.push({ stop: () => pipeline.close() });
-    const gateway = await start({ settings: { pipeline: { url: pipeline.url } } });
-    const refused = await (await phone(gateway)).call(gateway.uri(await gateway.session()));
-    expect(refused.status).toBe(480);
-    expect(refused.headers.get('retry-after')).toBeDefined();
-    expect(refused.headers.get('x-kallglot-error')).toBe('pipeline_unavailable');
-  });
+  test.each([
+    ['of two parties with hangup', 'bidirectional_translation', 'hangup'],
+    ['of one party', 'ai_agent', 'passthrough'],
+  ])(
+    'a pipeline that is not ready within 5 s refuses the call %s with 480 and Retry-After',
+    async (_, mode, on_failure) => {
+      const pipeline = await FakePipeline.start({ readyAfterMs: 'never' });
+      running.push({ stop: () => pipeline.close() });
+      const gateway = await start({ settings: { pipeline: { url: pipeline.url, on_failure } } });
+      const refused = await (await phone(gateway)).call(gateway.uri(await gateway.session({ mode })));
+      expect(refused.status).toBe(480);
+      expect(refused.headers.get('retry-after')).toBeDefined();
+      expect(refused.headers.get('x-kallglot-error')).toBe('pipeline_unavailable');
+    },
+  );
 
-  test('a pipeline that is lost ends the call with BYE and pipeline_failed, and the next call works', async () => {
+  test('with hangup a pipeline that is lost ends the call with BYE and pipeline_failed, and the next call works', async () => {
     const pipeline = await FakePipeline.start();
     running.push({ stop: () => pipeline.close() });
     const gateway = await start({

@@ -11,7 +11,7 @@ import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { RecentRefusals } from '../../src/telemetry/recent-refusals.ts';
 import { tlsSettings } from '../support/certificates.ts';
-import { noKeyReports, noStats, noTranscripts } from '../support/fake-rooms.ts';
+import { noKeyReports, noStats, noTranscripts, plainBridge } from '../support/fake-rooms.ts';
 import type { CallTransportName } from './call-transport.ts';
 
 /**
@@ -26,6 +26,7 @@ const port = {
   address: '127.0.0.1',
   rtpPort: 20_000,
   configure: () => undefined,
+  hear: () => undefined,
   startSending: () => undefined,
   stats: () => noStats,
   close: async () => noStats,
@@ -44,7 +45,16 @@ const link = {
 const session: Omit<Session, 'id'> = {
   ...({ organizationId: 'load', status: 'created', mode: 'ai_agent', provider: 'sip' } as const),
   ...{ sourceLanguage: null, targetLanguage: null, routing: null, phoneNumber: null, connectionId: null },
-  ...{ metadata: null, aiAgent: null, createdAt: 0, startedAt: null, endedAt: null, endReason: null },
+  ...{
+    metadata: null,
+    aiAgent: null,
+    translation: null,
+    mixOriginalDb: null,
+    createdAt: 0,
+    startedAt: null,
+    endedAt: null,
+    endReason: null,
+  },
 };
 
 const trunk = {
@@ -75,6 +85,7 @@ const bridges = new Bridges({
     rejoinSeconds: 0,
     waitingSound: { kind: 'silence' },
     maxCalls: MAX_CALLS,
+    ...plainBridge,
   },
   hasEnded: async () => false,
   sessionStarted: () => undefined,

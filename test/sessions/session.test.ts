@@ -11,7 +11,7 @@ describe('the life of a session', () => {
   });
 
   test.each(['created', 'active'] as const)('%s can end', (status) => {
-    const ended = { status: 'ended', ended_at: 7, end_reason: 'completed' };
+    const ended = { status: 'ended', ended_at: 7, end_reason: 'completed', translation: null };
     expect(transition(status, { type: 'ended', at: 7, reason: 'completed' })).toEqual(ended);
   });
 
@@ -40,6 +40,8 @@ describe('the life of a session', () => {
       started_at: 2000,
       ended_at: 5500,
       end_reason: 'completed',
+      translation: null,
+      mix_original_db: null,
       last_alive_at: null,
     } as const;
     expect(durationSeconds(readSession(row))).toBe(3.5);

@@ -11,7 +11,7 @@ import type { DialEvents, DialRequest, SipAnswer, SipDialog, SrfConnection } fro
 import type { CallRecord } from '../../src/telemetry/call-record.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { FakeLinks, FakeMedia, noKeyReports, noTranscripts } from '../support/fake-rooms.ts';
+import { FakeLinks, FakeMedia, noKeyReports, noTranscripts, plainBridge } from '../support/fake-rooms.ts';
 
 const session = {
   id: 'sess_01ARZ3NDEKTSV4RRFFQ69G5FAV',
@@ -142,6 +142,7 @@ class Dialed {
       mediaTimeoutSeconds: 60,
       rejoinSeconds: 0,
       waitingSound: { kind: 'silence' },
+      ...plainBridge,
       maxCalls: 10,
       hasEnded: async () => {
         await this.#pause('session');

@@ -13,7 +13,7 @@ import type { SipDialog, SipRequest, SipResponse, SrfConnection } from '../../sr
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { RecentRefusals } from '../../src/telemetry/recent-refusals.ts';
-import { noKeyReports, noTranscripts } from '../support/fake-rooms.ts';
+import { noKeyReports, noTranscripts, plainBridge } from '../support/fake-rooms.ts';
 
 const session = {
   id: 'sess_01ARZ3NDEKTSV4RRFFQ69G5FAV',
@@ -107,6 +107,7 @@ class SetUp {
       mediaTimeoutSeconds: 60,
       rejoinSeconds: 0,
       waitingSound: { kind: 'silence' },
+      ...plainBridge,
       maxCalls: 10,
       hasEnded: async () => {
         await this.#pause('session');
@@ -139,6 +140,7 @@ class SetUp {
       inbound: AudioRing.create(8192),
       outbound: AudioRing.create(8192),
       configure: () => undefined,
+      hear: () => undefined,
       startSending: () => undefined,
       stats: () => ({ silentForMs: 0 }),
       close: async () => {

@@ -114,13 +114,13 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
       const made = await Promise.all(Array.from({ length: 10 }, create));
       await Promise.all(
         made.map(({ id }, i) =>
-          sessions(nodes[i % 2] as Store).connected(leg(id, `leg_a${i}`), open(id, `leg_a${i}`), i),
+          sessions(nodes[i % 2] as Store).connected(leg(id, `leg_a${i}`), open(id, `leg_a${i}`), i, 'active'),
         ),
       );
       await Promise.all(
         made.flatMap(({ id }, i) => [
           sessions(nodes[0]).apply(id, { type: 'started', at: 1 }),
-          sessions(nodes[1]).connected(leg(id, `leg_b${i}`), open(id, `leg_b${i}`), 2),
+          sessions(nodes[1]).connected(leg(id, `leg_b${i}`), open(id, `leg_b${i}`), 2, 'active'),
         ]),
       );
       expect((await events()).filter((type) => type === 'session.started')).toHaveLength(10);
@@ -147,7 +147,7 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
         ...{ from_pipeline_p50_ms: 10, from_pipeline_p95_ms: 20, from_pipeline_p99_ms: null },
         ...{ dtmf_received: 4, dtmf_sent: 2 },
       };
-      await sessions(nodes[0]).record(record, leg(id));
+      await sessions(nodes[0]).record(record, leg(id), null);
       expect(await sessions(nodes[1]).calls(id)).toEqual([record]);
       await sessions(nodes[1]).markAlive([id]);
       await expect(sessions(nodes[0]).unusedSince(clock.now() + 1, clock.now() + 1)).resolves.toEqual([id]);
@@ -161,6 +161,7 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
         leg(id, 'leg_left'),
         { ...open(id, 'leg_left'), answered_at: 1000 },
         1000,
+        'active',
       );
       await sessions(nodes[1]).endLeftBehind(id, 5000, 'completed');
       expect((await events()).slice(-2)).toEqual(['session.provider.disconnected', 'session.ended']);
@@ -186,7 +187,7 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
       for (const { facts, record } of [kept, left]) await sessions(nodes[0]).dialing(facts, record);
       await sessions(nodes[0]).ringing(kept.facts, { ...kept.record, sip_status: 180 }, 2);
       const ended = { ...kept.record, ended_at: 3, reason: 'dial_failed' as const, sip_status: 486 };
-      await sessions(nodes[0]).record(ended, kept.facts);
+      await sessions(nodes[0]).record(ended, kept.facts, null);
       const found = await sessions(nodes[1]).withLegsLeftBehind(clock.now());
       expect(found).toEqual([{ id, lastAliveAt: 1 }]);
       await Promise.all(nodes.map((node) => sessions(node).closeLegsLeftBehind(id, 4)));

@@ -37,6 +37,14 @@ export const noKeyReports: KeyReports = {
 /** Hears what is said, and keeps none of it. */
 export const noTranscripts: TranscriptSink = { heard: () => undefined, over: async () => undefined };
 
+/** What a bridge is told besides its rooms: a pipeline that is lost ends its calls. */
+export const plainBridge = {
+  onFailure: 'hangup' as const,
+  mixOriginalDb: null,
+  degraded: () => undefined,
+  outageOver: () => undefined,
+};
+
 /** Awaited before a port or a link is given; rejects to refuse it. */
 export type Gate = () => Promise<void>;
 const atOnce: Gate = async () => undefined;
