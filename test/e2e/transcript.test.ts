@@ -90,7 +90,9 @@ describe('the transcript of a call', () => {
     ]);
   });
 
-  test('loses words of a session whose pipeline floods, counted, and none of another session', async () => {
+  test('loses words of a session whose pipeline floods, counted, and none of another session', {
+    timeout: 60_000,
+  }, async () => {
     const { gateway, pipeline, phone, id, call, peer } = await start();
     const transcript = async (of: string) =>
       (await gateway.rest('GET', `/v1/sessions/${of}/transcript`)).body;
@@ -100,12 +102,13 @@ describe('the transcript of a call', () => {
       peer.send({ type: 'transcript.final', speaker: 'customer', text: `turn ${i}` });
     const words = { type: 'transcript.final', speaker: 'customer', text: 'Is anybody there?' };
     (await pipeline.connection(1)).send(words);
-    await eventually('each turn is kept or counted', async () => {
+    const allAccountedFor = async () => {
       const counts = ['kept', 'dropped'].map((outcome) =>
         gateway.metric(`kallglot_transcript_turns_total{outcome="${outcome}"}`),
       );
       return (await Promise.all(counts)).reduce((sum, one) => sum + one) === 3001;
-    });
+    };
+    await eventually('each turn is kept or counted', allAccountedFor, 40_000);
     await eventually('what was lost is written down', async () => {
       const { turns, metadata } = await transcript(id);
       return turns[0].text === 'turn 0' && turns.length + (metadata.dropped_turns ?? 0) === 3000;
