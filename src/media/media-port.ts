@@ -133,8 +133,8 @@ export interface MediaStats extends MediaCounters {
    */
   toPipeline: LatencyCounts;
   /**
-   * From the arrival of a message of the pipeline to the next tick of the leg, at which it may leave. What has to wait for
-   * audio that came before it is not counted.
+   * From the arrival of a message of the pipeline to the next tick of the leg, at which it may leave if no audio is before
+   * it: what it waits for that is not the gateway's.
    */
   fromPipeline: LatencyCounts;
   /** From the arrival of what the other party says to the packet that carries it to this one, where it is heard directly. */

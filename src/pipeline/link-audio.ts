@@ -202,7 +202,9 @@ export class LinkAudio {
     // On hold a party hears nothing, and one that is not here may be on the session's stream instead.
     if (leg === undefined || leg.held) return undefined;
     const { outbound } = leg.audio;
-    if (leg.playout.push(audio) && leg.playout.fill()) outbound.latency.note(outbound.written, cameAt);
+    leg.playout.push(audio);
+    leg.playout.feed();
+    outbound.latency.note(outbound.written, cameAt);
     return undefined;
   }
 

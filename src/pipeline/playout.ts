@@ -62,12 +62,8 @@ export class Playout {
     return (this.#queued + this.#ring.readable) / BYTES_PER_MS;
   }
 
-  /**
-   * Queues a copy of mu-law audio of any length; beyond 60 s the oldest goes.
-   * @returns whether nothing waits before it, but what is in the ring
-   */
-  push(audio: Uint8Array): boolean {
-    const isFirst = this.#queued === 0;
+  /** Queues a copy of mu-law audio of any length; beyond 60 s the oldest goes. */
+  push(audio: Uint8Array): void {
     const excess = this.#queued + audio.length - MAX_QUEUED_BYTES;
     const skipped = Math.max(0, audio.length - MAX_QUEUED_BYTES);
     if (excess > 0) {
@@ -77,7 +73,6 @@ export class Playout {
     let from = skipped;
     while (from < audio.length) from += this.#append(audio, from);
     this.#pushed += audio.length - skipped;
-    return isFirst;
   }
 
   /** Playing begins only now: the silence that has queued up so far must not become a delay for good. */
@@ -87,14 +82,12 @@ export class Playout {
 
   /** Moves audio into the ring when the ring runs low. */
   feed(): void {
-    if (this.#queued === 0) this.#catchingUp = false;
-    else if (this.#ring.readable <= RING_TARGET_BYTES / 2) this.fill();
-  }
-
-  /** Moves audio into the ring as far as there is room. @returns whether any was moved */
-  fill(): boolean {
+    if (this.#queued === 0) {
+      this.#catchingUp = false;
+      return;
+    }
     let room = RING_TARGET_BYTES - this.#ring.readable;
-    const fed = this.#fed;
+    if (room < RING_TARGET_BYTES / 2) return;
     while (room > 0 && this.#queued > 0) {
       const late = this.#catchingUp || this.#queued + RING_TARGET_BYTES - room > LATE_BYTES;
       const length = Math.min(this.#contiguous(), late ? FRAME_BYTES : room);
@@ -104,11 +97,10 @@ export class Playout {
         continue;
       }
       const written = this.#ring.write(this.#blocks[0]!, this.#head, Math.min(length, room));
-      if (written === 0) break;
+      if (written === 0) return;
       this.#advance(written, true);
       room -= written;
     }
-    return this.#fed > fed;
   }
 
   /** Drops what has not been played, in the queue and in the ring. @returns the marks that will never be reached */

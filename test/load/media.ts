@@ -59,9 +59,16 @@ function readOptions(args: string[]): Options {
     steps: media.flatMap(stepsOf),
     seconds: wholeNumber('seconds', values.seconds ?? (quick ? '5' : '30'), 1, 600),
     pairs: wholeNumber('pairs', values.pairs ?? '1', 1, 20),
-    hours: wholeNumber('hours', values.hours, 0, 24),
+    hours: hoursOf(values.hours),
     nodeOptions: values['node-option'],
   };
+}
+
+/** @throws OptionError */
+function hoursOf(text: string): number {
+  const hours = Number(text);
+  if (hours >= 0 && hours <= 24) return hours;
+  throw new OptionError(`--hours: found ${JSON.stringify(text)}; allowed: a number from 0 to 24`);
 }
 
 async function main(options: Options): Promise<void> {
@@ -94,7 +101,7 @@ async function measureSteps({ steps, pairs, ...options }: Options, programs: CPr
 }
 
 async function measureLong({ hours, ...options }: Options, programs: CPrograms): Promise<void> {
-  const seconds = hours * 3600;
+  const seconds = Math.ceil(hours * 3600);
   const [media, calls] = ['PCMU', LONG_RUN_CALLS] as const;
   progress(`${calls} calls, ${media}, for ${seconds} s …`);
   const packets = await packetsFor(media, calls, seconds, programs);
