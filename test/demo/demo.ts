@@ -9,11 +9,12 @@ import { type Gateway, startGateway } from '../../src/gateway.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { firstCall } from './first-call.ts';
 import { printHowToCall } from './how-to-call.ts';
+import { twoPartyCall } from './two-party-call.ts';
 
 /**
  * `npm run demo`: the gateway with the embedded engine, store and echo pipeline on loopback, a session over its own
- * REST API, and one real call to it. Then it stays up for calls of yours; with `--once` it ends after the call, with
- * exit code 0 only if speech came back.
+ * REST API, and one real call to it; then a conversation of two parties that outlives its pipeline. Then it stays up for
+ * calls of yours; with `--once` it ends after that, with exit code 0 only if everybody heard what they should.
  */
 const { values } = parseArgs({
   options: {
@@ -73,7 +74,7 @@ const stop = () => {
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => void stop().then(() => process.exit(0)));
 
-const heard = await firstCall(gateway, apiKey, say);
+const heard = (await firstCall(gateway, apiKey, say)) && (await twoPartyCall(say));
 if (values.once || !heard) {
   await stop();
   process.exit(heard ? 0 : 1);

@@ -321,6 +321,22 @@ describe.each(['udp', 'tcp'] as const)('a call out, over %s', (transport) => {
     expect(eventsOf(id)[1]).toMatchObject({ type: 'session.dial.failed', data: { reason: 'canceled' } });
   });
 
+  test('that rings while its session is ended is taken back, and the party that is there is hung up', async () => {
+    onInvite = (incoming) => incoming.ring();
+    const id = await gateway.session();
+    const phone = await gateway.phone();
+    phones.push(phone);
+    const customer = await phone.call(gateway.uri(id, { role: 'customer' }));
+    await dial(id, { to: agent(), role: 'agent' });
+    await eventually('it rings', async () => (await callsOf(id))[1]?.progress === 'ringing');
+    expect((await gateway.rest('POST', `/v1/sessions/${id}/end`)).status).toBe(200);
+    await invites[0]!.canceled;
+    expect((await customer.ended).reasonHeader).toMatch(/text="session_ended: /);
+    await eventually('both are recorded', async () =>
+      (await callsOf(id)).every(({ reason }: { reason: string }) => reason === 'session_ended'),
+    );
+  });
+
   test('that is hung up before the callee has said anything is taken back with its first word', async () => {
     const speaking = Promise.withResolvers<void>();
     onInvite = async (incoming) => {

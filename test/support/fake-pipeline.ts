@@ -17,6 +17,8 @@ export interface FakeBehaviour {
   pongAfterMs?: number;
   /** Whether `session.end` is answered and the socket closed. */
   answersEnd?: boolean;
+  /** The translation of what a speaker said, mu-law both ways; it is sent back at once. */
+  translates?: (speaker: string, audio: Buffer) => Buffer;
   /** Whether anything is read from the socket at all. */
   reads?: boolean;
 }
@@ -157,7 +159,7 @@ export class FakeConnection {
 
   #receive(data: Buffer, behaviour: FakeBehaviour): void {
     const message = JSON.parse(data.toString()) as ReceivedMessage;
-    if (message.type === 'audio.input') this.#record(message);
+    if (message.type === 'audio.input') this.#record(message, behaviour.translates);
     else this.messages.push(message);
     if (message.type === 'ping' && behaviour.answersPings !== false) {
       const { pongAfterMs = 0 } = behaviour;
@@ -172,19 +174,17 @@ export class FakeConnection {
     this.#waiting.clear();
   }
 
-  #record(message: ReceivedMessage): void {
+  #record(message: ReceivedMessage, translates: FakeBehaviour['translates']): void {
     const { speaker, sequence, timestamp_ms, audio } = message as unknown as {
       speaker: string;
       sequence: number;
       timestamp_ms: number;
       audio: { payload: string };
     };
+    const chunk = Buffer.from(audio.payload, 'base64');
     this.#chunks[speaker] ??= [];
-    this.#chunks[speaker].push({
-      sequence,
-      timestampMs: timestamp_ms,
-      audio: Buffer.from(audio.payload, 'base64'),
-    });
+    this.#chunks[speaker].push({ sequence, timestampMs: timestamp_ms, audio: chunk });
+    if (translates) this.say(speaker, translates(speaker, chunk));
   }
 
   #later(ms: number, action: () => void): void {

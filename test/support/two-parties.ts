@@ -1,0 +1,66 @@
+import type { FakePipeline } from './fake-pipeline.ts';
+import { eventually, TestGateway } from './gateway.ts';
+import type { PhoneCall } from './phone-call.ts';
+import type { TestPhone } from './test-phone.ts';
+import { spoken, tone, voices, voicesSince } from './tones.ts';
+
+type Role = keyof typeof spoken;
+
+/** How long a party speaks on, if nobody stops it. */
+const SPEAKS_MS = 60_000;
+
+/** A gateway at a fake pipeline, and the phones of a test, each of which says one tone from its answer on. */
+export class TwoParties {
+  readonly gateway: TestGateway;
+  readonly pipeline: FakePipeline;
+  readonly #phones = new Map<string, TestPhone>();
+
+  private constructor(gateway: TestGateway, pipeline: FakePipeline) {
+    this.gateway = gateway;
+    this.pipeline = pipeline;
+  }
+
+  static async start(
+    pipeline: FakePipeline,
+    settings: Record<string, Record<string, unknown>> = {},
+  ): Promise<TwoParties> {
+    const all = { ...settings, pipeline: { url: pipeline.url, ...settings.pipeline } };
+    return new TwoParties(await TestGateway.start({ settings: all }), pipeline);
+  }
+
+  /** @param options.named whether the call says its role @param options.phone whose call it is; the role's own otherwise */
+  async call(session: string, role: Role, { named = true, phone = role as string } = {}): Promise<PhoneCall> {
+    let caller = this.#phones.get(phone);
+    if (caller === undefined) {
+      caller = await this.gateway.phone();
+      this.#phones.set(phone, caller);
+    }
+    const uri = this.gateway.uri(session, named ? { role } : {});
+    const call = await caller.call(uri, { from: phone });
+    if (call.status === 200) void call.media.play(tone(spoken[role], SPEAKS_MS));
+    return call;
+  }
+
+  /** Waits until a party hears these voices and no others, for 100 ms. */
+  async hears(call: PhoneCall, ...expected: string[]): Promise<void> {
+    const { heard } = call.media;
+    const wanted = `${expected}`;
+    const from = heard.length;
+    try {
+      await eventually(`hears "${wanted}"`, () => `${voices(heard)}` === wanted);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}; heard meanwhile: "${voicesSince(heard, from)}"`);
+    }
+  }
+
+  /** What `GET /v1/sessions/{id}` shows. */
+  async translation(session: string): Promise<string | null> {
+    return (await this.gateway.rest('GET', `/v1/sessions/${session}`)).body.translation;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#phones.values()].map((phone) => phone.stop()));
+    await this.gateway.stop();
+    await this.pipeline.close();
+  }
+}
