@@ -37,10 +37,10 @@ export function grown([before, after]: Probes, series: string): number {
 
 /**
  * A percentile of what the gateway has added to the audio between two probes, interpolated within its bucket as Prometheus
- * does. @param direction `to` or `from` the pipeline @returns ms; NaN when nothing was counted
+ * does. @param direction `to` or `from` the pipeline, or `between` two parties that hear each other directly @returns ms; NaN when nothing was counted
  */
-export function addedLatency(probes: Probes, direction: 'to' | 'from', share: number): number {
-  const name = `kallglot_pipeline_latency_seconds`;
+export function addedLatency(probes: Probes, direction: 'to' | 'from' | 'between', share: number): number {
+  const name = `kallglot_${direction === 'between' ? 'direct' : 'pipeline'}_latency_seconds`;
   const wanted = share * grown(probes, `${name}_count{direction="${direction}"}`);
   let [end, count] = [0, 0];
   for (const series of probes[1].metrics.keys()) {

@@ -1,3 +1,4 @@
+import { holdBridges } from './bridge-calls.ts';
 import { holdCalls } from './held-calls.ts';
 import type { Job, Report, Result } from './load-job.ts';
 import { holdMediaCalls } from './media-calls.ts';
@@ -16,6 +17,7 @@ process.send?.({ type: 'result', result } satisfies Report, () => process.exit(0
 
 async function done(job: Job): Promise<Result> {
   if (job.kind === 'sip set-ups') return setUpSipCalls(job, report);
+  if (job.kind === 'bridge') return holdBridges(job, report);
   if (job.kind === 'held calls') return holdCalls(job, await createSessions(job.target, job.calls), report);
   if (job.kind === 'media calls')
     return holdMediaCalls(job, await createSessions(job.target, job.calls), report);

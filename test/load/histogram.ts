@@ -13,6 +13,10 @@ export class Histogram {
     if (ms > this.#max) this.#max = ms;
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   get max(): number {
     return this.#max;
   }

@@ -1,5 +1,8 @@
+import type { Role } from '../../src/roles.ts';
 import type { CallTransportName } from './call-transport.ts';
+import type { HeardOutage } from './heard-outage.ts';
 import type { GeneratorReport } from './rtp-program.ts';
+import type { GenerationSpeech } from './speech-received.ts';
 
 /** What the load test's processes tell each other, over Node's IPC. */
 
@@ -62,7 +65,25 @@ export interface SipSetUpsJob {
   restSeconds: number;
 }
 
-export type Job = HeldCallsJob | MediaCallsJob | SetUpsJob | SipSetUpsJob;
+/** Sessions of two parties, held for a while; then their pipeline is killed and started again, so many times. */
+export interface BridgeJob {
+  kind: 'bridge';
+  target: Target;
+  sessions: number;
+  warmUpSeconds: number;
+  seconds: number;
+  restarts: number;
+  /** From the end of a pipeline's process until the next one listens. */
+  outageMs: number;
+  /** Where the pipeline is to listen, and the file to which its processes add what they take. */
+  pipelinePort: number;
+  speechFile: string;
+  /** Path of `rtp-generator`, and of the files with the packets that each party sends. */
+  program: string;
+  packets: Readonly<Record<Role, string>>;
+}
+
+export type Job = HeldCallsJob | MediaCallsJob | SetUpsJob | SipSetUpsJob | BridgeJob;
 
 /** Counts of packets are of those that were sent in the measured interval, whenever they came back; times are ms. */
 export interface HeldCallsResult {
@@ -120,7 +141,22 @@ export interface SipSetUpsResult {
   generatorLate: { p99: number };
 }
 
-export type Result = HeldCallsResult | MediaCallsResult | SetUpsResult | SipSetUpsResult;
+export interface BridgeResult {
+  kind: 'bridge';
+  /** Sessions whose two parties were up at the end of the interval, and after the last restart. */
+  held: number;
+  heldAfter: number;
+  /** Parties that heard the other's translation at the end of the interval. */
+  translated: number;
+  /** What each party's side heard in the interval. */
+  streams: Readonly<Record<Role, GeneratorReport>>;
+  /** `ms`: how long nobody listened. */
+  outages: readonly (HeardOutage & { ms: number })[];
+  /** By the pipeline's processes: the first one is that of the interval. */
+  speech: readonly GenerationSpeech[];
+}
+
+export type Result = HeldCallsResult | MediaCallsResult | SetUpsResult | SipSetUpsResult | BridgeResult;
 
 /** From the generator: the interval begins, it is over, a moment to look at the memory, what came out. */
 export type Report =

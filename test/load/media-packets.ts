@@ -23,6 +23,17 @@ export const srtpOffer = {
 
 export const codecOf = (kind: MediaKind): 'PCMU' | 'opus' => (kind === 'opus' ? 'opus' : 'PCMU');
 
+/** The same sound again and again. @param count packets, more than are sent @param sound mu-law */
+export function writeSound(file: string, sound: number, count: number): void {
+  const payload = Buffer.alloc(SAMPLES, sound);
+  const parts = Array.from({ length: count }, (_, number) => [
+    lengthOf(HEADER_BYTES + SAMPLES),
+    rtpHeader(number, 0, SAMPLES),
+    payload,
+  ]);
+  writeFileSync(file, Buffer.concat(parts.flat()));
+}
+
 /** @param count packets, more than are sent: numbers never come twice */
 export async function writePackets(file: string, kind: MediaKind, count: number): Promise<void> {
   const codec = codecOf(kind);
@@ -37,12 +48,16 @@ export async function writePackets(file: string, kind: MediaKind, count: number)
       codec === 'opus' ? encoders.encode(codec, speech.subarray(at, at + SAMPLES)) : numbered(number);
     const plain = Buffer.concat([header, payload]);
     const packet = srtp ? srtp.protect(plain) : plain;
-    const length = Buffer.alloc(2);
-    length.writeUInt16BE(packet.length);
-    parts.push(length, packet);
+    parts.push(lengthOf(packet.length), packet);
   }
   encoders.close();
   writeFileSync(file, Buffer.concat(parts));
+}
+
+function lengthOf(bytes: number): Buffer {
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(bytes);
+  return length;
 }
 
 function rtpHeader(number: number, payloadType: number, units: number): Buffer {

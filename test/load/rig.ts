@@ -47,6 +47,8 @@ export interface RigOptions {
   subject?: 'gateway' | 'signalling';
   /** Where SIP comes by (`udp`). */
   transport?: CallTransportName;
+  /** Of a pipeline that the generator brings itself; the echo pipeline when absent. */
+  pipelineUrl?: string;
   /** Also watches the event loop and the garbage collector of all its threads. */
   watchThreads?: boolean;
   /** Also asks the gateway for its own metrics. */
@@ -81,29 +83,30 @@ interface Subject {
 
 async function startWholeGateway(options: RigOptions, watch: ThreadWatch | undefined): Promise<Subject> {
   const { nodeOptions, transport = 'udp' } = options;
-  const pipeline = fork(join(import.meta.dirname, 'pipeline-process.ts'), [tokenSecret], { execArgv: [] });
-  try {
-    const [{ url }] = (await once(pipeline, 'message')) as [{ url: string }];
-    const gateway = GatewayProcess.start({
-      by: 'node',
-      settings: settings(url, transport),
-      nodeOptions,
-      environment: watch?.environment ?? {},
-    });
-    const stop = async () => {
-      await gateway.stop();
-      pipeline.kill();
-    };
-    const { api, sip } = await gateway.ready().catch(async (error) => {
-      await stop();
-      throw error;
-    });
-    const target = { apiUrl: api, apiKey, sip: addressOf(sip) };
-    return { target, pid: gateway.child.pid as number, stop };
-  } catch (error) {
-    pipeline.kill();
+  const pipeline = options.pipelineUrl === undefined ? await startEcho() : undefined;
+  const url = options.pipelineUrl ?? pipeline?.url ?? '';
+  const gateway = GatewayProcess.start({
+    by: 'node',
+    settings: settings(url, transport),
+    nodeOptions,
+    environment: watch?.environment ?? {},
+  });
+  const stop = async () => {
+    await gateway.stop();
+    pipeline?.process.kill();
+  };
+  const { api, sip } = await gateway.ready().catch(async (error) => {
+    await stop();
     throw error;
-  }
+  });
+  const target = { apiUrl: api, apiKey, sip: addressOf(sip) };
+  return { target, pid: gateway.child.pid as number, stop };
+}
+
+async function startEcho(): Promise<{ process: ChildProcess; url: string }> {
+  const child = fork(join(import.meta.dirname, 'pipeline-process.ts'), [tokenSecret], { execArgv: [] });
+  const [{ url }] = (await once(child, 'message')) as [{ url: string }];
+  return { process: child, url };
 }
 
 async function startSignalling(options: RigOptions, watch: ThreadWatch | undefined): Promise<Subject> {

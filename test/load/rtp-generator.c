@@ -8,7 +8,9 @@
  * PACKETS: a file of datagrams, each after its length (16 bits, big-endian); sent from the first to the last and over again.
  * MAGIC: 1 when each payload begins with the word "LOAD" and the packet's number, and is to come back as it was.
  * stdout: first the local ports in one line. stdin: the remote ports in one line start it; then `measure` begins an
- * interval, `over` ends it, and `report` writes what came out of it as one line of JSON.
+ * interval, `over` ends it, and `report` writes what came out of it as one line of JSON. `sounds` writes another one: since
+ * the last, whenever a stream began to hear another sound, [stream, wall clock in ms, byte]. A sound is a payload of one byte,
+ * over and over, that is not silence; what is between two of the same is not told.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -32,6 +34,8 @@
 #define RECEIVE_BUFFER (256 * 1024)
 #define BIN_NS 10000
 #define BINS 20000
+#define SILENCE 0xff
+#define MAX_CHANGES 65536
 
 struct histogram {
   uint32_t bins[BINS];
@@ -46,6 +50,13 @@ struct stream {
   int64_t arrived;
   uint16_t sequence;
   int heard;
+  uint8_t sound;
+};
+
+struct change {
+  int stream;
+  int64_t at;
+  uint8_t sound;
 };
 
 static struct stream *streams;
@@ -61,6 +72,8 @@ static int measuring;
 static struct histogram jitter, late;
 static uint64_t sent, received, lost, late_gaps, gaps, back, twice, failed;
 static struct rusage began, ended;
+static struct change changes[MAX_CHANGES];
+static int change_count, changes_dropped;
 
 static void die(const char *what) {
   perror(what);
@@ -174,6 +187,14 @@ static void count_packet(struct stream *s, const uint8_t *packet, int64_t at) {
   s->arrived = at;
 }
 
+static void note_sound(int i, const uint8_t *payload, ssize_t length, int64_t at) {
+  uint8_t sound = payload[0];
+  if (length < 2 || sound == SILENCE || sound == streams[i].sound || memcmp(payload, payload + 1, (size_t)length - 1)) return;
+  streams[i].sound = sound;
+  if (change_count < MAX_CHANGES) changes[change_count++] = (struct change){i, at, sound};
+  else changes_dropped++;
+}
+
 static void receive(int i) {
   struct stream *s = &streams[i];
   uint8_t packet[MAX_DATAGRAM];
@@ -188,7 +209,9 @@ static void receive(int i) {
     if (!head || head->cmsg_type != SCM_TIMESTAMPNS) die("no time stamp");
     struct timespec at;
     memcpy(&at, CMSG_DATA(head), sizeof at);
-    count_packet(s, packet, at.tv_sec * 1000000000LL + at.tv_nsec);
+    int64_t at_ns = at.tv_sec * 1000000000LL + at.tv_nsec;
+    count_packet(s, packet, at_ns);
+    note_sound(i, packet + RTP_HEADER, length - RTP_HEADER, at_ns);
     if (is_magic) check_content(i, packet + RTP_HEADER, length - RTP_HEADER);
   }
 }
@@ -205,6 +228,15 @@ static void report(void) {
          gaps ? (double)late_gaps / gaps : 0, percentile(&late, 0.99));
   printf("\"generatorCpuMs\":%.0f}\n", cpu_ms(&ended) - cpu_ms(&began));
   fflush(stdout);
+}
+
+static void tell_sounds(void) {
+  printf("{\"dropped\":%d,\"changes\":[", changes_dropped);
+  for (int i = 0; i < change_count; i++)
+    printf("%s[%d,%.2f,%d]", i ? "," : "", changes[i].stream, changes[i].at / 1e6, changes[i].sound);
+  printf("]}\n");
+  fflush(stdout);
+  change_count = changes_dropped = 0;
 }
 
 static void begin(void) {
@@ -234,6 +266,7 @@ static int obey(void) {
   if (!strcmp(line, "measure\n")) begin();
   else if (!strcmp(line, "over\n")) end();
   else if (!strcmp(line, "report\n")) report();
+  else if (!strcmp(line, "sounds\n")) tell_sounds();
   else start(line);
   return 1;
 }

@@ -22,6 +22,15 @@ export interface GeneratorReport {
   generatorCpuMs: number;
 }
 
+/** A stream hears another sound than before. */
+export interface SoundChange {
+  stream: number;
+  /** Wall clock, ms, as the kernel took the packet. */
+  at: number;
+  /** The byte that fills the packet. */
+  sound: number;
+}
+
 /** One of the programs in C that hold RTP sockets: it says its ports first, and takes orders in lines. */
 export class RtpProgram {
   readonly ports: readonly number[];
@@ -55,6 +64,17 @@ export class RtpProgram {
   async report(): Promise<GeneratorReport> {
     this.order('report');
     return JSON.parse(await nextOf(this.#lines, 'the generator'));
+  }
+
+  /** What the streams of `rtp-generator` began to hear since this was asked last. @throws Error when it was too much to keep */
+  async sounds(): Promise<SoundChange[]> {
+    this.order('sounds');
+    const { dropped, changes } = JSON.parse(await nextOf(this.#lines, 'the generator')) as {
+      dropped: number;
+      changes: [number, number, number][];
+    };
+    if (dropped > 0) throw new Error(`the generator could not keep ${dropped} changes of sound`);
+    return changes.map(([stream, at, sound]) => ({ stream, at, sound }));
   }
 
   async stop(): Promise<void> {

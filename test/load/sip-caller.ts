@@ -1,3 +1,4 @@
+import type { Role } from '../../src/roles.ts';
 import { type Dialog, newDialog, newRequest, nextHop, responseHeaders } from '../support/dialog.ts';
 import type { Codec } from '../support/phone-codecs.ts';
 import { parseSdp, writeSdp } from '../support/phone-sdp.ts';
@@ -22,6 +23,8 @@ export interface UpCall {
 /** What a call asks for. */
 interface Offered {
   codec: Codec;
+  /** Whose leg it is; left to the gateway when absent. */
+  role?: Role;
   /** Makes it SRTP. */
   crypto?: CryptoLine | undefined;
 }
@@ -58,7 +61,8 @@ export class SipCaller {
   /** Calls a session and acknowledges the answer. @throws Error naming the status when it is refused */
   async call(sessionId: string, rtpPort: number, offered: Offered = { codec: 'PCMU' }): Promise<UpCall> {
     const { host, port } = this.#target.sip;
-    const dialog = newDialog(`sip:${sessionId}@${host}:${port}`, USER, this.#client);
+    const user = offered.role === undefined ? sessionId : `${sessionId};role=${offered.role}`;
+    const dialog = newDialog(`sip:${user}@${host}:${port}`, USER, this.#client);
     const invite = this.#request(dialog, 'INVITE', offer(rtpPort, offered));
     const startedAt = performance.now();
     const answer = await this.#client.send(invite, await nextHop(dialog, this.#client));

@@ -1,0 +1,120 @@
+import { addedLatency, type GatewayProbe, grown } from './gateway-probe.ts';
+import type { BridgeResult } from './load-job.ts';
+import type { Measured } from './rig.ts';
+import { aim, ms, percent, table } from './table.ts';
+
+/** What a message of speech holds, ms: `pipeline.chunk_ms` unless it is set. */
+const CHUNK_MS = 100;
+/** The aims of the design. */
+const AIM_PASSTHROUGH_MS = 1200;
+const AIM_LOSSLESS_OUTAGE_MS = 5000;
+/** Nobody hears the other before the link has been down for so long. */
+const PASSTHROUGH_AFTER_MS = 1000;
+
+const resultOf = (measured: Measured): BridgeResult => measured.result as BridgeResult;
+const us = (value: number): string => value.toFixed(0);
+
+/** What a session costs while it is translated. */
+export function costTable(measured: Measured): string {
+  const { held, heldAfter, translated, streams } = resultOf(measured);
+  const { cpuMs, tookMs, waitedMs, rssBytes, idleRssBytes, threads } = measured;
+  const perSession = (spentMs: number) => us((spentMs * 1e6) / tookMs / held);
+  const cpuOf = (name: RegExp) =>
+    Object.entries(threads).reduce((sum, [thread, spent]) => sum + (name.test(thread) ? spent : 0), 0);
+  const [main, media] = [cpuOf(/^node(-MainThread)?$/), cpuOf(/^media-/)];
+  const sides = Object.values(streams);
+  const worst = (of: (side: (typeof sides)[number]) => number) => Math.max(...sides.map(of));
+  const lost = sides.reduce((sum, side) => sum + side.lost, 0);
+  return `${table(
+    [
+      ...['sessions held', 'after the restarts', 'parties that hear the translation', 'packets lost'],
+      ...['CPU us per session per s', 'of it main / media / rest', 'CPU of a core', 'waited for a core'],
+      ...['RSS KiB per session', 'jitter p50 / p99 ms', 'gaps > 30 ms', 'generator late p99 ms'],
+    ],
+    [
+      [
+        ...[`${held}`, `${heldAfter}`, `${translated} of ${2 * held}`, `${lost}`],
+        ...[perSession(cpuMs), [main, media, cpuMs - main - media].map(perSession).join(' / ')],
+        ...[percent(cpuMs / tookMs), percent(waitedMs / (waitedMs + cpuMs))],
+        us((rssBytes - idleRssBytes) / 1024 / held),
+        `${ms(worst(({ jitter }) => jitter.p50))} / ${ms(worst(({ jitter }) => jitter.p99))}`,
+        percent(worst(({ lateShare }) => lateShare)),
+        ms(worst(({ generatorLate }) => generatorLate.p99)),
+      ],
+    ],
+  )}\n`;
+}
+
+/** What the parties hear of each restart, and what the pipeline gets of what they say meanwhile. */
+export function outagesTable(measured: Measured): string {
+  const { outages, speech, heldAfter } = resultOf(measured);
+  if (outages.length === 0) return '';
+  const times = ({ parties, p50, p99, max }: (typeof outages)[number]['back']) =>
+    parties === 0 ? ['0', '–'] : [`${parties}`, `${ms(p50)} / ${ms(p99)} / ${ms(max)}`];
+  const rows = outages.map((outage, i) => {
+    const { lost = 0, twice = 0 } = speech[i + 1] ?? {};
+    const [direct = '', directTimes = ''] = times(outage.passthrough);
+    const [back = '', backTimes = ''] = times(outage.back);
+    return [
+      ...[`${i + 1}`, `${outage.ms}`, direct, directTimes, back, backTimes, `${outage.wrong}`],
+      ...[`${lost * CHUNK_MS}`, us((twice * CHUNK_MS) / (2 * heldAfter))],
+    ];
+  });
+  const head = [
+    ...['restart', 'outage ms', 'parties that heard the other', 'after p50 / p99 / max ms'],
+    ...['heard the translation again', 'after the pipeline was back p50 / p99 / max ms', 'heard itself'],
+    ...['speech lost ms, all parties', 'came twice, ms per party'],
+  ];
+  return `${table(head, rows)}\n\n${gatewayOf(measured.probes)}\n`;
+}
+
+/** What the gateway tells of the restarts itself. */
+function gatewayOf(probes: readonly GatewayProbe[]): string {
+  const pair = probes.slice(-2) as [GatewayProbe, GatewayProbe];
+  const direct = [0.5, 0.99].map((share) => ms(addedLatency(pair, 'between', share)));
+  const cells = [
+    direct.join(' / '),
+    us(grown(pair, 'kallglot_direct_dropped_ms_total')),
+    us(grown(pair, 'kallglot_pipeline_reconnects_total')),
+    us(grown(pair, 'kallglot_pipeline_resent_ms_total')),
+    us(grown(pair, 'kallglot_pipeline_lost_ms_total')),
+  ];
+  const head = [
+    ...['the gateway: added on the direct path p50 / p99 ms', 'dropped on it ms', 'links up again'],
+    ...['speech resent ms', 'lost ms'],
+  ];
+  return table(head, [cells]);
+}
+
+export function bridgeAims(measured: Measured, outageMs: number): string {
+  const { outages, speech, held, heldAfter, translated } = resultOf(measured);
+  const [before, ...after] = speech;
+  const all = 2 * held;
+  const lines = [
+    aim('every party hears the translation', translated === all),
+    aim('no speech lost while the pipeline is there', before?.lost === 0),
+    aim('no session ends', held === heldAfter),
+    aim(
+      'nobody hears itself',
+      outages.every(({ wrong }) => wrong === 0),
+    ),
+  ];
+  if (outageMs <= AIM_LOSSLESS_OUTAGE_MS)
+    lines.push(
+      aim(
+        'no speech lost by a restart',
+        after.every(({ lost }) => lost === 0),
+      ),
+    );
+  if (outageMs >= AIM_PASSTHROUGH_MS) {
+    const direct = outages.every(
+      ({ passthrough: { parties, max } }) => parties === all && max < AIM_PASSTHROUGH_MS,
+    );
+    const back = outages.every(({ back: { parties } }) => parties === all);
+    lines.push(
+      aim(`every party hears the other within ${AIM_PASSTHROUGH_MS} ms of a loss`, direct),
+      aim('every party hears the translation again', back),
+    );
+  }
+  return `Aims (a link is down for ${PASSTHROUGH_AFTER_MS} ms before the parties hear each other):\n${lines.join('\n')}`;
+}
