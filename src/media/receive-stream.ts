@@ -38,6 +38,8 @@ const DRAIN_BELOW_MS = 40;
 const PAUSE_PACKETS = 3;
 /** Of a loss at most this is made up; the rest is a pause. */
 const MAX_CONCEALED_MS = 240;
+/** The longest packet that is taken. */
+const MAX_PACKET_MS = 60;
 
 /** A codec at work. */
 interface Coding {
@@ -246,7 +248,7 @@ export class ReceiveStream {
    */
   #fillGap(gap: number, packet: number, ahead: number): void {
     const most = this.#isPause() ? 0 : MAX_CONCEALED_MS * this.#perMs;
-    const lost = Math.min(gap, this.#lost * packet, most);
+    const lost = Math.min(this.#lostOf(gap, packet), most);
     if (lost > 0) this.#stats.add(counter.concealedMs, lost / this.#perMs);
     const unfilled = gap - this.#invented;
     if (unfilled <= 0) return;
@@ -255,6 +257,14 @@ export class ReceiveStream {
     const concealed = Math.min(due, lost);
     if (due > concealed) this.#pause(due - concealed);
     if (concealed > 0) this.#coding.chain.conceal(concealed);
+  }
+
+  /**
+   * What the missing packets held may differ in length from the one that follows. A gap that they can have filled is
+   * theirs; in a longer one there was a pause, and they are taken to have been like that one.
+   */
+  #lostOf(gap: number, packet: number): number {
+    return gap <= this.#lost * MAX_PACKET_MS * this.#perMs ? gap : Math.min(gap, this.#lost * packet);
   }
 
   /** Nothing has come for too long. */

@@ -62,6 +62,17 @@ describe('a path between peers and a UDP service', () => {
     expect(await arrived(6)).not.toEqual(got);
   });
 
+  it('knows what it lost on the way there, which does not depend on what goes the other way', async () => {
+    const lost = async (echoes: boolean): Promise<number[]> => {
+      const { got, send, path } = await scene({ seed: 5, lossPercent: 20 }, echoes);
+      await send(300);
+      await expect.poll(() => path.toService.lost.length + got.length).toBe(300);
+      expect(new Set([...path.toService.lost, ...got.map(Number)]).size).toBe(300);
+      return [...path.toService.lost];
+    };
+    expect(await lost(true)).toEqual(await lost(false));
+  });
+
   it('doubles packets', async () => {
     const { got, send, path } = await scene({ seed: 2, duplicatePercent: 100 });
     await send(10);

@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { randomFrom } from '../fuzz/random.ts';
+import { type Random, randomFrom } from '../fuzz/random.ts';
 
 /** How bad the way is, in both directions alike. Percentages are of packets. */
 export interface Impairment {
@@ -17,19 +17,35 @@ export interface Impairment {
 /** Packets that may be on their way at a time, and peers that may use it; what is over that is lost and counted. */
 const MAX_IN_FLIGHT = 10_000;
 const MAX_PEERS = 1_000;
+/** Lost packets whose numbers are kept, for each direction. */
+const MAX_REMEMBERED = 100_000;
+
+/** Packets of one direction, all peers together. */
+class Direction {
+  /** How many have come. */
+  packets = 0;
+  /** The numbers of those that were lost; the first packet is 0. */
+  readonly lost: number[] = [];
+  readonly seed: number;
+
+  constructor(seed: number) {
+    this.seed = seed;
+  }
+}
 
 /**
  * A bad network between peers and one UDP service: send to `address` instead of the service. The service sees each peer
- * at a port of its own. What is lost is decided by the seed and by the order in which packets come.
+ * at a port of its own. What happens to a packet is decided by the seed, its direction and its number, and by nothing else.
  */
 export class ImpairedPath {
   /** `host:port` to send to. */
   readonly address: string;
   readonly counts = { forwarded: 0, lost: 0, duplicated: 0, reordered: 0, overflowed: 0 };
+  readonly toService: Direction;
+  readonly toPeers: Direction;
   readonly #front: Socket;
   readonly #service: { host: string; port: number };
   readonly #impairment: Required<Impairment>;
-  readonly #random: (below: number) => number;
   readonly #backs = new Map<string, Socket>();
   readonly #inFlight = new Set<NodeJS.Timeout>();
 
@@ -44,12 +60,13 @@ export class ImpairedPath {
       reorderMs: 30,
       ...impairment,
     };
-    this.#random = randomFrom(impairment.seed);
+    this.toService = new Direction(impairment.seed);
+    this.toPeers = new Direction(~impairment.seed);
     const { address, port } = front.address();
     this.address = `${address}:${port}`;
     front.on('message', (bytes, { address: host, port: from }) => {
       const back = this.#backFor(host, from);
-      if (back !== undefined) this.#carry(() => back.send(bytes, service.port, service.host));
+      if (back !== undefined) this.#carry(this.toService, () => back.send(bytes, service.port, service.host));
     });
   }
 
@@ -80,33 +97,36 @@ export class ImpairedPath {
     const back = createSocket('udp4').bind(0, '127.0.0.1');
     back.on('message', (bytes, from) => {
       if (from.port !== this.#service.port) return;
-      this.#carry(() => this.#front.send(bytes, port, host));
+      this.#carry(this.toPeers, () => this.#front.send(bytes, port, host));
     });
     this.#backs.set(`${host}:${port}`, back);
     return back;
   }
 
   /** Takes one packet: it is sent once, twice, later, or never. */
-  #carry(send: () => void): void {
+  #carry(direction: Direction, send: () => void): void {
     const { lossPercent, duplicatePercent } = this.#impairment;
-    if (this.#happens(lossPercent)) {
+    const number = direction.packets++;
+    const random = randomFrom(Math.imul(number + 1, 0x9e37_79b1) ^ direction.seed);
+    if (happens(lossPercent, random)) {
       this.counts.lost += 1;
+      if (direction.lost.length < MAX_REMEMBERED) direction.lost.push(number);
       return;
     }
-    const times = this.#happens(duplicatePercent) ? 2 : 1;
+    const times = happens(duplicatePercent, random) ? 2 : 1;
     this.counts.duplicated += times - 1;
-    for (let n = 0; n < times; n++) this.#later(send);
+    for (let n = 0; n < times; n++) this.#later(send, random);
   }
 
-  #later(send: () => void): void {
+  #later(send: () => void, random: Random): void {
     if (this.#inFlight.size >= MAX_IN_FLIGHT) {
       this.counts.overflowed += 1;
       return;
     }
     const { delayMs, reorderPercent, reorderMs } = this.#impairment;
-    const overtaken = this.#happens(reorderPercent);
+    const overtaken = happens(reorderPercent, random);
     if (overtaken) this.counts.reordered += 1;
-    const ms = delayMs + (overtaken ? 1 + this.#random(reorderMs) : 0);
+    const ms = delayMs + (overtaken ? 1 + random(reorderMs) : 0);
     const timer = setTimeout(() => {
       this.#inFlight.delete(timer);
       this.counts.forwarded += 1;
@@ -114,8 +134,6 @@ export class ImpairedPath {
     }, ms);
     this.#inFlight.add(timer);
   }
-
-  #happens(percent: number): boolean {
-    return this.#random(10_000) < percent * 100;
-  }
 }
+
+const happens = (percent: number, random: Random): boolean => random(10_000) < percent * 100;
