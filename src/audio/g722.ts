@@ -127,47 +127,37 @@ class Band {
   }
 }
 
-/** The two bands of an encoder: samples of each at 8 kHz in, codes out. */
-class BandEncoder {
-  readonly #lower = new Band(false);
-  readonly #upper = new Band(true);
-
-  /** @returns the octet, upper band in its first two bits */
-  encode(low: number, high: number): number {
-    return (this.#encodeUpper(high) << 6) | this.#encodeLower(low);
-  }
-
-  #encodeLower(low: number): number {
-    const { estimate, step } = this.#lower;
-    const error = saturate(low - estimate);
-    const size = error < 0 ? ~error : error;
-    let interval = 1;
-    while (interval < 30 && size >= ((levels[interval] as number) * step) >> 12) interval++;
-    const code = error < 0 ? negativeCode(interval) : positiveCode(interval);
-    const coarse = code >> 2;
-    this.#lower.adapt((step * (outputs4[coarse] as number)) >> 15, growth4[coarse] as number);
-    return code;
-  }
-
-  #encodeUpper(high: number): number {
-    const { estimate, step } = this.#upper;
-    const error = saturate(high - estimate);
-    const isLarge = (error < 0 ? ~error : error) >= (564 * step) >> 12;
-    const code = error < 0 ? (isLarge ? 0 : 1) : isLarge ? 2 : 3;
-    this.#upper.adapt((step * (outputs2[code] as number)) >> 15, growth2[code] as number);
-    return code;
-  }
+/** QUANTL: the code for the next sample of the lower band. */
+function lowerCode({ estimate, step }: Band, low: number): number {
+  const error = saturate(low - estimate);
+  const size = error < 0 ? ~error : error;
+  let interval = 1;
+  while (interval < 30 && size >= ((levels[interval] as number) * step) >> 12) interval++;
+  return error < 0 ? negativeCode(interval) : positiveCode(interval);
 }
 
-/** The two bands of a decoder: codes in, samples of each at 8 kHz out. */
-class BandDecoder {
+/** QUANTH */
+function upperCode({ estimate, step }: Band, high: number): number {
+  const error = saturate(high - estimate);
+  const isLarge = (error < 0 ? ~error : error) >= (564 * step) >> 12;
+  return error < 0 ? (isLarge ? 0 : 1) : isLarge ? 2 : 3;
+}
+
+/** The two bands, of an encoder or a decoder: codes in, samples of each at 8 kHz out. */
+class Bands {
   readonly #lower = new Band(false);
   readonly #upper = new Band(true);
   /** What the last octet held, each from -16384 to 16383. */
   low = 0;
   high = 0;
 
-  decode(octet: number): void {
+  /** @returns the octet for the next sample of each band, the upper one in its first two bits */
+  code(low: number, high: number): number {
+    return (upperCode(this.#upper, high) << 6) | lowerCode(this.#lower, low);
+  }
+
+  /** Moves on by an octet, as both sides do. */
+  take(octet: number): void {
     const code = octet & 0x3f;
     const lower = this.#lower;
     const fine = (lower.step * (outputs6[code] as number)) >> 15;
@@ -180,6 +170,19 @@ class BandDecoder {
     this.high = within15Bits(saturate(upper.estimate + difference));
     upper.adapt(difference, growth2[bits] as number);
   }
+
+  /** Splits 24 samples from `at` on into the bands, codes them and moves on. @returns the octet */
+  encode(line: Int16Array, at: number): number {
+    let even = 0;
+    let odd = 0;
+    for (let i = 0; i < TAPS / 2; i++) {
+      odd += (line[at + 2 * i] as number) * (filter[i] as number);
+      even += (line[at + 2 * i + 1] as number) * (filter[TAPS / 2 - 1 - i] as number);
+    }
+    const octet = this.code((even + odd) >> 14, (even - odd) >> 14);
+    this.take(octet);
+    return octet;
+  }
 }
 
 const within15Bits = (value: number): number => (value > 16_383 ? 16_383 : value < -16_384 ? -16_384 : value);
@@ -187,7 +190,7 @@ const within15Bits = (value: number): number => (value > 16_383 ? 16_383 : value
 /** Samples at 16 kHz to octets. */
 export class G722Encoder {
   readonly rateHz = 16_000;
-  readonly #bands = new BandEncoder();
+  readonly #bands = new Bands();
   /** The last 24 samples, and room for those that come, so that none has to be moved one by one. */
   #line = new Int16Array(TAPS);
 
@@ -201,15 +204,7 @@ export class G722Encoder {
     }
     const line = this.#line;
     for (let i = 0; i < length; i++) line[history + i] = samples[i] as number;
-    for (let at = 0; at < length; at += 2) {
-      let even = 0;
-      let odd = 0;
-      for (let i = 0; i < TAPS / 2; i++) {
-        odd += (line[at + 2 * i] as number) * (filter[i] as number);
-        even += (line[at + 2 * i + 1] as number) * (filter[TAPS / 2 - 1 - i] as number);
-      }
-      into[offset + at / 2] = this.#bands.encode((even + odd) >> 14, (even - odd) >> 14);
-    }
+    for (let at = 0; at < length; at += 2) into[offset + at / 2] = this.#bands.encode(line, at);
     line.copyWithin(0, length, length + history);
     return length / 2;
   }
@@ -218,7 +213,10 @@ export class G722Encoder {
 /** Octets to samples at 16 kHz. */
 export class G722Decoder {
   readonly rateHz = 16_000;
-  readonly #bands = new BandDecoder();
+  readonly samplesPerOctet = 2;
+  /** Samples by which what comes out of both filters is late. */
+  readonly filterDelay = TAPS - 2;
+  readonly #bands = new Bands();
   /** Sums and differences of the two bands in turn. */
   #line = new Int16Array(TAPS);
 
@@ -234,7 +232,7 @@ export class G722Decoder {
     const line = this.#line;
     const bands = this.#bands;
     for (let at = 0; at < samples; at += 2) {
-      bands.decode(octets[offset + at / 2] as number);
+      bands.take(octets[offset + at / 2] as number);
       line[history + at] = bands.low + bands.high;
       line[history + at + 1] = bands.low - bands.high;
       let first = 0;
@@ -248,5 +246,22 @@ export class G722Decoder {
     }
     line.copyWithin(0, samples, samples + history);
     return samples;
+  }
+
+  /**
+   * Goes on as if what was lost had been decoded, which keeps the predictors near to the encoder's (the way of appendix
+   * IV).
+   * @param samples made up in its place, and `filterDelay` more of what follows @param length of what was lost
+   */
+  follow(samples: Int16Array, length: number): void {
+    const line = this.#line;
+    const bands = this.#bands;
+    const history = TAPS - 2;
+    for (let at = 0; at < length; at += 2) {
+      bands.encode(samples, at);
+      line.copyWithin(0, 2, history);
+      line[history - 2] = bands.low + bands.high;
+      line[history - 1] = bands.low - bands.high;
+    }
   }
 }

@@ -5,6 +5,7 @@ import type { SampleDecoder } from './waveform-decoder.ts';
 /** G.711 where it meets something other than G.711. */
 export class G711Decoder implements SampleDecoder {
   readonly rateHz = 8000;
+  readonly samplesPerOctet = 1;
   readonly #law: Law;
 
   constructor(law: Law) {

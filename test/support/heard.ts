@@ -34,6 +34,8 @@ export interface CompareOptions {
   playedAt?: number;
   /** Codec of the heard packets; by default that of the first. A-law is compared within a transcoding's tolerance. */
   codec?: Codec;
+  /** What has to come back, byte for byte, where that is not what was played: A-law is then compared without tolerance. */
+  coded?: Uint8Array;
 }
 
 /** A stretch that is the same in both, as sample offsets. */
@@ -55,8 +57,8 @@ export function compareHeard(
   const codec =
     options.codec ?? (packets.find((one) => one.pt === 0 || one.pt === 8)?.pt === 8 ? 'PCMA' : 'PCMU');
   const { bytes: heard, arrivals } = assemble(packets, codec);
-  const wanted = codec === 'PCMU' ? played : encode('PCMA', decode('PCMU', played));
-  const same = codec === 'PCMU' ? identity : alawTolerance();
+  const wanted = options.coded ?? (codec === 'PCMU' ? played : encode('PCMA', decode('PCMU', played)));
+  const same = codec === 'PCMU' || options.coded ? identity : alawTolerance();
   const speech = speechFrames(played);
   const runs = findRuns(wanted, heard, speech, same);
   const total = speech.reduce((sum, is) => sum + is, 0) * FRAME;

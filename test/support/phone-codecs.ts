@@ -61,20 +61,28 @@ export class PhoneEncoders {
   }
 }
 
-/** The speech of heard packets of one codec, one after the other by their numbers; each SSRC is a stretch of its own. */
-export async function heardSamples(packets: readonly HeardPacket[], codec: Codec): Promise<Int16Array> {
+/** Decodes packets of one codec in the order in which they are given. @returns the samples of each */
+export async function decodePackets(packets: readonly HeardPacket[], codec: Codec): Promise<Int16Array[]> {
   const opus = await createDecoder({ sampleRate: 8000, channels: 1 });
   const g722 = new G722Decoder();
   const resampler = new Resampler(16_000, 8000);
   const wide = new Int16Array(1920);
-  const pieces = streams(packets.filter((one) => one.pt === forms[codec].payloadType))
-    .flatMap((stream) => inOrder(stream))
-    .map(({ packet: { payload } }) => {
-      if (codec === 'opus') return opus.decode(payload);
-      if (codec !== 'G722') return decode(codec, payload);
-      return resampler.process(wide, g722.decode(payload, 0, payload.length, wide)).slice();
-    });
+  const pieces = packets.map(({ payload }) => {
+    if (codec === 'opus') return opus.decode(payload);
+    if (codec !== 'G722') return decode(codec, payload);
+    return resampler.process(wide, g722.decode(payload, 0, payload.length, wide)).slice();
+  });
   opus.free();
+  return pieces;
+}
+
+/** The speech of heard packets of one codec, one after the other by their numbers; each SSRC is a stretch of its own. */
+export async function heardSamples(packets: readonly HeardPacket[], codec: Codec): Promise<Int16Array> {
+  const ordered = streams(packets.filter((one) => one.pt === forms[codec].payloadType)).flatMap(inOrder);
+  const pieces = await decodePackets(
+    ordered.map(({ packet }) => packet),
+    codec,
+  );
   const samples = new Int16Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {
