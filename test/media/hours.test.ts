@@ -126,7 +126,7 @@ describe('an hour of a peer whose clock is off', () => {
 test('six hours of sending are 20 ms to the sample, with numbers that wrap and timers that are late', () => {
   const ring = AudioRing.create(8192);
   const start = { sequence: 65_000, timestamp: 0xffff_0000, newSsrc: () => 7 };
-  const stream = new SendStream(ring, MULAW_8K, StatsBlock.create(), start);
+  const stream = new SendStream(ring, MULAW_8K, StatsBlock.create(), start, () => undefined);
   stream.configure('PCMU', 0, 20);
   const origin = 12_345.678;
   const pacer = new Pacer(origin);

@@ -150,7 +150,11 @@ function anchor(original: Int16Array, start: number, heard: Int16Array, fraction
     const alike = likeness(coarse[0], start / COARSE, ANCHOR / COARSE, coarse[1], start / COARSE + at);
     if (alike > best) [lag, best] = [at * COARSE, alike];
   }
-  let result = { lag, samples: Float64Array.from(heard), alike: 0 };
+  let result: { lag: number; samples: Float64Array; alike: number } = {
+    lag,
+    samples: Float64Array.from(heard),
+    alike: 0,
+  };
   for (let part = 0; part < fractions; part++) {
     const samples = delayed(heard, part / FRACTIONS);
     for (let near = lag - 2 * COARSE; near <= lag + 2 * COARSE; near++) {
