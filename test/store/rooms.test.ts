@@ -153,6 +153,51 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
       await expect(sessions(nodes[0]).unusedSince(clock.now() + 1, clock.now() + 1)).resolves.toEqual([id]);
     });
 
+    test('show on any node whether a session is translated, and tell of nothing after its end', async () => {
+      await addEndpoint(nodes[0]);
+      const made = await create();
+      const { id } = made;
+      const shown = async () => (await sessions(nodes[1]).find(id))?.translation;
+      const outage = { since: 2000, reason: 'pipeline_lost' as const, detail: 'reset' };
+      expect(await shown()).toBeNull();
+      await sessions(nodes[0]).connected(leg(id, 'leg_a'), open(id, 'leg_a'), 1000, 'active');
+      expect(await shown()).toBe('active');
+      await sessions(nodes[0]).degraded(made, outage, 3000);
+      expect(await shown()).toBe('degraded');
+      await sessions(nodes[0]).recovered(made, 2000, 4500, 'active');
+      expect(await shown()).toBe('active');
+      const record = { ...open(id, 'leg_a'), answered_at: 1000, ended_at: 5000, reason: 'hangup' as const };
+      await sessions(nodes[0]).record(record, leg(id, 'leg_a'), null);
+      expect(await shown()).toBeNull();
+
+      await sessions(nodes[0]).connected(leg(id, 'leg_b'), open(id, 'leg_b'), 5500, 'active');
+      await sessions(nodes[1]).apply(id, { type: 'ended', at: 6000, reason: 'completed' });
+      await sessions(nodes[0]).degraded(made, outage, 7000);
+      expect(await shown()).toBeNull();
+      expect(await events()).toEqual([
+        ...['session.created', 'session.provider.connected', 'session.degraded', 'session.recovered'],
+        ...['session.provider.disconnected', 'session.provider.connected', 'session.ended'],
+      ]);
+      const told = await nodes[1].db
+        .selectFrom('events')
+        .select('data')
+        .where('type', 'in', ['session.degraded', 'session.recovered'])
+        .orderBy('sequence')
+        .execute();
+      const since = new Date(2000).toISOString();
+      expect(told.map(({ data }) => JSON.parse(data))).toEqual([
+        { session_id: id, reason: 'pipeline_lost', detail: 'reset', since },
+        { session_id: id, since, recovered_at: new Date(4500).toISOString(), outage_seconds: 2.5 },
+      ]);
+    });
+
+    test('show no translation of a session whose process died', async () => {
+      const { id } = await create();
+      await sessions(nodes[0]).connected(leg(id, 'leg_a'), open(id, 'leg_a'), 1000, 'active');
+      await sessions(nodes[1]).closeLegsLeftBehind(id, 2000);
+      expect((await sessions(nodes[1]).find(id))?.translation).toBeNull();
+    });
+
     test('write what a process that died owed of its legs, before the end of their session', async () => {
       await addEndpoint(nodes[0]);
       const { id } = await create();

@@ -28,13 +28,18 @@ export function tone(hz: number, ms: number, amplitude = AMPLITUDE): Int16Array 
   );
 }
 
+const SILENCE = 0xff;
+/** One second of each translation. */
+const translations = {
+  customer: Buffer.from(encode('PCMU', tone(translated.customer, 1000))),
+  agent: Buffer.from(encode('PCMU', tone(translated.agent, 1000))),
+};
+
 /** The tone that stands for what a speaker said in this piece, as long as it is, or silence where nothing was said. */
 export function translateTone(speaker: string, audio: Buffer): Buffer {
-  const loudest = decode('PCMU', audio).reduce((most, one) => Math.max(most, Math.abs(one)), 0);
-  const ms = audio.length / 8;
-  return Buffer.from(
-    encode('PCMU', tone(translated[speaker as Speaker], ms, loudest < FAINTEST ? 0 : AMPLITUDE)),
-  );
+  const isSilent = audio.every((byte) => (byte & 0x70) === 0x70);
+  if (isSilent) return Buffer.alloc(audio.length, SILENCE);
+  return translations[speaker as Speaker].subarray(0, audio.length);
 }
 
 /** How loud a tone is in these samples, in dB against how loud it is spoken (Goertzel). */

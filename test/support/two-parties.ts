@@ -6,8 +6,8 @@ import { spoken, tone, voices, voicesSince } from './tones.ts';
 
 type Role = keyof typeof spoken;
 
-/** How long a party speaks on, if nobody stops it. */
-const SPEAKS_MS = 60_000;
+/** What a party says, for as long as nobody stops it. */
+const speech = { customer: tone(spoken.customer, 60_000), agent: tone(spoken.agent, 60_000) };
 
 /** A gateway at a fake pipeline, and the phones of a test, each of which says one tone from its answer on. */
 export class TwoParties {
@@ -28,16 +28,25 @@ export class TwoParties {
     return new TwoParties(await TestGateway.start({ settings: all }), pipeline);
   }
 
-  /** @param options.named whether the call says its role @param options.phone whose call it is; the role's own otherwise */
-  async call(session: string, role: Role, { named = true, phone = role as string } = {}): Promise<PhoneCall> {
+  /**
+   * @param options.named whether the call says its role
+   * @param options.phone whose call it is; the role's own otherwise
+   * @param options.speaks whether the party is there to speak and hear; else it is on hold from the start
+   */
+  async call(
+    session: string,
+    role: Role,
+    { named = true, phone = role as string, speaks = true } = {},
+  ): Promise<PhoneCall> {
     let caller = this.#phones.get(phone);
     if (caller === undefined) {
       caller = await this.gateway.phone();
       this.#phones.set(phone, caller);
     }
     const uri = this.gateway.uri(session, named ? { role } : {});
-    const call = await caller.call(uri, { from: phone });
-    if (call.status === 200) void call.media.play(tone(spoken[role], SPEAKS_MS));
+    const inactive = (offer: string) => offer.replace('a=sendrecv', 'a=inactive');
+    const call = await caller.call(uri, { from: phone, ...(!speaks && { sdp: inactive }) });
+    if (call.status === 200 && speaks) void call.media.play(speech[role]);
     return call;
   }
 
