@@ -104,6 +104,50 @@ describe('two parties that speak in tones', () => {
     expect(voicesSince(customer.media.heard, since).sort()).toEqual(['agent translated', 'waiting']);
   });
 
+  test('one whose PBX has lost its call replaces it by a new one, and is heard as before', async () => {
+    await start();
+    const [customer, agent, id] = await pair();
+    await house.hears(customer, 'agent translated');
+    agent.media.mute();
+    const again = () => house.call(id, 'agent', { named: false });
+    expect((await again()).status).toBe(486);
+    let back: PhoneCall | undefined;
+    await eventually('it is taken again', async () => {
+      back = await again();
+      return back.status === 200;
+    });
+    expect((await agent.ended).reasonHeader).toMatch(/text="replaced: /);
+    await house.hears(customer, 'agent translated');
+    await house.hears(back as PhoneCall, 'customer translated');
+    expect(everything(customer)).toEqual(['agent translated']);
+  });
+
+  test('hear each other whatever their mode is while there is no translation, and their mode again after it', async () => {
+    await start();
+    const [customer, agent] = await pair({ mode: 'assistive_translation' });
+    await house.hears(customer, 'agent translated');
+    await house.pipeline.kill();
+    await house.hears(customer, 'agent');
+    await house.hears(agent, 'customer');
+    await house.pipeline.restart();
+    await house.hears(customer, 'agent translated');
+    expect(everything(agent)).toEqual(['customer']);
+  });
+
+  test('both hanging up at once end once each, and the session is over when nobody comes back', async () => {
+    await start({ session: { rejoin_seconds: 1 } });
+    const [customer, agent, id] = await pair();
+    await house.hears(customer, 'agent translated');
+    await Promise.all([customer.bye(), agent.bye(), house.pipeline.kill()]);
+    const shown = async () => (await house.gateway.rest('GET', `/v1/sessions/${id}`)).body;
+    await eventually('it has ended', async () => (await shown()).status === 'ended');
+    expect((await shown()).translation).toBeNull();
+    const { data } = (await house.gateway.rest('GET', `/v1/sessions/${id}/calls`)).body;
+    expect(data.map(({ reason }: { reason: string }) => reason)).toEqual(['hangup', 'hangup']);
+    expect(await house.gateway.metric('kallglot_sessions_degraded')).toBe(0);
+    await house.pipeline.restart();
+  });
+
   test('go on without the pipeline within 1.2 s, and are translated again once it is back', async () => {
     const receiver = await Receiver.start();
     running.push(receiver);
