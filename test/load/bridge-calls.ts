@@ -14,11 +14,9 @@ const CALLS_PER_SECOND = 50;
 const HANG_UPS_AT_ONCE = 20;
 /** How often is asked what is heard, ms. */
 const LISTEN_MS = 250;
-/** Until a party has heard that the link is lost, ms; before it hears the translation that was queued. */
-const LEAST_MS = 1500;
 /** After the pipeline is there again: a link that has not come back by then counts as never. */
 const BACK_WITHIN_MS = 15_000;
-/** Until what was said before the next loss is confirmed: two pings. */
+/** So long all must have heard the translation: passthrough could come yet, and what was said is confirmed by two pings. */
 const SETTLE_MS = 2500;
 
 /** Two-leg sessions, their parties by a program in C for each role: an interval of them, then the restarts. */
@@ -58,7 +56,6 @@ async function outageOf(
   await parties.listen();
   const outage = await pipeline.restart(outageMs);
   const heard = await parties.untilTranslated(outage);
-  await sleep(SETTLE_MS);
   return { ...heardOutage(outage, heard), ms: outage.to - outage.from };
 }
 
@@ -136,14 +133,15 @@ class Parties {
     return count('customer', translations.agent) + count('agent', translations.customer);
   }
 
-  /** @returns what was heard from the beginning of the outage until all heard the translation again, or could have */
-  async untilTranslated({ from, to }: Outage): Promise<Heard> {
+  /** @returns what was heard from the beginning of the outage until all were used to the translation again, or could be */
+  async untilTranslated({ to }: Outage): Promise<Heard> {
     const heard = await this.listen();
-    const isOver = () => Date.now() > from + LEAST_MS && this.#translated === this.#calls.length;
-    while (!isOver() && Date.now() < to + BACK_WITHIN_MS) {
+    let since = Date.now();
+    while (Date.now() < Math.min(since + SETTLE_MS, to + BACK_WITHIN_MS)) {
       await sleep(LISTEN_MS);
       const more = await this.listen();
       for (const role of roles) heard[role].push(...more[role]);
+      if (this.#translated < this.#calls.length) since = Date.now();
     }
     return heard;
   }

@@ -72,16 +72,18 @@ export function outagesTable(measured: Measured): string {
 function gatewayOf(probes: readonly GatewayProbe[]): string {
   const pair = probes.slice(-2) as [GatewayProbe, GatewayProbe];
   const direct = [0.5, 0.99].map((share) => ms(addedLatency(pair, 'between', share)));
+  const links = grown(pair, 'kallglot_pipeline_reconnects_total');
   const cells = [
     direct.join(' / '),
     us(grown(pair, 'kallglot_direct_dropped_ms_total')),
-    us(grown(pair, 'kallglot_pipeline_reconnects_total')),
+    us(links),
+    us((grown(pair, 'kallglot_pipeline_down_seconds_total') * 1000) / links),
     us(grown(pair, 'kallglot_pipeline_resent_ms_total')),
     us(grown(pair, 'kallglot_pipeline_lost_ms_total')),
   ];
   const head = [
     ...['the gateway: added on the direct path p50 / p99 ms', 'dropped on it ms', 'links up again'],
-    ...['speech resent ms', 'lost ms'],
+    ...['after ms (mean)', 'speech resent ms', 'lost, or taken by the killed process, ms'],
   ];
   return table(head, [cells]);
 }
