@@ -89,34 +89,30 @@ function gatewayOf(probes: readonly GatewayProbe[]): string {
 }
 
 export function bridgeAims(measured: Measured, outageMs: number): string {
-  const { outages, speech, held, heldAfter, translated } = resultOf(measured);
-  const [before, ...after] = speech;
-  const all = 2 * held;
+  const { held, heldAfter, translated, speech, outages } = resultOf(measured);
   const lines = [
-    aim('every party hears the translation', translated === all),
-    aim('no speech lost while the pipeline is there', before?.lost === 0),
+    aim('every party hears the translation', translated === 2 * held),
+    aim('no speech lost while the pipeline is there', speech[0]?.lost === 0),
     aim('no session ends', held === heldAfter),
-    aim(
-      'nobody hears itself',
-      outages.every(({ wrong }) => wrong === 0),
-    ),
+    ...(outages.length > 0 ? restartAims(resultOf(measured), outageMs) : []),
   ];
-  if (outageMs <= AIM_LOSSLESS_OUTAGE_MS)
-    lines.push(
-      aim(
-        'no speech lost by a restart',
-        after.every(({ lost }) => lost === 0),
-      ),
-    );
-  if (outageMs >= AIM_PASSTHROUGH_MS) {
-    const direct = outages.every(
-      ({ passthrough: { parties, max } }) => parties === all && max < AIM_PASSTHROUGH_MS,
-    );
-    const back = outages.every(({ back: { parties } }) => parties === all);
-    lines.push(
-      aim(`every party hears the other within ${AIM_PASSTHROUGH_MS} ms of a loss`, direct),
-      aim('every party hears the translation again', back),
-    );
-  }
   return `Aims (a link is down for ${PASSTHROUGH_AFTER_MS} ms before the parties hear each other):\n${lines.join('\n')}`;
+}
+
+function restartAims({ held, outages, speech }: BridgeResult, outageMs: number): string[] {
+  const isAll = ({ parties }: { parties: number }) => parties === 2 * held;
+  const isLossless = speech.slice(1).every(({ lost }) => lost === 0);
+  const isDirect = outages.every(
+    ({ passthrough }) => isAll(passthrough) && passthrough.max < AIM_PASSTHROUGH_MS,
+  );
+  const isRight = outages.every(({ wrong }) => wrong === 0);
+  const lines = [aim('nobody hears itself', isRight)];
+  if (outageMs <= AIM_LOSSLESS_OUTAGE_MS) lines.push(aim('no speech lost by a restart', isLossless));
+  if (outageMs < AIM_PASSTHROUGH_MS) return lines;
+  const isBack = outages.every(({ back }) => isAll(back));
+  return [
+    ...lines,
+    aim(`every party hears the other within ${AIM_PASSTHROUGH_MS} ms of a loss`, isDirect),
+    aim('every party hears the translation again', isBack),
+  ];
 }

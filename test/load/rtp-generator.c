@@ -54,8 +54,8 @@ struct stream {
 };
 
 struct change {
-  int stream;
   int64_t at;
+  int stream;
   uint8_t sound;
 };
 
@@ -191,7 +191,7 @@ static void note_sound(int i, const uint8_t *payload, ssize_t length, int64_t at
   uint8_t sound = payload[0];
   if (length < 2 || sound == SILENCE || sound == streams[i].sound || memcmp(payload, payload + 1, (size_t)length - 1)) return;
   streams[i].sound = sound;
-  if (change_count < MAX_CHANGES) changes[change_count++] = (struct change){i, at, sound};
+  if (change_count < MAX_CHANGES) changes[change_count++] = (struct change){at, i, sound};
   else changes_dropped++;
 }
 
