@@ -8,14 +8,8 @@ import type { Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import type { CallRecord, OpenCallRecord } from '../telemetry/call-record.ts';
 import { type NewEvent, writeEvent } from './events.ts';
-import {
-  dialFailedData,
-  disconnectedData,
-  keyPressData,
-  type LegFacts,
-  legView,
-  ringingData,
-} from './leg-view.ts';
+import { keyPressData, type LegFacts, legView, ringingData } from './leg-view.ts';
+import { closeOpenLegs, keepOpen, writeRecord } from './open-legs.ts';
 import type { Route } from './routing.ts';
 import { durationSeconds, readSession, type Session, type SessionEvent, transition } from './session.ts';
 import { sessionView } from './session-view.ts';
@@ -365,49 +359,6 @@ export class Sessions {
       id: row.id,
       lastAliveAt: row.last_alive_at ?? row.started_at ?? row.created_at,
     }));
-  }
-}
-
-/** Keeps what is needed to close a leg should this process die. */
-async function keepOpen(
-  transaction: Transaction<Schema>,
-  leg: LegFacts,
-  record: OpenCallRecord,
-): Promise<void> {
-  const now = { leg: JSON.stringify(leg), record: JSON.stringify(record) };
-  await transaction
-    .insertInto('open_legs')
-    .values({ leg_id: leg.id, session_id: leg.sessionId, ...now })
-    .onConflict((conflict) => conflict.column('leg_id').doUpdateSet(now))
-    .execute();
-}
-
-/** What nobody has written of a session's legs, as of when it was last seen. Of nodes that do it at once, one does it. */
-async function closeOpenLegs(transaction: Transaction<Schema>, id: SessionId, at: number): Promise<void> {
-  const open = await transaction
-    .deleteFrom('open_legs')
-    .where('session_id', '=', id)
-    .returningAll()
-    .execute();
-  for (const row of open) {
-    const begun = JSON.parse(row.record) as OpenCallRecord;
-    const seconds = Math.max(0, at - (begun.answered_at ?? at)) / 1000;
-    const call: CallRecord = { ...begun, ended_at: at, reason: 'error', duration_seconds: seconds };
-    await writeRecord(transaction, call, JSON.parse(row.leg) as LegFacts);
-  }
-  await keepTranslation(transaction, id, null);
-}
-
-async function writeRecord(transaction: Transaction<Schema>, call: CallRecord, leg: LegFacts): Promise<void> {
-  await transaction.deleteFrom('open_legs').where('leg_id', '=', call.leg_id).execute();
-  await transaction.insertInto('call_records').values(call).execute();
-  const { organizationId, sessionId } = leg;
-  const about = { organizationId, sessionId, at: call.ended_at };
-  if (call.answered_at !== null) {
-    const data = disconnectedData(call, leg);
-    await writeEvent(transaction, { ...about, type: 'session.provider.disconnected', data });
-  } else if (call.direction === 'outbound') {
-    await writeEvent(transaction, { ...about, type: 'session.dial.failed', data: dialFailedData(call, leg) });
   }
 }
 
