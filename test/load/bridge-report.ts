@@ -71,10 +71,11 @@ export function outagesTable(measured: Measured): string {
 /** What the gateway tells of the restarts itself. */
 function gatewayOf(probes: readonly GatewayProbe[]): string {
   const pair = probes.slice(-2) as [GatewayProbe, GatewayProbe];
-  const direct = [0.5, 0.99].map((share) => ms(addedLatency(pair, 'between', share)));
+  const direct = [0.5, 0.99].map((share) => addedLatency(pair, 'between', share));
   const links = grown(pair, 'kallglot_pipeline_reconnects_total');
   const cells = [
-    direct.join(' / '),
+    // Nobody heard the other when the outage was short.
+    direct.some(Number.isNaN) ? '–' : direct.map(ms).join(' / '),
     us(grown(pair, 'kallglot_direct_dropped_ms_total')),
     us(links),
     us((grown(pair, 'kallglot_pipeline_down_seconds_total') * 1000) / links),
