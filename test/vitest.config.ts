@@ -35,7 +35,9 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts', ...realTime],
           testTimeout: 60_000,
           hookTimeout: 30_000,
-          fileParallelism: false,
+          // They wait more than they compute.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {

@@ -137,7 +137,7 @@ describe('the telephony settings', () => {
       media_timeout_seconds: null,
       codecs: null,
       inbound_first: false,
-      session_defaults: { ...session_defaults, target_language: null },
+      session_defaults: { ...session_defaults, target_language: null, mix_original_db: null },
       tls_required: false,
       tls_certificates: [],
       srtp: 'off',
