@@ -8,6 +8,7 @@ const names = [
   'held',
   'sent',
   'lost',
+  'unchanged',
   'cpu',
   'cpuMain',
   'cpuMedia',
@@ -50,7 +51,8 @@ export function figuresOf(measured: Measured, floor: Floor): Figures {
   return {
     held,
     sent: streams.sent,
-    lost: lostOf(measured.result as MediaCallsResult) + grown(pair, 'kallglot_rtp_lost_total'),
+    lost: streams.lost + streams.failed + grown(pair, 'kallglot_rtp_lost_total'),
+    unchanged: streams.returned > 0 ? streams.returned / streams.sent : Number.NaN,
     cpu: perCall(cpuMs),
     cpuMain: perCall(cpuOf(/^node(-MainThread)?$/)),
     cpuMedia: perCall(cpuOf(/^media-/)),
@@ -75,12 +77,6 @@ export function figuresOf(measured: Measured, floor: Floor): Figures {
     generatorLateP99: streams.generatorLate.p99,
     generatorCpu: streams.generatorCpuMs / tookMs,
   };
-}
-
-/** What did not come back: where each packet is known again those themselves, else what is missing in the sequence. */
-function lostOf({ streams }: MediaCallsResult): number {
-  const missing = streams.returned > 0 ? streams.sent - streams.returned : 0;
-  return Math.max(missing, streams.lost) + streams.failed;
 }
 
 function gcOf({ watched, tookMs }: Measured) {

@@ -24,10 +24,21 @@ const name = ({ calls, media }: MediaRow): string => `${calls}, ${words[media]}`
 const us = (value: number): string => value.toFixed(0);
 const two = (value: number): string => value.toFixed(2);
 
-/** What it costs, beside the minimal program in C. */
+/**
+ * What it costs, beside the minimal program in C. `lost` is what the sequence numbers miss, both ways; what comes back
+ * unchanged is known again where packets are passed on whole, until speech has been moved within them (a late chunk).
+ */
 export function costTable(rows: readonly MediaRow[]): string {
   const head = [
-    ...['calls', 'packets sent', 'lost', 'CPU us per call per s', 'of it main / media / engine', 'C program'],
+    ...[
+      'calls',
+      'packets sent',
+      'lost',
+      'back unchanged',
+      'CPU us per call per s',
+      'of it main / media / engine',
+      'C program',
+    ],
     ...['ratio', 'waited for a core', 'RSS KiB per call', 'GC main: longest ms, share', 'GC media'],
     'generator: late p99 ms, of a core',
   ];
@@ -36,7 +47,13 @@ export function costTable(rows: readonly MediaRow[]): string {
     rows.map((row) => {
       const f = row.figures;
       return [
-        ...[name(row), us(f.sent), us(f.lost), us(f.cpu)],
+        ...[
+          name(row),
+          us(f.sent),
+          us(f.lost),
+          Number.isNaN(f.unchanged) ? '' : percent(f.unchanged),
+          us(f.cpu),
+        ],
         [f.cpuMain, f.cpuMedia, f.cpuEngine].map(us).join(' / '),
         ...[us(f.floorCpu), f.ratio.toFixed(1), percent(f.waited), us(f.kibPerCall)],
         `${ms(f.gcMainLongest)}, ${percent(f.gcMainShare)}`,
