@@ -57,8 +57,6 @@ const sessionExample = {
   sip: { uri: `sip:${id}@sip.kallglot.com` },
   source_language: 'en',
   target_language: 'pt-BR',
-  translation: null,
-  mix_original_db: null,
   routing: { type: 'sip', sip: { from_uri: 'sip:alice@example.com', headers: { 'X-Queue': '7' } } },
   stream: {
     url: `wss://api.kallglot.com/v1/sessions/${id}/connect`,
@@ -86,9 +84,9 @@ export const sessionAnswer = z
     target_language: z.string().nullable(),
     translation: z
       .enum(['active', 'degraded'])
-      .nullable()
-      .describe('Degraded: the pipeline has been missing for more than a second; null: no call is up'),
-    mix_original_db: z.number().nullable(),
+      .optional()
+      .describe('While a call is up; degraded: the pipeline has been missing for more than a second'),
+    mix_original_db: z.number().optional().describe('Where the session was made with it'),
     routing: freeObject.nullable(),
     stream: z
       .object({ url: z.string(), token: z.string(), expires_at: time })

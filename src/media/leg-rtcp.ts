@@ -23,12 +23,17 @@ export interface LegRtcpParts {
   received: () => Omit<ReportBlock, 'lastSr' | 'delaySinceLastSr'> | undefined;
   /** @param muxed from the RTP port */
   send: (packet: Buffer, port: number, address: string, muxed: boolean) => void;
+  /** Whether RTP comes from elsewhere than the SDP says. */
+  isTranslated: () => boolean;
   family: 4 | 6;
 }
 
+/** So long the learnt source of RTCP has to be silent, ms, before another is followed: three reports. */
+const SILENT_MS = 15_000;
+
 /**
- * RTCP of a leg in a media worker: reports go where the SDP says, and from the first RTCP of the peer on to where that
- * comes from, which leads through a NAT as the source lock does for RTP.
+ * RTCP of a leg in a media worker: reports go where the SDP says. Where RTP shows a NAT in between, they go to where the
+ * RTCP of the peer comes from, and stay with that as long as it is heard: others behind that NAT draw no report to themselves.
  */
 export class LegRtcp {
   readonly #parts: LegRtcpParts;
@@ -37,6 +42,7 @@ export class LegRtcp {
   #address = '';
   #port = 0;
   #learnt = false;
+  #heardAt = 0;
 
   constructor(parts: LegRtcpParts) {
     this.#parts = parts;
@@ -71,9 +77,7 @@ export class LegRtcp {
   /** Takes RTCP whose source is the peer's. @returns whether it could be read */
   hear(datagram: Uint8Array, from: RemoteInfo, now: number): boolean {
     if (!this.#session.hear(datagram, now)) return false;
-    this.#learnt = true;
-    this.#address = from.address;
-    this.#port = from.port;
+    this.#follow(from, now);
     const { stats, sent } = this.#parts;
     const { roundTripMs, peer } = this.#session;
     stats.add(counter.rtcpReceived, 1);
@@ -82,6 +86,16 @@ export class LegRtcp {
     stats.set(counter.peerPacketsLost, peer.packetsLost);
     stats.set(counter.peerJitterMs, (peer.jitter * 1000) / sent().clockRate);
     return true;
+  }
+
+  #follow({ address, port }: RemoteInfo, now: number): void {
+    const isSame = address === this.#address && port === this.#port;
+    if (!isSame && !this.#parts.isTranslated()) return;
+    if (!isSame && this.#learnt && now - this.#heardAt < SILENT_MS) return;
+    this.#learnt = true;
+    this.#heardAt = now;
+    this.#address = address;
+    this.#port = port;
   }
 
   #report(now: number, bye: boolean): void {

@@ -44,8 +44,6 @@ describe('the REST API', () => {
       sip: { uri: `sip:${body.id}@sip.kallglot.com` },
       source_language: 'en',
       target_language: 'pt-BR',
-      translation: null,
-      mix_original_db: null,
       routing: {
         type: 'sip',
         direction: 'inbound',

@@ -40,29 +40,39 @@ describe('after 1,000 short calls', () => {
       body: JSON.stringify({ mode: 'bidirectional_translation', routing: { type: 'sip' } }),
     });
     const { id } = (await response.json()) as { id: string };
-    const call = await phone.call(`sip:${id}@${where.sip[0]?.slice('udp/'.length)}`);
+    const uri = `sip:${id}@${where.sip[0]?.slice('udp/'.length)}`;
+    let call = await phone.call(uri);
+    // Where the machine is too slow for so many at once the engine says so, and a PBX tries again.
+    while (call.status === 503) {
+      call.media.close();
+      call = await phone.call(uri);
+    }
     if (call.status === 200) await call.bye();
     call.media.close();
     return call.status ?? 0;
   }
 
-  async function shortCalls(count: number): Promise<number> {
-    let answered = 0;
+  /** @returns how often each status came */
+  async function shortCalls(count: number): Promise<Record<number, number>> {
+    const statuses: Record<number, number> = {};
     let left = count;
     const caller = async () => {
-      while (left-- > 0) if ((await shortCall()) === 200) answered++;
+      while (left-- > 0) {
+        const status = await shortCall();
+        statuses[status] = (statuses[status] ?? 0) + 1;
+      }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, caller));
-    return answered;
+    return statuses;
   }
 
   const settle = () => new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
 
   test('nothing of them is held, and the heap is as it was', { timeout: 300_000 }, async () => {
-    expect(await shortCalls(300)).toBe(300);
+    expect(await shortCalls(300)).toEqual({ 200: 300 });
     await settle();
     const warm = await heapUsed(gateway);
-    expect(await shortCalls(1000)).toBe(1000);
+    expect(await shortCalls(1000)).toEqual({ 200: 1000 });
     await settle();
     const after = await heapUsed(gateway);
     const text = await (await fetch(`${where.api}/metrics`)).text();

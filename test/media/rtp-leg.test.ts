@@ -310,10 +310,10 @@ test('RTCP is taken on its own port and on the RTP port, from the peer only', as
   await vi.waitFor(() => expect(stats.read().packetsDroppedInvalid).toBe(1));
 });
 
-test('reports to the RTCP port of the SDP, then to where the peer reports from, and says BYE at the end', async () => {
+test('reports to the RTCP port of the SDP, behind a NAT to where the peer reports from, and says BYE at the end', async () => {
   const [theirRtcp, behindNat] = [await bound(), await bound()];
   const packetAt = async (socket: Socket) => readRtcp((await once(socket, 'message'))[0] as Buffer);
-  configure({ remoteRtcpPort: theirRtcp.address().port });
+  configure({ remotePort: other.address().port, remoteRtcpPort: theirRtcp.address().port });
   const start = performance.now();
   leg.startSending(start);
   await send(peer, rtp(1), 'packetsReceived');
@@ -339,6 +339,21 @@ test('reports to the RTCP port of the SDP, then to where the peer reports from, 
   expect(await last).toMatchObject({ bye: true });
   theirRtcp.close();
   behindNat.close();
+  openLeg();
+});
+
+test('without a NAT nobody else draws the reports to itself', async () => {
+  const [theirRtcp, stranger] = [await bound(), await bound()];
+  configure({ remoteRtcpPort: theirRtcp.address().port });
+  leg.startSending(performance.now());
+  await send(peer, rtp(1), 'packetsReceived');
+  stranger.send(Buffer.from([0x80, 201, 0, 1, 0, 0, 0, 7]), rtpPort + 1, '127.0.0.1');
+  await vi.waitFor(() => expect(stats.read().rtcpReceived).toBe(1));
+  const last = once(theirRtcp, 'message');
+  await new Promise<void>((resolve) => leg.close(resolve));
+  expect(readRtcp((await last)[0] as Buffer)).toMatchObject({ bye: true });
+  theirRtcp.close();
+  stranger.close();
   openLeg();
 });
 
