@@ -63,7 +63,7 @@ export class TwoParties {
   }
 
   /** What `GET /v1/sessions/{id}` shows. */
-  async translation(session: string): Promise<string | null> {
+  async translation(session: string): Promise<string | undefined> {
     return (await this.gateway.rest('GET', `/v1/sessions/${session}`)).body.translation;
   }
 
