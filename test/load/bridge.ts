@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { roles } from '../../src/roles.ts';
 import { bridgeAims, costTable, outagesTable } from './bridge-report.ts';
 import { CPrograms } from './c-programs.ts';
+import { progress, runCommand, stopping } from './command.ts';
 import { describeMachine } from './machine.ts';
 import { writeSound } from './media-packets.ts';
 import { OptionError, wholeNumber } from './options.ts';
@@ -16,10 +17,6 @@ import { voices } from './sounds.ts';
  * pipeline is killed and started again. It measures and prints; it passes or fails nothing. Options: `--sessions 100
  * --seconds 60 --restarts 5 --outage-ms 2000`, `--quick`, `--node-option=--cpu-prof` (repeatable).
  */
-const stopping = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
-const progress = (text: string) => process.stderr.write(`${text}\n`);
 
 const WARM_UP_SECONDS = 5;
 /** What an outage and its end take at most, beside the outage itself. */
@@ -89,7 +86,7 @@ async function measureBridges({ nodeOptions, ...options }: Options, programs: CP
     packets: { customer: packetsOf('customer'), agent: packetsOf('agent') },
   } as const;
   const pipelineUrl = `ws://127.0.0.1:${pipelinePort}/v1/sessions/{session_id}/connect?token={token}`;
-  return measure(job, { nodeOptions, signal: stopping.signal, probe: true, pipelineUrl });
+  return measure(job, { nodeOptions, signal: stopping, probe: true, pipelineUrl });
 }
 
 /**
@@ -109,11 +106,4 @@ async function freePort(): Promise<number> {
   }
 }
 
-try {
-  await main(readOptions(process.argv.slice(2)));
-} catch (error) {
-  const { code = '', message, stack } = error as NodeJS.ErrnoException;
-  const isOurs = !(error instanceof OptionError) && !code.startsWith('ERR_PARSE_ARGS');
-  progress(isOurs && stack !== undefined && !stopping.signal.aborted ? stack : message);
-  process.exit(1);
-}
+await runCommand(readOptions, main);

@@ -1,5 +1,6 @@
+import { progress, runCommand, stopping } from './command.ts';
 import { describeMachine } from './machine.ts';
-import { type LoadOptions, OptionError, readOptions } from './options.ts';
+import { type LoadOptions, readOptions } from './options.ts';
 import { datagramCost } from './reference.ts';
 import { aims, heldCallsTable, setUpsTable } from './report.ts';
 import { type Measured, measure } from './rig.ts';
@@ -8,15 +9,11 @@ import { type Measured, measure } from './rig.ts';
  * `npm run load`: what a call costs the gateway, and how many it sets up per second. It measures and prints; it passes
  * or fails nothing. All traffic stays on loopback; the run is bounded by its options.
  */
-const stopping = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
 const say = (text: string) => console.log(text);
-const progress = (text: string) => process.stderr.write(`${text}\n`);
 
 async function main(options: LoadOptions): Promise<void> {
   const { warmUpSeconds, seconds } = options;
-  const rig = { nodeOptions: options.nodeOptions, signal: stopping.signal };
+  const rig = { nodeOptions: options.nodeOptions, signal: stopping };
   say(describeMachine());
   say(
     `Reference: a datagram sent and received in bare Node costs ${(await datagramCost()).toFixed(1)} us here; a call has 50 per s each way\n`,
@@ -38,11 +35,4 @@ async function main(options: LoadOptions): Promise<void> {
   say(aims(rows, { wanted, measured }));
 }
 
-try {
-  await main(readOptions(process.argv.slice(2)));
-} catch (error) {
-  const { code = '', message, stack } = error as NodeJS.ErrnoException;
-  const isOurs = !(error instanceof OptionError) && !code.startsWith('ERR_PARSE_ARGS');
-  progress(isOurs && stack !== undefined && !stopping.signal.aborted ? stack : message);
-  process.exit(1);
-}
+await runCommand(readOptions, main);

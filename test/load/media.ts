@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CPrograms } from './c-programs.ts';
+import { progress, runCommand, stopping } from './command.ts';
 import type { MediaKind } from './load-job.ts';
 import { describeMachine } from './machine.ts';
 import { type Figures, figuresOf, medianOf } from './media-figures.ts';
@@ -17,10 +18,6 @@ import { measure } from './rig.ts';
  * --seconds 60 --pairs 5` (medians of so many), `--quick`, `--hours 1` (200 calls for so long, memory minute by minute),
  * `--node-option=--cpu-prof` (repeatable).
  */
-const stopping = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
-const progress = (text: string) => process.stderr.write(`${text}\n`);
 
 const callsOf: Readonly<Record<MediaKind, string>> = { PCMU: '200,500,1000', opus: '100', srtp: '200' };
 const kinds = Object.keys(callsOf) as MediaKind[];
@@ -91,7 +88,7 @@ async function measureSteps({ steps, pairs, ...options }: Options, programs: CPr
       progress(`${calls} calls, ${media}, for ${options.seconds} s, ${pair} of ${pairs} …`);
       const packets = await packetsFor(media, calls, options.seconds, programs);
       const job = { calls, packets, warmUpSeconds: WARM_UP_SECONDS, seconds: options.seconds };
-      const floor = await measureFloor(job, programs, stopping.signal);
+      const floor = await measureFloor(job, programs, stopping);
       const measured = await measureCalls({ ...job, media, markEvery: 0 }, options, programs);
       figures.push(figuresOf(measured, floor));
     }
@@ -107,7 +104,7 @@ async function measureLong({ hours, ...options }: Options, programs: CPrograms):
   const packets = await packetsFor(media, calls, seconds, programs);
   const job = { media, calls, packets, warmUpSeconds: WARM_UP_SECONDS, seconds, markEvery: 60 };
   const floorJob = { calls, packets, warmUpSeconds: WARM_UP_SECONDS, seconds: options.seconds };
-  const floor = await measureFloor(floorJob, programs, stopping.signal);
+  const floor = await measureFloor(floorJob, programs, stopping);
   const measured = await measureCalls(job, options, programs);
   const rows = [{ media, calls, figures: figuresOf(measured, floor) }];
   console.log(`${costTable(rows)}\n${pacingTable(rows)}\n${memoryOverTime(measured.probes)}`);
@@ -125,7 +122,7 @@ interface CallsJob {
 function measureCalls(job: CallsJob, { nodeOptions }: Pick<Options, 'nodeOptions'>, programs: CPrograms) {
   return measure(
     { kind: 'media calls', program: programs.path('rtp-generator'), ...job },
-    { nodeOptions, signal: stopping.signal, watchThreads: true, probe: true },
+    { nodeOptions, signal: stopping, watchThreads: true, probe: true },
   );
 }
 
@@ -143,16 +140,9 @@ async function measureWithoutCompiler({ steps, seconds, nodeOptions }: Options):
   for (const { calls } of steps.filter(({ media }) => media === 'PCMU')) {
     progress(`${calls} calls for ${seconds} s …`);
     const job = { kind: 'held calls', calls, warmUpSeconds: WARM_UP_SECONDS, seconds } as const;
-    rows.push(await measure(job, { nodeOptions, signal: stopping.signal }));
+    rows.push(await measure(job, { nodeOptions, signal: stopping }));
   }
   console.log(heldCallsTable(rows));
 }
 
-try {
-  await main(readOptions(process.argv.slice(2)));
-} catch (error) {
-  const { code = '', message, stack } = error as NodeJS.ErrnoException;
-  const isOurs = !(error instanceof OptionError) && !code.startsWith('ERR_PARSE_ARGS');
-  progress(isOurs && stack !== undefined && !stopping.signal.aborted ? stack : message);
-  process.exit(1);
-}
+await runCommand(readOptions, main);

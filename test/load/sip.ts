@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { CallTransportName } from './call-transport.ts';
+import { progress, runCommand, stopping } from './command.ts';
 import { describeMachine } from './machine.ts';
 import { OptionError, wholeNumber } from './options.ts';
 import { type Measured, measure, type RigOptions } from './rig.ts';
@@ -12,10 +13,6 @@ import { memoryTable, type SipRow, sipAims, sipTable } from './sip-report.ts';
  * until one fails), `--quick`, `--node-option=--cpu-prof` (repeatable). Times over 35 s have the transaction timers in
  * them.
  */
-const stopping = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => stopping.abort(new Error(`stopped by ${signal}`)));
-const progress = (text: string) => process.stderr.write(`${text}\n`);
 
 const full = { transports: 'udp,tcp,tls', rate: '500', 'whole-rate': '200', seconds: '60' };
 const quick = { transports: 'udp', rate: '200', 'whole-rate': '50', seconds: '8' };
@@ -113,7 +110,7 @@ async function lookAtMemory(options: Options): Promise<void> {
     ...{ seconds: calls / rate, anySession: true, markEvery: calls / 5, restSeconds: REST_SECONDS },
   };
   const { nodeOptions } = options;
-  const measured = await measure(job, { nodeOptions, signal: stopping.signal, subject: 'signalling' });
+  const measured = await measure(job, { nodeOptions, signal: stopping, subject: 'signalling' });
   console.log(memoryTable(calls, measured));
 }
 
@@ -133,15 +130,8 @@ function setUps(
         restSeconds: 0,
       },
     },
-    { ...what, nodeOptions, signal: stopping.signal, watchThreads: true },
+    { ...what, nodeOptions, signal: stopping, watchThreads: true },
   );
 }
 
-try {
-  await main(readOptions(process.argv.slice(2)));
-} catch (error) {
-  const { code = '', message, stack } = error as NodeJS.ErrnoException;
-  const isOurs = !(error instanceof OptionError) && !code.startsWith('ERR_PARSE_ARGS');
-  progress(isOurs && stack !== undefined && !stopping.signal.aborted ? stack : message);
-  process.exit(1);
-}
+await runCommand(readOptions, main);
