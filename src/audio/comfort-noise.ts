@@ -1,3 +1,5 @@
+import { toSample } from './format.ts';
+
 /**
  * The noise that a comfort noise packet describes: its level, and its spectrum by reflection coefficients. Pure.
  * Source: RFC 3389 §3, §4.
@@ -36,7 +38,7 @@ export class ComfortNoise {
   fill(into: Int16Array, length: number): void {
     for (let i = 0; i < length; i++) {
       const sample = this.#filter(this.#drive * UNIFORM_TO_RMS * this.#next());
-      into[i] = Math.max(-32_768, Math.min(32_767, Math.round(sample)));
+      into[i] = toSample(sample);
     }
   }
 

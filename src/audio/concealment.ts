@@ -1,3 +1,5 @@
+import { toSample } from './format.ts';
+
 /**
  * Packet loss concealment for codecs without one of their own, in the manner of G.711 appendix I: the last pitch period
  * goes on through the gap. Where the packet after the gap is there already, as it is when a gap shows only by what
@@ -208,7 +210,7 @@ export class Concealment {
     if (forward) this.#forward.addTo(mix, length, backward ? fade : this.#fade - elapsed, false);
     if (backward) this.#backward.addTo(mix, length, fade, true);
     for (let i = 0; i < length; i++) {
-      into[i] = Math.max(-32_768, Math.min(32_767, Math.round(mix[i] as number)));
+      into[i] = toSample(mix[i] as number);
     }
   }
 

@@ -12,6 +12,14 @@ export interface AudioFormat {
 /** What a leg's audio is unless somebody asks for something else. */
 export const MULAW_8K: AudioFormat = { encoding: 'mulaw', sampleRateHz: 8000 };
 
+/** Samples of a packet of ours at most: 20 ms at 48 kHz. */
+export const MAX_PACKET_SAMPLES = 960;
+/** Samples that are written at once at most: 240 ms at 48 kHz. */
+export const MAX_SAMPLES = 11_520;
+
+/** The nearest 16-bit sample. */
+export const toSample = (value: number): number => Math.max(-32_768, Math.min(32_767, Math.round(value)));
+
 export function bytesPerSample({ encoding }: AudioFormat): number {
   return encoding === 'pcm_16' ? 2 : 1;
 }

@@ -13,6 +13,13 @@ const MULAW_BIAS = 132;
 const MULAW_CLIP = 32_635;
 /** Samples below this are quiet: mu-law's lowest segment, -48 dB of full scale. */
 export const QUIET_BELOW = 128;
+
+/** Whether the first `length` samples are. */
+export function isQuiet(samples: Int16Array, length: number): boolean {
+  for (let i = 0; i < length; i++) if (Math.abs(samples[i] as number) >= QUIET_BELOW) return false;
+  return true;
+}
+
 /** G.711 inverts the even bits of an A-law code on the wire. */
 const ALAW_TOGGLE = 0x55;
 

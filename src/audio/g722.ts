@@ -34,6 +34,8 @@ const powers = Int16Array.from({ length: 32 }, (_, i) => Math.floor(2048 * 2 ** 
 /** Half of the symmetrical band-splitting filter of 24 taps (table 11). */
 const filter = Int16Array.of(3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11);
 const TAPS = 24;
+/** Samples that a filter keeps of what came before. */
+const HISTORY = TAPS - 2;
 
 const LOWER_MAX = 18_432;
 const UPPER_MAX = 22_528;
@@ -187,6 +189,14 @@ class Bands {
 
 const within15Bits = (value: number): number => (value > 16_383 ? 16_383 : value < -16_384 ? -16_384 : value);
 
+/** @returns the line, or a longer one with the same history, with room for so many samples behind it */
+function withRoom(line: Int16Array<ArrayBuffer>, samples: number): Int16Array<ArrayBuffer> {
+  if (line.length >= HISTORY + samples) return line;
+  const longer = new Int16Array(HISTORY + samples);
+  longer.set(line.subarray(0, HISTORY));
+  return longer;
+}
+
 /** Samples at 16 kHz to octets. */
 export class G722Encoder {
   readonly rateHz = 16_000;
@@ -196,16 +206,11 @@ export class G722Encoder {
 
   /** @param length of the samples that are encoded, an even number @returns octets written from `offset` on */
   encode(samples: Int16Array, length: number, into: Uint8Array, offset: number): number {
-    const history = TAPS - 2;
-    if (this.#line.length < history + length) {
-      const longer = new Int16Array(history + length);
-      longer.set(this.#line.subarray(0, history));
-      this.#line = longer;
-    }
+    this.#line = withRoom(this.#line, length);
     const line = this.#line;
-    for (let i = 0; i < length; i++) line[history + i] = samples[i] as number;
+    for (let i = 0; i < length; i++) line[HISTORY + i] = samples[i] as number;
     for (let at = 0; at < length; at += 2) into[offset + at / 2] = this.#bands.encode(line, at);
-    line.copyWithin(0, length, length + history);
+    line.copyWithin(0, length, length + HISTORY);
     return length / 2;
   }
 }
@@ -215,26 +220,21 @@ export class G722Decoder {
   readonly rateHz = 16_000;
   readonly samplesPerOctet = 2;
   /** Samples by which what comes out of both filters is late. */
-  readonly filterDelay = TAPS - 2;
+  readonly filterDelay = HISTORY;
   readonly #bands = new Bands();
   /** Sums and differences of the two bands in turn. */
   #line = new Int16Array(TAPS);
 
   /** Writes two samples per octet to the beginning of `into`. @returns how many */
   decode(octets: Uint8Array, offset: number, length: number, into: Int16Array): number {
-    const history = TAPS - 2;
     const samples = 2 * length;
-    if (this.#line.length < history + samples) {
-      const longer = new Int16Array(history + samples);
-      longer.set(this.#line.subarray(0, history));
-      this.#line = longer;
-    }
+    this.#line = withRoom(this.#line, samples);
     const line = this.#line;
     const bands = this.#bands;
     for (let at = 0; at < samples; at += 2) {
       bands.take(octets[offset + at / 2] as number);
-      line[history + at] = bands.low + bands.high;
-      line[history + at + 1] = bands.low - bands.high;
+      line[HISTORY + at] = bands.low + bands.high;
+      line[HISTORY + at + 1] = bands.low - bands.high;
       let first = 0;
       let second = 0;
       for (let i = 0; i < TAPS / 2; i++) {
@@ -244,7 +244,7 @@ export class G722Decoder {
       into[at] = saturate(first >> 11);
       into[at + 1] = saturate(second >> 11);
     }
-    line.copyWithin(0, samples, samples + history);
+    line.copyWithin(0, samples, samples + HISTORY);
     return samples;
   }
 
@@ -256,12 +256,11 @@ export class G722Decoder {
   follow(samples: Int16Array, length: number): void {
     const line = this.#line;
     const bands = this.#bands;
-    const history = TAPS - 2;
     for (let at = 0; at < length; at += 2) {
       bands.encode(samples, at);
-      line.copyWithin(0, 2, history);
-      line[history - 2] = bands.low + bands.high;
-      line[history - 1] = bands.low - bands.high;
+      line.copyWithin(0, 2, HISTORY);
+      line[HISTORY - 2] = bands.low + bands.high;
+      line[HISTORY - 1] = bands.low - bands.high;
     }
   }
 }

@@ -1,3 +1,5 @@
+import { toSample } from './format.ts';
+
 /**
  * Converts between 8, 16, 24 and 48 kHz: a streaming polyphase FIR filter, a sinc in a Kaiser window. Speech up to
  * 0.42 of the lower rate passes (3.4 kHz at 8 kHz); aliases and images are more than 60 dB down from 0.53 of it on.
@@ -107,7 +109,7 @@ export class Resampler {
     const output = this.#output;
     for (let i = 0; i < due; i++) {
       const sample = dot(this.#rows[this.#phase] as Float64Array, this.#line, this.#position);
-      output[i] = Math.max(-32_768, Math.min(32_767, Math.round(sample)));
+      output[i] = toSample(sample);
       const phase = this.#phase + this.#down;
       this.#position += Math.floor(phase / this.#up);
       this.#phase = phase % this.#up;

@@ -1,5 +1,5 @@
 import { type Cipheriv, createCipheriv } from 'node:crypto';
-import { readUint32, writeUint32 } from './srtp-transform.ts';
+import { readUint32, writeUint32 } from './words.ts';
 
 /**
  * AES in counter mode for SRTP (RFC 3711 §4.1.1). One cipher in ECB mode encrypts the counters of the next packets at

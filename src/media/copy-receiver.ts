@@ -1,7 +1,8 @@
 import type { ComfortNoise } from '../audio/comfort-noise.ts';
 import { concealmentAt } from '../audio/concealment.ts';
+import { MAX_SAMPLES } from '../audio/format.ts';
 import { alawOfMulaw, expand, type Law, mulaw, mulawOfAlaw, translate } from '../audio/g711.ts';
-import { type InboundAudio, MAX_SAMPLES } from './inbound-audio.ts';
+import type { InboundAudio } from './inbound-audio.ts';
 import type { ReceiveChain } from './receive-chain.ts';
 
 const RATE_HZ = 8000;

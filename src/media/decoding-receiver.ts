@@ -1,16 +1,14 @@
 import type { ComfortNoise } from '../audio/comfort-noise.ts';
-import { QUIET_BELOW } from '../audio/g711.ts';
+import { MAX_PACKET_SAMPLES, MAX_SAMPLES } from '../audio/format.ts';
+import { isQuiet } from '../audio/g711.ts';
 import { Resampler } from '../audio/resampler.ts';
 import type { Decoder } from './codec.ts';
-import { type InboundAudio, MAX_SAMPLES } from './inbound-audio.ts';
+import type { InboundAudio } from './inbound-audio.ts';
 import type { ReceiveChain } from './receive-chain.ts';
 
 /** Working space of all legs of a thread: what was taken is written or dropped before the next packet of any leg. */
 const decoded = new Int16Array(MAX_SAMPLES);
 const made = new Int16Array(MAX_SAMPLES);
-
-/** 20 ms at 48 kHz. */
-const MAX_PAUSE_SAMPLES = 960;
 
 /** Decodes, resamples where the ring has another rate, and writes in the ring's format. */
 export class DecodingReceiver implements ReceiveChain {
@@ -37,10 +35,7 @@ export class DecodingReceiver implements ReceiveChain {
 
   isQuiet(): boolean {
     this.#decode();
-    for (let i = 0; i < this.#samples; i++) {
-      if (Math.abs(decoded[i] as number) >= QUIET_BELOW) return false;
-    }
-    return true;
+    return isQuiet(decoded, this.#samples);
   }
 
   write(): void {
@@ -75,8 +70,8 @@ export class DecodingReceiver implements ReceiveChain {
   /** In pieces that the decoder takes: a pause may be longer. */
   #pauseByCodec(length: number): void {
     const total = Math.round(length * this.#ratio);
-    for (let at = 0; at < total; at += MAX_PAUSE_SAMPLES) {
-      const samples = Math.min(MAX_PAUSE_SAMPLES, total - at);
+    for (let at = 0; at < total; at += MAX_PACKET_SAMPLES) {
+      const samples = Math.min(MAX_PACKET_SAMPLES, total - at);
       this.#decoder.pause?.(made, samples);
       this.#emit(made, samples);
     }

@@ -1,4 +1,5 @@
 import { concealmentAt } from '../audio/concealment.ts';
+import { MAX_PACKET_SAMPLES } from '../audio/format.ts';
 import { QUIET_BELOW } from '../audio/g711.ts';
 import { counter, type StatsBlock } from './stats-block.ts';
 
@@ -33,8 +34,8 @@ const CARRIED_MS = 60;
 const CAPACITY_MS = 512;
 
 const nothing = new Int16Array(0);
-/** Working space of all legs of a thread: 20 ms at 48 kHz. */
-const made = new Int16Array(960);
+/** Working space of all legs of a thread. */
+const made = new Int16Array(MAX_PACKET_SAMPLES);
 
 export class DirectBuffer {
   readonly #rateHz: number;

@@ -1,6 +1,7 @@
 import { dtmfDigits, PressBudget } from '../dtmf.ts';
 import type { RtpHeader } from './rtp-header.ts';
 import { counter, type StatsBlock } from './stats-block.ts';
+import { readUint16 } from './words.ts';
 
 /**
  * Key presses from the telephone-event packets of a leg (RFC 4733), a pure core that allocates nothing per packet. A
@@ -70,7 +71,7 @@ export class DtmfReceiver {
       const at = payloadOffset + i * EVENT_BYTES;
       const code = bytes[at] as number;
       const ends = (bytes[at + 1] as number) > 0x7f;
-      const duration = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
+      const duration = readUint16(bytes, at + 2);
       if (code < dtmfDigits.length) {
         const press =
           this.#find(ssrc, code, timestamp, marker) ?? this.#begin(ssrc, code, timestamp, marker, duration);

@@ -1,4 +1,4 @@
-import { QUIET_BELOW } from '../audio/g711.ts';
+import { isQuiet } from '../audio/g711.ts';
 
 /** The pauses of a translation that are shorter do not count. */
 const HOLD_MS = 400;
@@ -17,18 +17,10 @@ export class Ducking {
 
   /** @param played how many of the next `length` samples come from the translation */
   observe(samples: Int16Array, played: number, length: number): void {
-    this.#left = isLoud(samples, played) ? this.#hold : Math.max(0, this.#left - length);
+    this.#left = isQuiet(samples, played) ? Math.max(0, this.#left - length) : this.#hold;
   }
 
   get isDucked(): boolean {
     return this.#left > 0;
   }
-}
-
-function isLoud(samples: Int16Array, length: number): boolean {
-  for (let i = 0; i < length; i++) {
-    const sample = samples[i] as number;
-    if (sample >= QUIET_BELOW || sample <= -QUIET_BELOW) return true;
-  }
-  return false;
 }

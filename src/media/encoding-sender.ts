@@ -1,3 +1,4 @@
+import { MAX_PACKET_SAMPLES } from '../audio/format.ts';
 import { Resampler } from '../audio/resampler.ts';
 import type { Encoder } from './codec.ts';
 import type { OutboundAudio } from './outbound-audio.ts';
@@ -5,8 +6,8 @@ import type { SendChain } from './send-chain.ts';
 
 /** The longest payload that any codec makes of 20 ms: an Opus frame. */
 const MAX_PAYLOAD_BYTES = 1275;
-/** Working space of all legs of a thread: 20 ms at 48 kHz. */
-const samples = new Int16Array(960);
+/** Working space of all legs of a thread. */
+const samples = new Int16Array(MAX_PACKET_SAMPLES);
 
 /** Reads the ring, resamples where the codec has another rate, and encodes. */
 export class EncodingSender implements SendChain {

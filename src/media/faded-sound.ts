@@ -1,8 +1,9 @@
+import { MAX_PACKET_SAMPLES } from '../audio/format.ts';
 import { GainRamp } from './gain-ramp.ts';
 import type { Sound } from './sound.ts';
 
-/** A packet of 20 ms at 48 kHz: working space of all legs of a thread. */
-const samples = new Int16Array(960);
+/** Working space of all legs of a thread. */
+const samples = new Int16Array(MAX_PACKET_SAMPLES);
 
 /** A sound that comes and goes by ramps: another one takes its place when it has faded out. */
 export class FadedSound {

@@ -1,13 +1,11 @@
 import type { ComfortNoise } from '../audio/comfort-noise.ts';
-import { type AudioFormat, bytesPerSample } from '../audio/format.ts';
+import { type AudioFormat, bytesPerSample, MAX_SAMPLES } from '../audio/format.ts';
 import { alaw, compress, expand, type Law, mulaw } from '../audio/g711.ts';
 import type { AudioRing } from '../audio/ring.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
 import { Voice } from './voice.ts';
 
-/** What is written at once at most: 240 ms at 48 kHz. */
-export const MAX_SAMPLES = 11_520;
 /** A pause is written in pieces of this, ms. */
 const PIECE_MS = 20;
 

@@ -28,19 +28,21 @@ export function isUnspecified(address: string): boolean {
   return plain === '' || plain === '0.0.0.0' || plain === '::';
 }
 
+/** Those of this machine's interfaces, as they are now. */
+export const localAddresses = () =>
+  Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+
 /** Whether a socket can be bound to it: an interface of this machine has it now, and no zone is needed (link-local). */
-export function isBindable(address: string): boolean {
+export function isBindable(address: string, local = localAddresses()): boolean {
   const plain = comparable(address);
-  return Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .some((entry) => comparable(entry.address) === plain && !entry.scopeid);
+  return local.some((entry) => comparable(entry.address) === plain && !entry.scopeid);
 }
 
 /** The first address of this machine that others can reach, else its loopback. */
-export function firstLocalAddress(family: 4 | 6): string {
+export function firstLocalAddress(family: 4 | 6, local = localAddresses()): string {
   const name = family === 4 ? 'IPv4' : 'IPv6';
-  const found = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find((entry) => entry.family === name && !entry.internal && !entry.address.startsWith('fe80:'));
+  const found = local.find(
+    (entry) => entry.family === name && !entry.internal && !entry.address.startsWith('fe80:'),
+  );
   return found?.address ?? (family === 4 ? '127.0.0.1' : '::1');
 }

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import { Refusal } from '../errors.ts';
-import { firstLocalAddress, isBindable, isUnspecified } from './ip-address.ts';
+import { firstLocalAddress, isBindable, isUnspecified, localAddresses } from './ip-address.ts';
 import { LegPort } from './leg-port.ts';
 import type { MediaPool, MediaPort, MediaPortOptions } from './media-port.ts';
 import { PortPairs } from './port-pairs.ts';
@@ -203,12 +203,10 @@ class WorkerPool implements MediaPool {
       throw new Refusal('no_media_ports', `media.address has no IPv${family} for this peer`);
     }
     const isAdvertised = advertisedAddress !== undefined && isIPv6(advertisedAddress) === (family === 6);
-    const advertise = isAdvertised
-      ? advertisedAddress
-      : isUnspecified(bind)
-        ? firstLocalAddress(family)
-        : bind;
+    if (!isUnspecified(bind)) return { bind, advertise: isAdvertised ? advertisedAddress : bind };
+    const local = localAddresses();
+    const advertise = isAdvertised ? advertisedAddress : firstLocalAddress(family, local);
     // The peer is told an address of this machine: bound to that one, its socket can be connected.
-    return { bind: isUnspecified(bind) && isBindable(advertise) ? advertise : bind, advertise };
+    return { bind: isBindable(advertise, local) ? advertise : bind, advertise };
   }
 }

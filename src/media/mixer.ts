@@ -1,3 +1,4 @@
+import { MAX_PACKET_SAMPLES, toSample } from '../audio/format.ts';
 import { DirectVoice } from './direct-voice.ts';
 import { Ducking } from './ducking.ts';
 import { FadedSound } from './faded-sound.ts';
@@ -8,10 +9,9 @@ import type { StatsBlock } from './stats-block.ts';
 import type { Voice } from './voice.ts';
 import { isSameSound, WaitingPlayer, type WaitingSound } from './waiting-sound.ts';
 
-/** Working space of all legs of a thread: 20 ms at 48 kHz. */
-const MAX_SAMPLES = 960;
-const mix = new Float64Array(MAX_SAMPLES);
-const translated = new Int16Array(MAX_SAMPLES);
+/** Working space of all legs of a thread. */
+const mix = new Float64Array(MAX_PACKET_SAMPLES);
+const translated = new Int16Array(MAX_PACKET_SAMPLES);
 
 /**
  * What one leg hears, mixed of the translation, the other party's own voice and the waiting sound; of any kind of leg,
@@ -83,7 +83,7 @@ export class Mixer {
     const waiting = this.#waiting.addTo(mix, length, isAlone ? 1 : 0);
     this.#isSilent = played === 0 && !original && !waiting;
     for (let i = 0; i < length; i++) {
-      into[i] = Math.max(-32_768, Math.min(32_767, Math.round(mix[i] as number)));
+      into[i] = toSample(mix[i] as number);
     }
     return played;
   }

@@ -1,9 +1,6 @@
-import { type AudioFormat, bytesPerSample } from '../audio/format.ts';
+import { type AudioFormat, bytesPerSample, MAX_PACKET_SAMPLES } from '../audio/format.ts';
 import { alaw, expandFaithfully, type Law, mulaw } from '../audio/g711.ts';
 import type { AudioRing } from '../audio/ring.ts';
-
-/** A packet of 20 ms at 48 kHz. */
-const MAX_PACKET_SAMPLES = 960;
 
 /** Working space of all legs of a thread. */
 const bytes = new Uint8Array(2 * MAX_PACKET_SAMPLES);

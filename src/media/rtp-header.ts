@@ -1,3 +1,4 @@
+import { readUint16, readUint32 } from './words.ts';
 /**
  * Reads RTP headers in place (RFC 3550 §5.1), by offset and with every bound checked; nothing is allocated.
  */
@@ -27,12 +28,6 @@ export const emptyRtpHeader = (): RtpHeader => ({
 
 const at = (packet: Uint8Array, offset: number): number => packet[offset] as number;
 
-const uint16 = (packet: Uint8Array, offset: number): number =>
-  (at(packet, offset) << 8) | at(packet, offset + 1);
-
-const uint32 = (packet: Uint8Array, offset: number): number =>
-  ((uint16(packet, offset) << 16) | uint16(packet, offset + 2)) >>> 0;
-
 /** RFC 5761 §4: on a shared port a second byte of 192 to 223 is an RTCP packet type. */
 export function isRtcp(packet: Uint8Array): boolean {
   const type = packet[1] ?? 0;
@@ -52,7 +47,7 @@ export function rtpHeaderBytes(packet: Uint8Array, size: number): number {
   let bytes = RTP_HEADER_BYTES + 4 * (first & 0x0f);
   if (first & 0x10) {
     if (bytes + 4 > size) return -1;
-    bytes += 4 + 4 * uint16(packet, bytes + 2);
+    bytes += 4 + 4 * readUint16(packet, bytes + 2);
   }
   return bytes > size ? -1 : bytes;
 }
@@ -72,9 +67,9 @@ export function readRtpHeader(packet: Uint8Array, into: RtpHeader, size = packet
   const second = at(packet, 1);
   into.marker = second > 0x7f;
   into.payloadType = second & 0x7f;
-  into.sequence = uint16(packet, 2);
-  into.timestamp = uint32(packet, 4);
-  into.ssrc = uint32(packet, 8);
+  into.sequence = readUint16(packet, 2);
+  into.timestamp = readUint32(packet, 4);
+  into.ssrc = readUint32(packet, 8);
   into.payloadOffset = offset;
   into.payloadLength = size - offset - padding;
   return true;

@@ -1,4 +1,4 @@
-import type { AudioFormat } from '../audio/format.ts';
+import { type AudioFormat, MAX_PACKET_SAMPLES } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
 import type { CodecName } from '../config/codecs.ts';
 import { dtmfDigits } from '../dtmf.ts';
@@ -16,6 +16,7 @@ import { createSendChain, type SendChain } from './send-chain.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
 import type { Voice } from './voice.ts';
+import { writeUint32 } from './words.ts';
 
 /**
  * Makes the RTP packets of a leg from the outbound ring, a pure core. Timestamps are made from the pacer's slot
@@ -30,8 +31,8 @@ const START_MS = 160;
 const START_SLOTS = 60 / SLOT_MS;
 /** A packet's buffer is used again after so many packets: the kernel may take a moment to copy it. */
 const BUFFERS = 4;
-/** Working space of all legs of a thread: 20 ms at 48 kHz. */
-const mixed = new Int16Array(960);
+/** Working space of all legs of a thread. */
+const mixed = new Int16Array(MAX_PACKET_SAMPLES);
 
 /** A key press (RFC 4733 §2.3), and how loud it is played: -10 dBm0. */
 const EVENT_BYTES = 4;
@@ -285,19 +286,11 @@ export class SendStream {
   }
 
   #writeHeader(packet: Buffer, slot: number, payloadType: number, marker: boolean): void {
-    const timestamp = this.#timestampOf(slot);
-    const ssrc = this.#ssrc;
     packet[0] = 0x80;
     packet[1] = payloadType | (marker ? 0x80 : 0);
     packet[2] = this.#sequence >>> 8;
     packet[3] = this.#sequence;
-    packet[4] = timestamp >>> 24;
-    packet[5] = timestamp >>> 16;
-    packet[6] = timestamp >>> 8;
-    packet[7] = timestamp;
-    packet[8] = ssrc >>> 24;
-    packet[9] = ssrc >>> 16;
-    packet[10] = ssrc >>> 8;
-    packet[11] = ssrc;
+    writeUint32(packet, 4, this.#timestampOf(slot));
+    writeUint32(packet, 8, this.#ssrc);
   }
 }

@@ -1,14 +1,8 @@
 import { AesCounter } from './aes-counter.ts';
 import { HmacSha1 } from './hmac-sha1.ts';
 import type { KeyPair, SessionKeys } from './srtp-keys.ts';
-import {
-  ENCRYPTED_FLAG,
-  RTCP_CLEAR_BYTES,
-  RTCP_INDEX_BYTES,
-  readUint32,
-  type SrtpTransform,
-  writeUint32,
-} from './srtp-transform.ts';
+import { ENCRYPTED_FLAG, RTCP_CLEAR_BYTES, RTCP_INDEX_BYTES, type SrtpTransform } from './srtp-transform.ts';
+import { readUint32, writeUint32 } from './words.ts';
 
 /**
  * AES in counter mode with HMAC-SHA1: `AES_CM_128_HMAC_SHA1_80` and `_32`. The tag covers the packet and the rollover

@@ -1,13 +1,7 @@
 import { type CipherGCMTypes, createCipheriv, createDecipheriv } from 'node:crypto';
 import type { KeyPair, SessionKeys } from './srtp-keys.ts';
-import {
-  ENCRYPTED_FLAG,
-  RTCP_CLEAR_BYTES,
-  RTCP_INDEX_BYTES,
-  readUint32,
-  type SrtpTransform,
-  writeUint32,
-} from './srtp-transform.ts';
+import { ENCRYPTED_FLAG, RTCP_CLEAR_BYTES, RTCP_INDEX_BYTES, type SrtpTransform } from './srtp-transform.ts';
+import { readUint32, writeUint32 } from './words.ts';
 
 /**
  * AES-GCM: `AEAD_AES_128_GCM` and `AEAD_AES_256_GCM`. The tag is part of the ciphertext, so that flag and index of SRTCP

@@ -1,6 +1,7 @@
 import { ReplayWindow } from './replay-window.ts';
 import { rtpHeaderBytes } from './rtp-header.ts';
-import { ENCRYPTED_FLAG, readUint32, type SrtpTransform } from './srtp-transform.ts';
+import { ENCRYPTED_FLAG, type SrtpTransform } from './srtp-transform.ts';
+import { readUint16, readUint32 } from './words.ts';
 
 /**
  * What a peer sends under one master key: its streams (SSRCs), each with its rollover counter and replay windows. Bad
@@ -48,10 +49,10 @@ export class SrtpReceiver {
     const headerBytes = length < 0 ? -1 : rtpHeaderBytes(packet, length);
     if (headerBytes < 0) return NOT_AUTHENTIC;
     const ssrc = readUint32(packet, 8);
-    const sequence = ((packet[2] as number) << 8) | (packet[3] as number);
+    const sequence = readUint16(packet, 2);
     const stream = this.#find(ssrc);
     if (stream !== undefined && stream.rtp.highest >= 0) {
-      return this.#take(packet, length, headerBytes, stream, nearest(stream.rtp.highest, sequence));
+      return this.#take(packet, length, headerBytes, ssrc, nearest(stream.rtp.highest, sequence));
     }
     return this.#takeFirst(packet, length, headerBytes, ssrc, sequence);
   }
@@ -78,11 +79,13 @@ export class SrtpReceiver {
     return new Map([...this.#streams].map(([ssrc, { rtp }]) => [ssrc, rtp.highest]));
   }
 
-  #take(packet: Uint8Array, length: number, headerBytes: number, stream: Stream, index: number): number {
+  #take(packet: Uint8Array, length: number, headerBytes: number, ssrc: number, index: number): number {
     if (index < 0) return NOT_AUTHENTIC;
-    if (!stream.rtp.isNew(index)) return REPLAYED;
+    const known = this.#find(ssrc);
+    if (known && !known.rtp.isNew(index)) return REPLAYED;
     const plain = this.#transform.unprotectRtp(packet, length, headerBytes, index);
     if (plain < 0) return NOT_AUTHENTIC;
+    const stream = known ?? this.#begin(ssrc);
     stream.rtp.add(index);
     stream.lastPacket = ++this.#packets;
     return plain;
@@ -98,12 +101,8 @@ export class SrtpReceiver {
   ): number {
     const earlier = this.#earlier.get(ssrc) ?? -1;
     for (const index of earlier < 0 ? [sequence] : [nearest(earlier, sequence), sequence]) {
-      const plain = index < 0 ? -1 : this.#transform.unprotectRtp(packet, length, headerBytes, index);
-      if (plain < 0) continue;
-      const stream = this.#find(ssrc) ?? this.#begin(ssrc);
-      stream.rtp.add(index);
-      stream.lastPacket = ++this.#packets;
-      return plain;
+      const plain = this.#take(packet, length, headerBytes, ssrc, index);
+      if (plain >= 0) return plain;
     }
     return NOT_AUTHENTIC;
   }

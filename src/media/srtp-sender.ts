@@ -1,5 +1,6 @@
 import { rtpHeaderBytes } from './rtp-header.ts';
-import { readUint32, type SrtpTransform } from './srtp-transform.ts';
+import type { SrtpTransform } from './srtp-transform.ts';
+import { readUint16, readUint32 } from './words.ts';
 
 /**
  * What we send under one master key. The rollover counter counts up with the sequence numbers, which must never go
@@ -32,7 +33,7 @@ export class SrtpSender {
   /** @returns the protected form of a packet; its bytes are good for four packets */
   protectRtp(packet: Uint8Array): Buffer {
     const ssrc = readUint32(packet, 8);
-    const sequence = ((packet[2] as number) << 8) | (packet[3] as number);
+    const sequence = readUint16(packet, 2);
     if (ssrc !== this.#ssrc) this.#rollover = 0;
     else if (sequence < this.#sequence) this.#rollover++;
     this.#ssrc = ssrc;

@@ -66,20 +66,19 @@ export class SrtpSession {
 
   /** Checks and decrypts a packet in place. @returns its length as RTP, `NOT_AUTHENTIC` or `REPLAYED` */
   unprotectRtp(packet: Uint8Array, now: number): number {
-    if (packet.length > MOST_PACKET_BYTES) return NOT_AUTHENTIC;
-    const length = this.#current?.receiver.unprotectRtp(packet) ?? NOT_AUTHENTIC;
-    return length === NOT_AUTHENTIC && this.#mayBeOld(now)
-      ? (this.#previous as Inbound).receiver.unprotectRtp(packet)
-      : length;
+    return this.#unprotect('unprotectRtp', packet, now);
   }
 
   /** The same for RTCP. */
   unprotectRtcp(packet: Uint8Array, now: number): number {
+    return this.#unprotect('unprotectRtcp', packet, now);
+  }
+
+  #unprotect(way: 'unprotectRtp' | 'unprotectRtcp', packet: Uint8Array, now: number): number {
     if (packet.length > MOST_PACKET_BYTES) return NOT_AUTHENTIC;
-    const length = this.#current?.receiver.unprotectRtcp(packet) ?? NOT_AUTHENTIC;
-    return length === NOT_AUTHENTIC && this.#mayBeOld(now)
-      ? (this.#previous as Inbound).receiver.unprotectRtcp(packet)
-      : length;
+    const length = this.#current?.receiver[way](packet) ?? NOT_AUTHENTIC;
+    if (length !== NOT_AUTHENTIC || !this.#mayBeOld(now)) return length;
+    return (this.#previous as Inbound).receiver[way](packet);
   }
 
   /** @returns whether the peer has another key than before */

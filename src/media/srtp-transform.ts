@@ -36,17 +36,3 @@ export const RTCP_CLEAR_BYTES = 8;
 /** The flag and index that SRTCP adds. */
 export const RTCP_INDEX_BYTES = 4;
 export const ENCRYPTED_FLAG = 0x8000_0000;
-
-export const readUint32 = (bytes: Uint8Array, at: number): number =>
-  (((bytes[at] as number) << 24) |
-    ((bytes[at + 1] as number) << 16) |
-    ((bytes[at + 2] as number) << 8) |
-    (bytes[at + 3] as number)) >>>
-  0;
-
-export function writeUint32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
-}

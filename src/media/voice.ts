@@ -1,8 +1,8 @@
-import type { SampleRate } from '../audio/format.ts';
+import { MAX_SAMPLES, type SampleRate } from '../audio/format.ts';
 import { expandFaithfully, type Law } from '../audio/g711.ts';
 
-/** 240 ms at 48 kHz: working space of all legs of a thread. */
-const expanded = new Int16Array(11_520);
+/** Working space of all legs of a thread. */
+const expanded = new Int16Array(MAX_SAMPLES);
 
 /** Takes what is said, as it comes. */
 export interface Listener {

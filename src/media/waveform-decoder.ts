@@ -1,7 +1,7 @@
 import { concealmentAt } from '../audio/concealment.ts';
 import type { SampleRate } from '../audio/format.ts';
+import { MAX_SAMPLES } from '../audio/format.ts';
 import type { Decoder } from './codec.ts';
-import { MAX_SAMPLES } from './inbound-audio.ts';
 
 /** A codec that has no concealment of its own. */
 export interface SampleDecoder {
