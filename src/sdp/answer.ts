@@ -85,9 +85,9 @@ export function chooseAudio(remote: RemoteDescription, policy: MediaPolicy): Aud
       const crypto = security === 'plain' ? null : usableCrypto(line.crypto)[0];
       const payload = preferred(speechOf(line, policy.codecs), policy.codecs);
       if (crypto === undefined || payload === undefined) continue;
+      const choice = chosen(index, line, payload, crypto);
       // One is answered, the other rate is refused with it.
-      const telephoneEvents = eventsFor(line, payload).slice(0, 1);
-      return { ...chosen(index, line, payload, crypto), telephoneEvents };
+      return { ...choice, telephoneEvents: choice.telephoneEvents.slice(0, 1) };
     }
   }
   throw notChosen(

@@ -1,6 +1,6 @@
 import type { AppEvent, AppLink, Outcome } from './app-link.ts';
 import type { EngineContext } from './context.ts';
-import { contactUri, type Dialog, newDialog } from './dialog.ts';
+import { type Dialog, newDialog, refreshTarget } from './dialog.ts';
 import { type HeaderField, header, type SipRequest, type SipResponse, serializeMessage } from './message.ts';
 import type { Pending, PendingRequests } from './pending-requests.ts';
 import { ReliableResponses } from './reliable-responses.ts';
@@ -164,7 +164,7 @@ export class Answers {
 
   /** The flow that answers to a request take now. */
   replyTo({ path, flow }: Pick<Pending, 'path' | 'flow'>): Flow {
-    return replyFlow(path, flow, (hop) => this.#context.flowTo(hop, flow));
+    return replyFlow(path, flow, this.#context.flowTo);
   }
 
   /** RFC 3262 §3: a 5xx for the INVITE, also in place of a 2xx that waited. */
@@ -188,11 +188,6 @@ export class Answers {
     this.#context.stats.invitesUnanswered += 1;
     this.cancel(pending, 408, 'Request Timeout');
   }
-}
-
-/** A request that succeeded says where the peer is now (RFC 3261 §12.2.2, RFC 3311 §5.2). */
-function refreshTarget(dialog: Dialog, request: SipRequest): void {
-  dialog.remoteTarget = contactUri(request) ?? dialog.remoteTarget;
 }
 
 /** A CANCEL as the application is told of it: with the transaction id of the INVITE. */

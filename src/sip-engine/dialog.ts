@@ -158,8 +158,13 @@ export function newClientDialog(
 
 /** Target and route set as a response to our first INVITE gives them; a 2xx has the last word (RFC 3261 §13.2.2.4). */
 export function learnPeer(dialog: Dialog, response: SipResponse): void {
-  dialog.remoteTarget = contactUri(response) ?? dialog.remoteTarget;
+  refreshTarget(dialog, response);
   dialog.routes = headersOf(response, 'Record-Route').reverse();
+}
+
+/** What a peer says of where it is now (RFC 3261 §12.2, RFC 3311 §5.2); without a Contact it is where it was. */
+export function refreshTarget(peer: Pick<Dialog, 'remoteTarget'>, message: SipMessage): void {
+  peer.remoteTarget = contactUri(message) ?? peer.remoteTarget;
 }
 
 /** Unique because a tag holds no `;`. */

@@ -1,3 +1,4 @@
+import { count } from './counts.ts';
 import type { Flow } from './transport.ts';
 
 /** How many calls use which flow, and come from which address. */
@@ -23,10 +24,4 @@ export class FlowUse {
   has(flow: Flow): boolean {
     return this.#byFlow.has(flow);
   }
-}
-
-function count<Key>(counts: Map<Key, number>, key: Key, by: 1 | -1): void {
-  const now = (counts.get(key) ?? 0) + by;
-  if (now === 0) counts.delete(key);
-  else counts.set(key, now);
 }

@@ -1,9 +1,9 @@
 import { asksForNew } from './arrival.ts';
 import type { EngineContext } from './context.ts';
-import { type SipRequest, type SipResponse, serializeMessage } from './message.ts';
+import { type HeaderField, type SipRequest, type SipResponse, serializeMessage } from './message.ts';
 import type { ClientTransaction } from './transactions.ts';
 import type { Flow, Hop } from './transport.ts';
-import { newBranch } from './write-request.ts';
+import { cancelFor, newBranch } from './write-request.ts';
 
 /** One way that a request can take: a flow that is open, or a resolved hop that is connected to when its turn comes. */
 export interface Way {
@@ -59,10 +59,6 @@ export class HopWalk {
     return this.#flow;
   }
 
-  get branch(): string {
-    return this.#branch;
-  }
-
   /** The hop that it is at has answered provisionally, so that a CANCEL may follow (RFC 3261 §9.1). */
   get provisional(): boolean {
     return this.#provisional;
@@ -86,6 +82,13 @@ export class HopWalk {
   /** No further hop is tried: the request is not wanted any more. */
   settle(): void {
     this.#settled = true;
+  }
+
+  /** CANCELs what is on its way, by the same branch (RFC 3261 §9.1); nobody waits for the answer to that. */
+  sendCancel(headers: readonly HeaderField[]): void {
+    const cancel = cancelFor(this.#request, headers);
+    const nobody = { response: () => {}, failed: () => {} };
+    this.#context.transactions.createClient(cancel, this.#branch, this.#flow, nobody);
   }
 
   /** Stops waiting for an answer; nobody is told. */

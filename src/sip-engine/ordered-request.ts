@@ -45,6 +45,7 @@ export class OrderedRequest implements ProxiedParts {
   readonly #parts: OrderParts;
   readonly #tried: Set<string>;
   readonly #early = new Set<ProxiedDialog>();
+  readonly #routes: readonly string[];
   #redirectsLeft = MOST_REDIRECTS;
   #done = false;
 
@@ -55,6 +56,7 @@ export class OrderedRequest implements ProxiedParts {
     this.simultaneous = order.simultaneous;
     this.patience = order;
     this.#parts = parts;
+    this.#routes = remainingRoutes(context, upstream.request);
     this.#tried = new Set(order.destinations);
     if (!order.fullResponse) this.#tellDone();
   }
@@ -109,7 +111,6 @@ export class OrderedRequest implements ProxiedParts {
   #targetOf(destination: string, uri: string): Target {
     const { context, upstream, order, headers } = this.#parts;
     const { request, flow: incoming } = upstream;
-    const routes = remainingRoutes(context, request);
     return {
       ways: () => {
         const target = targetOf(destination);
@@ -118,7 +119,12 @@ export class OrderedRequest implements ProxiedParts {
       },
       build: (flow, branch) => {
         const recorded = order.remainInDialog ? recordRoutes(request, incoming, flow) : [];
-        return forwardedRequest(request, { uri, routes, recordRoutes: recorded, headers }, flow, branch);
+        return forwardedRequest(
+          request,
+          { uri, routes: this.#routes, recordRoutes: recorded, headers },
+          flow,
+          branch,
+        );
       },
     };
   }

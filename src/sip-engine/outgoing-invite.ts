@@ -8,7 +8,6 @@ import { parseNumber } from './scanner.ts';
 import { CANCELED_MS, TIMER_C_MS, type Timer } from './timers.ts';
 import type { Flow } from './transport.ts';
 import { localEvent, responseEvent } from './uac-events.ts';
-import { cancelFor } from './write-request.ts';
 
 /** What an INVITE of ours needs of the rest of the engine. */
 export interface OutgoingInviteParts {
@@ -104,10 +103,7 @@ export class OutgoingInvite {
 
   #sendCancel(): void {
     this.#cancel = 'sent';
-    const { context } = this.#parts;
-    const { request, branch, flow } = this.#walk;
-    const cancel = cancelFor(request, this.#cancelHeaders);
-    context.transactions.createClient(cancel, branch, flow, { response: () => {}, failed: () => {} });
+    this.#walk.sendCancel(this.#cancelHeaders);
     this.#allow(CANCELED_MS, () => {
       this.#walk.abandon();
       this.#fail(408);

@@ -1,4 +1,5 @@
 import type { AppLink } from './app-link.ts';
+import { count } from './counts.ts';
 import type { Dialog } from './dialog.ts';
 import type { Envelope } from './envelope.ts';
 import type { SipRequest } from './message.ts';
@@ -111,13 +112,6 @@ export class PendingRequests {
   all(): Pending[] {
     return [...this.#byId.values()];
   }
-}
-
-function count(counts: Map<string, number>, source: string, by: 1 | -1): 1 | -1 {
-  const now = (counts.get(source) ?? 0) + by;
-  if (now === 0) counts.delete(source);
-  else counts.set(source, now);
-  return by;
 }
 
 function origin({ method, callId, fromTag, cseq }: Envelope): string {

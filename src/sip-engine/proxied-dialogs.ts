@@ -1,13 +1,14 @@
 import type { EngineContext } from './context.ts';
-import { contactUri } from './dialog.ts';
+import { contactUri, refreshTarget } from './dialog.ts';
 import { type Envelope, envelopeOf } from './envelope.ts';
 import { FlowUse } from './flow-use.ts';
-import { headersOf, type SipMessage, type SipRequest, type SipResponse } from './message.ts';
+import { headersOf, type SipRequest, type SipResponse } from './message.ts';
 import type { Incoming } from './pending-requests.ts';
 import { recordRoutes } from './proxy-request.ts';
 import { T1, type Timer } from './timers.ts';
 import type { Flow } from './transport.ts';
 import type { PeerOfDialog } from './ways.ts';
+import { refreshesTarget } from './write-request.ts';
 
 /** One side of a dialog between two others, as we reach it. */
 export type ProxiedSide = PeerOfDialog;
@@ -57,7 +58,7 @@ export class ProxiedDialogs {
     const key = tagsOf(callId, fromTag, toTag);
     const dialog = this.#byTags.get(key) ?? this.#begin(key, incoming, flow);
     if (dialog === undefined) return undefined;
-    dialog.callee.remoteTarget = contactUri(response) ?? dialog.callee.remoteTarget;
+    refreshTarget(dialog.callee, response);
     dialog.callee.routes = routesBehind(incoming, response, flow);
     if (response.status >= 200) dialog.confirmed = true;
     return dialog;
@@ -158,9 +159,6 @@ function routesBehind({ request, flow }: Incoming, response: SipResponse, outgoi
   return recorded.slice(0, Math.max(0, recorded.length - before)).reverse();
 }
 
-/** What moves the peers of a dialog (RFC 3261 §12.2, RFC 3311 §5.1, RFC 6665 §4.4.1). */
-const refreshesTarget: ReadonlySet<string> = new Set(['INVITE', 'UPDATE', 'SUBSCRIBE', 'NOTIFY', 'REFER']);
-
 /** Takes over the Contacts of a request inside a dialog that succeeded, and of its answer. */
 export function refreshTargets(
   from: ProxiedSide,
@@ -169,9 +167,6 @@ export function refreshTargets(
   response: SipResponse,
 ): void {
   if (!refreshesTarget.has(request.method)) return;
-  const learn = (side: ProxiedSide, message: SipMessage): void => {
-    side.remoteTarget = contactUri(message) ?? side.remoteTarget;
-  };
-  learn(from, request);
-  learn(to, response);
+  refreshTarget(from, request);
+  refreshTarget(to, response);
 }

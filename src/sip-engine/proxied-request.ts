@@ -127,9 +127,8 @@ export class ProxiedRequest {
     const { transaction, request, path, flow } = this.#parts.upstream;
     if (!this.#settled || transaction.state === 'accepted') this.#forward(response);
     else if (request.method === 'INVITE') {
-      const { flowTo } = this.#parts.context;
       const bytes = serializeMessage(forwardedResponse(response, request));
-      replyFlow(path, flow, (hop) => flowTo(hop, flow)).send(bytes);
+      replyFlow(path, flow, this.#parts.context.flowTo).send(bytes);
     }
     this.#stop([ELSEWHERE], branch);
   }

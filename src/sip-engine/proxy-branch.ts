@@ -5,7 +5,6 @@ import type { HeaderField, SipRequest, SipResponse } from './message.ts';
 import { CANCELED_MS, TIMER_C_MS, type Timer } from './timers.ts';
 import type { Flow } from './transport.ts';
 import type { Ways } from './ways.ts';
-import { cancelFor } from './write-request.ts';
 
 /** One target of a proxied request: how to get there, and the request as it goes there. */
 export interface Target {
@@ -130,9 +129,7 @@ export class ProxyBranch {
     this.#cancel = 'sent';
     const walk = this.#walk;
     if (walk === undefined || walk.request.method !== 'INVITE') return;
-    const cancel = cancelFor(walk.request, this.#cancelHeaders);
-    const nobody = { response: () => {}, failed: () => {} };
-    this.#context.transactions.createClient(cancel, walk.branch, walk.flow, nobody);
+    walk.sendCancel(this.#cancelHeaders);
     this.#after('canceled', CANCELED_MS, () => {
       walk.abandon();
       this.#finish(408);

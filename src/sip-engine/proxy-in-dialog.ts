@@ -97,7 +97,7 @@ export class ProxyInDialog {
   }
 
   #begin({ request, envelope, flow, path }: Incoming): Upstream {
-    const reply = (): Flow => replyFlow(path, flow, (hop) => this.#context.flowTo(hop, flow));
+    const reply = (): Flow => replyFlow(path, flow, this.#context.flowTo);
     const acked = (ack: SipRequest): void => {
       const ofAck = envelopeOf(ack);
       if (ofAck !== undefined) this.acknowledge({ request: ack, envelope: ofAck, flow, path });
@@ -112,7 +112,8 @@ export class ProxyInDialog {
 
   /** The other side. A strict router in front of us has our own address in the Request-URI (RFC 3261 §16.4). */
   #targetOf(request: SipRequest, to: ProxiedSide): Target {
-    const uri = isOurs(this.#context, request.uri) ? to.remoteTarget || request.uri : request.uri;
+    const strict = request.uri !== to.remoteTarget && isOurs(this.#context, request.uri);
+    const uri = strict ? to.remoteTarget || request.uri : request.uri;
     const changes = { ...routed(uri, to.routes), recordRoutes: [], headers: [] };
     return {
       ways: () => waysInDialog(this.#context, to),

@@ -35,7 +35,7 @@ export class Refusals {
     const tag = toTag ?? createHmac('sha256', this.#tagKey).update(seed).digest('hex').slice(0, 16);
     const response = plainResponse({ request, flow, toTag: tag }, status, reason);
     response.headers.push(...headers);
-    replyFlow(path, flow, (hop) => this.#context.flowTo(hop, flow)).send(serializeMessage(response));
+    replyFlow(path, flow, this.#context.flowTo).send(serializeMessage(response));
   }
 
   overloaded(incoming: Incoming, why: Overload): void {

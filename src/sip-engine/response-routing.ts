@@ -44,10 +44,10 @@ const restOf = (value: string): { name: string; value: string } => ({
 });
 
 /** The flow that answers take: over TCP and TLS the connection while it is open, else a new one to sent-by. */
-export function replyFlow(path: ReturnPath, flow: Flow, connect: (hop: Hop) => Flow): Flow {
+export function replyFlow(path: ReturnPath, flow: Flow, connect: (hop: Hop, near: Flow) => Flow): Flow {
   const { address, port } = path.target;
   const same = flow.reliable ? flow.open : address === flow.remote.address && port === flow.remote.port;
-  return same ? flow : connect(path.target);
+  return same ? flow : connect(path.target, flow);
 }
 
 export const CERTIFICATE_HEADER = 'X-Kallglot-Peer-Certificate';

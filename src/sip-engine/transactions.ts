@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { count } from './counts.ts';
 import { clientKey, type Envelope, serverKey } from './envelope.ts';
 import { type SipRequest, type SipResponse, serializeMessage } from './message.ts';
 import { StateMachine } from './state-machine.ts';
@@ -203,12 +204,6 @@ export class Transactions {
     count(this.#bySource, source, -1);
     this.#stats.serverTransactions = this.#servers.size;
   }
-}
-
-function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
-  const now = (counts.get(key) ?? 0) + by;
-  if (now <= 0) counts.delete(key);
-  else counts.set(key, now);
 }
 
 /** The tables share no event type; each ignores what it does not know. */

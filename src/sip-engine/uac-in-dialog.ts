@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AppLink, Outcome } from './app-link.ts';
 import type { EngineContext } from './context.ts';
-import { contactUri, type Dialog, type OurInvite } from './dialog.ts';
+import { type Dialog, type OurInvite, refreshTarget } from './dialog.ts';
 import { type HopUser, HopWalk, sendAck, type Way } from './hop-walk.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { rememberSdp } from './session-timers.ts';
@@ -159,7 +159,7 @@ export class InDialogRequests {
     this.#settle(dialog, request.method, response.status, invite);
     const refreshes = invite !== undefined || request.method === 'UPDATE';
     if (refreshes && response.status >= 200 && response.status < 300) {
-      dialog.remoteTarget = contactUri(response) ?? dialog.remoteTarget;
+      refreshTarget(dialog, response);
       this.#context.sessionTimers.succeeded(dialog, request, response);
     }
     user.response(response, flow);

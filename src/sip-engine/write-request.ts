@@ -8,7 +8,14 @@ import { isSips } from './sips.ts';
 import type { Flow } from './transport.ts';
 import { parseUri } from './uri.ts';
 
-const refreshesTarget: ReadonlySet<string> = new Set(['INVITE', 'SUBSCRIBE', 'UPDATE', 'REFER', 'NOTIFY']);
+/** What moves the peers of a dialog (RFC 3261 §12.2, RFC 3311 §5.1, RFC 6665 §4.4.1). */
+export const refreshesTarget: ReadonlySet<string> = new Set([
+  'INVITE',
+  'SUBSCRIBE',
+  'UPDATE',
+  'REFER',
+  'NOTIFY',
+]);
 
 /** `randomUUID` draws from a pool; `randomBytes` would be a system call each. */
 export const newBranch = (): string => `z9hG4bK${randomUUID().replaceAll('-', '')}`;
