@@ -12,10 +12,19 @@ import { hangUpBody, sessionParams } from './session-schemas.ts';
 export interface CallRoutes {
   sessions: Sessions;
   /** The legs of a session that are up or being set up. */
-  legsOf: (id: SessionId) => readonly Pick<Leg, 'id' | 'role' | 'hangUp' | 'press' | 'record'>[];
+  legsOf: (id: SessionId) => readonly Pick<Leg, 'id' | 'role' | 'state' | 'hangUp' | 'press' | 'record'>[];
   /** Those, and the ones that have ended and whose records are not kept yet. */
   unrecordedLegsOf: (id: SessionId) => readonly Pick<Leg, 'record'>[];
 }
+
+/** Of these legs the ones that a request means; all when it names none. */
+export const legsNamed = <Named extends Pick<Leg, 'id' | 'role'>>(
+  legs: readonly Named[],
+  { leg_id, role }: { leg_id?: string | undefined; role?: string | undefined },
+): Named[] =>
+  legs.filter(
+    (leg) => (leg_id === undefined || leg.id === leg_id) && (role === undefined || leg.role === role),
+  );
 
 const tags = ['Calls'];
 const hangUpOptions = {
@@ -45,11 +54,10 @@ export function callRoutes(app: FastifyInstance, { sessions, legsOf, unrecordedL
   typed.post('/v1/sessions/:id/hangup', hangUpOptions, async ({ params, body, caller }) => {
     const { id, status } = await sessions.ofOrganization(parseSessionId(params.id), caller.organizationId);
     if (status === 'ended') throw new ApiError('session_ended');
-    const { leg_id, role } = body ?? {};
-    const legs = legsOf(id).filter(
-      (leg) => (leg_id === undefined || leg.id === leg_id) && (role === undefined || leg.role === role),
-    );
-    if (leg_id !== undefined && legs.length === 0) throw new ApiError('leg_not_found', { param: 'leg_id' });
+    const wish = body ?? {};
+    const legs = legsNamed(legsOf(id), wish);
+    if (wish.leg_id !== undefined && legs.length === 0)
+      throw new ApiError('leg_not_found', { param: 'leg_id' });
     for (const leg of legs) leg.hangUp();
     return list(
       `/v1/sessions/${id}/hangup`,

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { ApiError } from '../errors.ts';
 import { parseSessionId } from '../ids.ts';
-import type { CallRoutes } from './call-routes.ts';
+import { type CallRoutes, legsNamed } from './call-routes.ts';
 import { dtmfAnswer, dtmfBody } from './dtmf-schemas.ts';
 import { sessionParams } from './session-schemas.ts';
 
@@ -42,12 +42,7 @@ function chooseLeg<Leg extends ReturnType<CallRoutes['legsOf']>[number]>(
   legs: readonly Leg[],
   { leg_id, role }: LegWish,
 ): Leg {
-  const [leg, other] = legs.filter(
-    (one) =>
-      one.record().answered_at !== null &&
-      (leg_id === undefined || one.id === leg_id) &&
-      (role === undefined || one.role === role),
-  );
+  const [leg, other] = legsNamed(legs, { leg_id, role }).filter(({ state }) => state === 'up');
   const param = leg_id !== undefined ? { param: 'leg_id' } : role !== undefined ? { param: 'role' } : {};
   if (leg === undefined) throw new ApiError('leg_not_found', param);
   if (other === undefined) return leg;

@@ -49,6 +49,7 @@ export class DigitPlayer {
     return this.#count;
   }
 
+  /** The way of the next ones. */
   get method(): DtmfMethod {
     return this.#method;
   }

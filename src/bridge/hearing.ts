@@ -1,7 +1,7 @@
 import type { Hearing } from '../media/hearing.ts';
 import type { MediaPort } from '../media/media-port.ts';
 import type { WaitingSound } from '../media/waiting-sound.ts';
-import { type Role, rolesOf, type SessionMode } from '../roles.ts';
+import { listenerOf, type Role, rolesOf, type SessionMode } from '../roles.ts';
 
 /** A party whose leg is up. */
 export interface Party {
@@ -25,7 +25,7 @@ export interface HearingFacts {
 export function hearingOf(role: Role, facts: HearingFacts): Hearing {
   const { mode, parties, passthrough, waitingSound } = facts;
   if (rolesOf(mode).length === 1) return { translation: true, original: null, waiting: null };
-  const other = parties.get(role === 'customer' ? 'agent' : 'customer');
+  const other = parties.get(listenerOf(mode, role));
   // The other one may be on the session's stream: what the pipeline says is heard.
   if (other === undefined) return { translation: !passthrough, original: null, waiting: waitingSound };
   const direct = passthrough || (mode === 'assistive_translation' && role === 'agent');

@@ -77,7 +77,6 @@ export class Leg {
   #codec = '';
   #srtp: SrtpSuite | null = null;
   #held = false;
-  #keysBy: DtmfMethod = 'info';
   #acknowledged = false;
   #answeredAt: number | null = null;
   #endReason: EndReason | undefined;
@@ -230,8 +229,7 @@ export class Leg {
     this.#held = settings.held;
     this.#port?.configure(settings);
     this.#bridge.setHeld(this, settings.held);
-    this.#keysBy = settings.telephoneEvents.length > 0 ? 'rtp' : 'info';
-    this.#configurePlayer();
+    this.#configurePlayer(settings.telephoneEvents.length > 0 ? 'rtp' : 'info');
   }
 
   /** The 200 is on its way: from here audio flows, and the leg ends with a BYE. */
@@ -269,7 +267,7 @@ export class Leg {
     this.#acknowledged = true;
     this.#port?.startSending();
     this.#bridge.link?.startPlaying(this.role);
-    this.#configurePlayer();
+    this.#configurePlayer(this.#player.method);
   }
 
   /** A key was pressed at the other end. Of one that is told of by RTP and by SIP the first counts. */
@@ -287,11 +285,11 @@ export class Leg {
    */
   press(run: DigitRun): DtmfMethod {
     this.#player.play(run);
-    return this.#keysBy;
+    return this.#player.method;
   }
 
-  #configurePlayer(): void {
-    this.#player.configure(this.#keysBy, this.#acknowledged && !this.#held);
+  #configurePlayer(method: DtmfMethod): void {
+    this.#player.configure(method, this.#acknowledged && !this.#held);
   }
 
   stats(): MediaStats | undefined {

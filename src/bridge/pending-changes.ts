@@ -15,8 +15,8 @@ const SESSIONS_MOST = 20_000;
  */
 export class PendingChanges {
   readonly #log: Log;
-  readonly #last = new Map<SessionId, Promise<void>>();
-  readonly #waiting = new Map<SessionId, number>();
+  /** By session, while any of its changes waits: the last of them, and how many there are. */
+  readonly #queues = new Map<SessionId, { last: Promise<void>; waiting: number }>();
 
   constructor(log: Log) {
     this.#log = log;
@@ -24,32 +24,30 @@ export class PendingChanges {
 
   /** @returns resolves, never rejects, when the change is made or given up, which the log tells */
   keep(session: SessionId, what: string, change: () => Promise<unknown>): Promise<void> {
-    const before = this.#last.get(session);
-    if (before === undefined && this.#last.size >= SESSIONS_MOST) {
+    const queue = this.#queues.get(session) ?? { last: Promise.resolve(), waiting: 0 };
+    if (queue.waiting === 0 && this.#queues.size >= SESSIONS_MOST) {
       this.#log.error({ session, change: what }, 'a change was dropped: too many wait for the store');
       return Promise.resolve();
     }
-    this.#waiting.set(session, this.waiting(session) + 1);
-    const done = (before ?? Promise.resolve())
+    this.#queues.set(session, queue);
+    queue.waiting += 1;
+    queue.last = queue.last
       .then(() => this.#attempt(session, what, change))
       .finally(() => {
-        this.#waiting.set(session, this.waiting(session) - 1);
-        if (this.#last.get(session) !== done) return;
-        this.#last.delete(session);
-        this.#waiting.delete(session);
+        queue.waiting -= 1;
+        if (queue.waiting === 0) this.#queues.delete(session);
       });
-    this.#last.set(session, done);
-    return done;
+    return queue.last;
   }
 
   /** Changes of a session that are not made yet. */
   waiting(session: SessionId): number {
-    return this.#waiting.get(session) ?? 0;
+    return this.#queues.get(session)?.waiting ?? 0;
   }
 
   /** Resolves when the changes of a session that have come so far are made or given up. */
   written(session: SessionId): Promise<void> {
-    return this.#last.get(session) ?? Promise.resolve();
+    return this.#queues.get(session)?.last ?? Promise.resolve();
   }
 
   async #attempt(session: SessionId, what: string, change: () => Promise<unknown>): Promise<void> {

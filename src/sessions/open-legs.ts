@@ -4,7 +4,6 @@ import type { Schema } from '../store/schema.ts';
 import type { CallRecord, OpenCallRecord } from '../telemetry/call-record.ts';
 import { writeEvent } from './events.ts';
 import { dialFailedData, disconnectedData, type LegFacts } from './leg-view.ts';
-import { keepTranslation } from './translation.ts';
 
 /** Keeps what is needed to close a leg should this process die. */
 export async function keepOpen(
@@ -37,7 +36,6 @@ export async function closeOpenLegs(
     const call: CallRecord = { ...begun, ended_at: at, reason: 'error', duration_seconds: seconds };
     await writeRecord(transaction, call, JSON.parse(row.leg) as LegFacts);
   }
-  await keepTranslation(transaction, id, null);
 }
 
 /** Keeps the record of a leg that ended, and tells of it if it was ever answered, or dialed. */

@@ -275,7 +275,10 @@ export class Sessions {
 
   /** The legs of a session whose process died get their records and events; the session may be called again. */
   async closeLegsLeftBehind(id: SessionId, at: number): Promise<void> {
-    await this.#store.write((transaction) => closeOpenLegs(transaction, id, at));
+    await this.#store.write(async (transaction) => {
+      await closeOpenLegs(transaction, id, at);
+      await keepTranslation(transaction, id, null);
+    });
     this.#onEvent();
   }
 

@@ -197,25 +197,21 @@ async function keepFinals(
   lost: number,
 ): Promise<{ turns: Turn[]; dropped: number }> {
   if (finals.length === 0 && lost === 0) return { turns: [], dropped: 0 };
-  const empty = { session_id: session.id, turns: 0, characters: 0, dropped: 0, completed_at: null };
-  await transaction
-    .insertInto('transcripts')
-    .values(empty)
-    .onConflict((conflict) => conflict.column('session_id').doNothing())
-    .execute();
-  const before = await transaction
+  const known = await transaction
     .selectFrom('transcripts')
     .select(['turns', 'characters', 'dropped'])
     .where('session_id', '=', session.id)
-    .executeTakeFirstOrThrow();
+    .executeTakeFirst();
+  const before = known ?? { turns: 0, characters: 0, dropped: 0 };
   const fresh = await unknownOf(transaction, session.id, finals);
   const { turns, after } = appendTurns(session, before, fresh);
-  if (turns.length > 0) await transaction.insertInto('transcript_turns').values(turns).execute();
+  const now = { ...after, dropped: after.dropped + lost };
   await transaction
-    .updateTable('transcripts')
-    .set({ ...after, dropped: after.dropped + lost })
-    .where('session_id', '=', session.id)
+    .insertInto('transcripts')
+    .values({ session_id: session.id, ...now, completed_at: null })
+    .onConflict((conflict) => conflict.column('session_id').doUpdateSet(now))
     .execute();
+  if (turns.length > 0) await transaction.insertInto('transcript_turns').values(turns).execute();
   return { turns, dropped: after.dropped - before.dropped };
 }
 

@@ -21,6 +21,10 @@ class FakeLeg {
     this.ends.push(reason);
   }
 
+  get state() {
+    return this.ends.length > 0 ? ('ended' as const) : ('up' as const);
+  }
+
   press(): 'rtp' {
     return 'rtp';
   }

@@ -28,8 +28,12 @@ class FakeLeg {
     this.isUp = false;
   }
 
-  record() {
-    return { answered_at: this.isUp ? 1 : null } as OpenCallRecord;
+  get state() {
+    return this.isUp ? ('up' as const) : ('setting_up' as const);
+  }
+
+  record(): OpenCallRecord {
+    throw new Error('a key press needs no record');
   }
 }
 
