@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { certificateFile, certificateOf, identity, keyFile } from '../support/certificates.ts';
 import { type DnsServer, startDnsServer } from '../support/dns-server.ts';
-import { encode } from '../support/g711.ts';
 import { acme, TestGateway } from '../support/gateway.ts';
-import { compareHeard } from '../support/heard.ts';
 import type { IncomingCall } from '../support/incoming-call.ts';
 import type { PhoneCall } from '../support/phone-call.ts';
+import { ENOUGH, heardFrom } from '../support/speaking.ts';
 import { TestPhone, type TestPhoneOptions } from '../support/test-phone.ts';
 import { readWav, speechFile } from '../support/wav.ts';
 
@@ -18,17 +17,6 @@ const CARRIER = 'pbx.other.example';
 /** Leads to the same carrier, who has no certificate for it. */
 const IMPOSTOR = 'pbx.acme.example';
 const CHALLENGE = 'Digest realm="carrier", nonce="n-1", qop="auth"';
-
-/** Speaks at one end, and looks for it at the other. @returns how much of it came, from 0 to 1 */
-async function heardFrom(speaker: PhoneCall, listener: PhoneCall): Promise<number> {
-  const { startedAt } = await speaker.media.play(speech);
-  const deadline = performance.now() + 10_000;
-  for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, 400));
-    const heard = compareHeard(encode('PCMU', speech), listener.media.heard, { playedAt: startedAt });
-    if (heard.speechMatched > 0.9 || performance.now() > deadline) return heard.speechMatched;
-  }
-}
 
 describe('a call out over TLS, to a name', () => {
   let dns: DnsServer;
@@ -110,8 +98,8 @@ describe('a call out over TLS, to a name', () => {
   /** Both hear each other; then the session ends, and with it both calls. */
   async function talkAndEnd(id: string, one: PhoneCall, key?: string): Promise<void> {
     const other = accepted.at(-1)!;
-    expect(await heardFrom(one, other)).toBeGreaterThan(0.9);
-    expect(await heardFrom(other, one)).toBeGreaterThan(0.9);
+    expect(await heardFrom(one, other, speech)).toBeGreaterThan(ENOUGH);
+    expect(await heardFrom(other, one, speech)).toBeGreaterThan(ENOUGH);
     await gateway.rest('POST', `/v1/sessions/${id}/end`, undefined, key);
     expect((await other.ended).reasonHeader).toMatch(/text="session_ended: /);
     await one.ended;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freeswitchCrypto } from '../sdp/offers.ts';
 import { certificateFile, certificateOf, identity, keyFile } from '../support/certificates.ts';
-import { encode } from '../support/g711.ts';
 import { acme, eventually, TestGateway } from '../support/gateway.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
-import { compareHeard } from '../support/heard.ts';
 import type { PhoneCall } from '../support/phone-call.ts';
 import { writeRtp } from '../support/rtp-packet.ts';
+import { ENOUGH, heardFrom } from '../support/speaking.ts';
 import { newKey, Srtp, type Suite } from '../support/srtp.ts';
 import { type CallOptions, TestPhone, type TestPhoneOptions } from '../support/test-phone.ts';
 import { readWav, speechFile } from '../support/wav.ts';
@@ -15,50 +15,21 @@ const speech = readWav(speechFile).subarray(0, 16_000);
 const suite = 'AES_CM_128_HMAC_SHA1_80';
 const ALICE = 'sk_test_alice_0123456789';
 
-/** FreeSWITCH's suites and the lengths of their keys, in its order. */
-const freeswitchSuites = [
-  ['AEAD_AES_256_GCM_8', 44],
-  ['AEAD_AES_256_GCM', 44],
-  ['AEAD_AES_128_GCM_8', 28],
-  ['AEAD_AES_128_GCM', 28],
-  ['AES_256_CM_HMAC_SHA1_80', 46],
-  ['AES_192_CM_HMAC_SHA1_80', 38],
-  ['AES_CM_128_HMAC_SHA1_80', 30],
-  ['AES_256_CM_HMAC_SHA1_32', 46],
-  ['AES_192_CM_HMAC_SHA1_32', 38],
-  ['AES_CM_128_HMAC_SHA1_32', 30],
-  ['AES_CM_128_NULL_AUTH', 30],
-] as const;
-
 /** Optional SRTP as FreeSWITCH offers it: SAVP with all of its suites, and AVP behind, on one port. */
 function freeswitchOffer(own: string): string {
   const port = /m=audio (\d+)/.exec(own)?.[1];
   const codecs = ['a=rtpmap:0 PCMU/8000', 'a=rtpmap:8 PCMA/8000', 'a=rtpmap:101 telephone-event/8000'];
   const more = ['a=fmtp:101 0-15', 'a=rtpmap:13 CN/8000', 'a=ptime:20'];
-  const keys = freeswitchSuites.map(
-    ([name, bytes], i) => `a=crypto:${i + 1} ${name} inline:${Buffer.alloc(bytes, i + 1).toString('base64')}`,
-  );
   return [
     ...['v=0', 'o=FreeSWITCH 1700000000 1700000001 IN IP4 127.0.0.1', 's=FreeSWITCH'],
     ...['c=IN IP4 127.0.0.1', 't=0 0'],
-    ...[`m=audio ${port} RTP/SAVP 0 8 101 13`, ...codecs, ...more, ...keys],
+    ...[`m=audio ${port} RTP/SAVP 0 8 101 13`, ...codecs, ...more, ...freeswitchCrypto],
     ...[`m=audio ${port} RTP/AVP 0 8 101 13`, ...codecs, ...more, ''],
   ].join('\r\n');
 }
 
-/** A stalled machine may cost a packet. */
-const ENOUGH = 0.9;
-
 /** Speaks, and waits until it has come back. @returns how much of it did, from 0 to 1 */
-async function speak(call: PhoneCall, withinMs = 10_000): Promise<number> {
-  const { startedAt } = await call.media.play(speech);
-  const deadline = performance.now() + withinMs;
-  for (;;) {
-    await new Promise((resolve) => setTimeout(resolve, 400));
-    const { speechMatched } = compareHeard(encode('PCMU', speech), call.media.heard, { playedAt: startedAt });
-    if (speechMatched > ENOUGH || performance.now() > deadline) return speechMatched;
-  }
-}
+const speak = (call: PhoneCall, withinMs?: number) => heardFrom(call, call, speech, withinMs);
 
 describe.concurrent('SRTP', () => {
   let gateway: TestGateway;

@@ -1,5 +1,4 @@
-import { createSocket, type Socket } from 'node:dgram';
-import { once } from 'node:events';
+import type { Socket } from 'node:dgram';
 import { createEncoder } from 'libopus-wasm';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { alawOfMulaw, expand, mulaw } from '../../src/audio/g711.ts';
@@ -8,6 +7,8 @@ import { createMediaPool } from '../../src/media/media-pool.ts';
 import type { MediaPool, MediaPort, MediaSettings } from '../../src/media/media-port.ts';
 import { defaultOpusSettings } from '../../src/media/opus-settings.ts';
 import { percentilesOf } from '../../src/telemetry/latency-histogram.ts';
+import { bindUdp } from '../support/port-pair.ts';
+import { writeRtp } from '../support/rtp-packet.ts';
 
 /** Two legs of one session through real sockets and a real worker; the one hears the other without a pipeline. */
 const FIRST_PORT = 33_000 + (process.pid % 200) * 8;
@@ -25,9 +26,7 @@ interface Party {
 }
 
 async function party(affinity = 'sess_1'): Promise<Party> {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
+  const socket = await bindUdp('127.0.0.1');
   const port = await pool.open({
     ...{ affinity, family: 4 as const, callerAddress: '127.0.0.1', timeoutSeconds: 0 },
     onEvent: () => undefined,
@@ -90,13 +89,9 @@ const originalOf = ({ port }: Party): Hearing => ({
 function speak(speaker: Party, codec: keyof typeof codecs, payload: (n: number) => Uint8Array): void {
   let n = 0;
   speaker.timer = setInterval(() => {
-    const header = Buffer.alloc(12);
-    header[0] = 0x80;
-    header[1] = codecs[codec];
-    header.writeUInt16BE(n & 0xffff, 2);
-    header.writeUInt32BE(n * (codec === 'opus' ? 960 : 160), 4);
-    header.writeUInt32BE(7, 8);
-    speaker.socket.send(Buffer.concat([header, payload(n++)]), speaker.port.rtpPort, '127.0.0.1');
+    const timestamp = n * (codec === 'opus' ? 960 : 160);
+    const fields = { pt: codecs[codec], seq: n, timestamp, ssrc: 7, marker: false };
+    speaker.socket.send(writeRtp({ ...fields, payload: payload(n++) }), speaker.port.rtpPort, '127.0.0.1');
   }, 20);
 }
 

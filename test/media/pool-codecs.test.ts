@@ -1,5 +1,4 @@
-import { createSocket, type Socket } from 'node:dgram';
-import { once } from 'node:events';
+import type { Socket } from 'node:dgram';
 import { createDecoder, createEncoder } from 'libopus-wasm';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { AudioFormat } from '../../src/audio/format.ts';
@@ -7,6 +6,8 @@ import { G722Decoder, G722Encoder } from '../../src/audio/g722.ts';
 import { createMediaPool } from '../../src/media/media-pool.ts';
 import type { MediaPool, MediaPort, MediaSettings } from '../../src/media/media-port.ts';
 import { defaultOpusSettings } from '../../src/media/opus-settings.ts';
+import { bindUdp } from '../support/port-pair.ts';
+import { writeRtp } from '../support/rtp-packet.ts';
 
 /** Wideband codecs through real sockets and a real worker, into and out of rings of 16-bit samples at 24 kHz. */
 const FIRST_PORT = 31_000 + (process.pid % 200) * 4;
@@ -19,9 +20,7 @@ let peer: Socket;
 let packets: Buffer[];
 
 beforeEach(async () => {
-  peer = createSocket('udp4');
-  peer.bind(0, '127.0.0.1');
-  await once(peer, 'listening');
+  peer = await bindUdp('127.0.0.1');
   packets = [];
   peer.on('message', (packet) => packets.push(packet));
   const ports = { from: FIRST_PORT, to: FIRST_PORT + 3 };
@@ -71,13 +70,8 @@ function level(samples: Int16Array, rate: number): number {
 /** Sends payloads 20 ms of time apart, all at once: the port takes them as a stalled network brings them. */
 function send(payloads: Uint8Array[], payloadType: number, units: number): void {
   payloads.forEach((payload, n) => {
-    const header = Buffer.alloc(12);
-    header[0] = 0x80;
-    header[1] = payloadType;
-    header.writeUInt16BE(n, 2);
-    header.writeUInt32BE(n * units, 4);
-    header.writeUInt32BE(7, 8);
-    peer.send([header, payload], port.rtpPort, '127.0.0.1');
+    const fields = { pt: payloadType, seq: n, timestamp: n * units, ssrc: 7, marker: false, payload };
+    peer.send(writeRtp(fields), port.rtpPort, '127.0.0.1');
   });
 }
 

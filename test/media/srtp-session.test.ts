@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { deriveKeys } from '../../src/media/srtp-keys.ts';
 import { SrtpSession } from '../../src/media/srtp-session.ts';
 import type { SrtpSettings } from '../../src/srtp.ts';
+import { randomFrom } from '../fuzz/random.ts';
 import { libsrtpKey } from './libsrtp-packets.ts';
 
 /** What a leg makes of its peer's SRTP; the vectors beside this file hold what packets look like. */
@@ -273,11 +274,7 @@ describe('a master key identifier', () => {
 });
 
 test('whatever comes from the network is judged without an error', () => {
-  let seed = 42;
-  const random = (below: number): number => {
-    seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-    return seed % below;
-  };
+  const random = randomFrom(42);
   leg.configure(settings({ remoteKey: theirNext, remoteMki: '01' }), 0);
   for (let n = 0; n < 5000; n++) {
     const length = n % 50 === 0 ? random(4000) : random(80);

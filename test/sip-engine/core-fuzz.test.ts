@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { randomFrom } from '../fuzz/random.ts';
 import {
   EngineHarness,
   type RecorderApp,
@@ -7,17 +8,6 @@ import {
   response,
   SDP,
 } from '../support/engine-harness.ts';
-
-/** A generator with a seed (mulberry32), so that a failure can be repeated. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 const methods = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'INFO', 'UPDATE', 'PRACK'];
 const statuses = ['100 Trying', '180 Ringing', '200 OK', '481 Gone', '491 Pending', '302 Moved'];
