@@ -53,7 +53,7 @@ function readOptions(args: string[]): Options {
 }
 
 async function main(options: Options): Promise<void> {
-  console.log(describeMachine('bridge'));
+  console.log(describeMachine('npm run load -- bridge'));
   const programs = CPrograms.compile();
   if (!programs)
     throw new OptionError('a C compiler is needed, on Linux: the parties are played by a program in C');

@@ -2,6 +2,7 @@ import type { Role } from '../../src/roles.ts';
 import type { CallTransportName } from './call-transport.ts';
 import type { HeardOutage } from './heard-outage.ts';
 import type { GeneratorReport } from './rtp-program.ts';
+import type { SoakJob, SoakResult } from './soak-job.ts';
 import type { GenerationSpeech } from './speech-received.ts';
 
 /** What the load test's processes tell each other, over Node's IPC. */
@@ -36,8 +37,6 @@ export interface MediaCallsJob {
   /** Path of `rtp-generator`, and of the file with the packets that it sends. */
   program: string;
   packets: string;
-  /** s from one look at the memory to the next; 0: none on the way. */
-  markEvery: number;
 }
 
 /** Calls that are set up and hung up at once, at a steady rate. */
@@ -83,7 +82,7 @@ export interface BridgeJob {
   packets: Readonly<Record<Role, string>>;
 }
 
-export type Job = HeldCallsJob | MediaCallsJob | SetUpsJob | SipSetUpsJob | BridgeJob;
+export type Job = HeldCallsJob | MediaCallsJob | SetUpsJob | SipSetUpsJob | BridgeJob | SoakJob;
 
 /** Counts of packets are of those that were sent in the measured interval, whenever they came back; times are ms. */
 export interface HeldCallsResult {
@@ -156,7 +155,13 @@ export interface BridgeResult {
   speech: readonly GenerationSpeech[];
 }
 
-export type Result = HeldCallsResult | MediaCallsResult | SetUpsResult | SipSetUpsResult | BridgeResult;
+export type Result =
+  | HeldCallsResult
+  | MediaCallsResult
+  | SetUpsResult
+  | SipSetUpsResult
+  | BridgeResult
+  | SoakResult;
 
 /** From the generator: the interval begins, it is over, a moment to look at the memory, what came out. */
 export type Report =

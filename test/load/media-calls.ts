@@ -19,7 +19,7 @@ export async function holdMediaCalls(
   sessionIds: string[],
   report: (report: Report) => void,
 ): Promise<MediaCallsResult> {
-  const { kind, calls: count, program, packets, warmUpSeconds, seconds, markEvery } = job;
+  const { kind, calls: count, program, packets, warmUpSeconds, seconds } = job;
   const isNumbered = kind === 'media calls' && job.media === 'PCMU';
   const rtp = await RtpProgram.start(program, [count, packets, isNumbered ? 1 : 0]);
   const caller = await SipCaller.open(job.target);
@@ -29,10 +29,7 @@ export async function holdMediaCalls(
 
   report({ type: 'begins' });
   rtp.order('measure');
-  for (let left = seconds; left > 0; left -= markEvery || seconds) {
-    await sleep(Math.min(left, markEvery || seconds) * 1000);
-    if (markEvery > 0) report({ type: 'mark' });
-  }
+  await sleep(seconds * 1000);
   rtp.order('over');
   report({ type: 'over' });
   const held = calls.length - caller.ended.size;

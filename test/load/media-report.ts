@@ -1,7 +1,6 @@
-import type { GatewayProbe } from './gateway-probe.ts';
 import type { MediaKind } from './load-job.ts';
 import type { Figures } from './media-figures.ts';
-import { aim, mib, ms, percent, table } from './table.ts';
+import { aim, ms, percent, table } from './table.ts';
 
 export interface MediaRow {
   media: MediaKind;
@@ -107,18 +106,4 @@ export function mediaAims(rows: readonly MediaRow[]): string {
       ),
     ]);
   return lines.length === 0 ? '' : `Aims at ${AIM_CALLS} calls of G.711:\n${lines.join('\n')}\n`;
-}
-
-/** A long run: at most so many lines of it. */
-const LINES = 12;
-
-export function memoryOverTime(probes: readonly GatewayProbe[]): string {
-  const first = probes[0] as GatewayProbe;
-  const step = Math.max(1, Math.ceil((probes.length - 1) / LINES));
-  const shown = probes.filter((_, i) => i % step === 0 || i === probes.length - 1);
-  const cells = shown.map((probe) => [
-    ((probe.at - first.at) / 60_000).toFixed(0),
-    ...[mib(probe.rssBytes), mib(probe.heapBytes), `${probe.openFiles}`],
-  ]);
-  return `${table(['minutes', 'RSS MiB', 'heap of the main thread MiB', 'open files'], cells)}\n`;
 }

@@ -7,7 +7,7 @@ import { describeMachine } from './machine.ts';
 import { type Figures, figuresOf, medianOf } from './media-figures.ts';
 import { measureFloor } from './media-floor.ts';
 import { writePackets } from './media-packets.ts';
-import { costTable, type MediaRow, mediaAims, memoryOverTime, pacingTable } from './media-report.ts';
+import { costTable, type MediaRow, mediaAims, pacingTable } from './media-report.ts';
 import { OptionError, wholeNumber } from './options.ts';
 import { heldCallsTable } from './report.ts';
 import { measure } from './rig.ts';
@@ -15,20 +15,17 @@ import { measure } from './rig.ts';
 /**
  * `npm run load -- media`: what calls with audio cost, beside a program in C that only receives and sends the same packets,
  * turn by turn. It measures and prints; it passes or fails nothing. Options: `--calls 200,500,1000 --codec PCMU|opus|srtp
- * --seconds 60 --pairs 5` (medians of so many), `--quick`, `--hours 1` (200 calls for so long, memory minute by minute),
- * `--node-option=--cpu-prof` (repeatable).
+ * --seconds 60 --pairs 5` (medians of so many), `--quick`, `--node-option=--cpu-prof` (repeatable).
  */
 
 const callsOf: Readonly<Record<MediaKind, string>> = { PCMU: '200,500,1000', opus: '100', srtp: '200' };
 const kinds = Object.keys(callsOf) as MediaKind[];
 const WARM_UP_SECONDS = 5;
-const LONG_RUN_CALLS = 200;
 
 interface Options {
   steps: { media: MediaKind; calls: number }[];
   seconds: number;
   pairs: number;
-  hours: number;
   nodeOptions: string[];
 }
 
@@ -40,7 +37,6 @@ function readOptions(args: string[]): Options {
       codec: { type: 'string' },
       seconds: { type: 'string' },
       pairs: { type: 'string' },
-      hours: { type: 'string', default: '0' },
       quick: { type: 'boolean', default: false },
       'node-option': { type: 'string', multiple: true, default: [] },
     },
@@ -56,25 +52,16 @@ function readOptions(args: string[]): Options {
     steps: media.flatMap(stepsOf),
     seconds: wholeNumber('seconds', values.seconds ?? (quick ? '5' : '30'), 1, 600),
     pairs: wholeNumber('pairs', values.pairs ?? '1', 1, 20),
-    hours: hoursOf(values.hours),
     nodeOptions: values['node-option'],
   };
 }
 
-/** @throws OptionError */
-function hoursOf(text: string): number {
-  const hours = Number(text);
-  if (hours >= 0 && hours <= 24) return hours;
-  throw new OptionError(`--hours: found ${JSON.stringify(text)}; allowed: a number from 0 to 24`);
-}
-
 async function main(options: Options): Promise<void> {
-  console.log(describeMachine('media'));
+  console.log(describeMachine('npm run load -- media'));
   const programs = CPrograms.compile();
   if (!programs) return measureWithoutCompiler(options);
   try {
-    if (options.hours > 0) await measureLong(options, programs);
-    else await measureSteps(options, programs);
+    await measureSteps(options, programs);
   } finally {
     programs.remove();
   }
@@ -89,25 +76,12 @@ async function measureSteps({ steps, pairs, ...options }: Options, programs: CPr
       const packets = await packetsFor(media, calls, options.seconds, programs);
       const job = { calls, packets, warmUpSeconds: WARM_UP_SECONDS, seconds: options.seconds };
       const floor = await measureFloor(job, programs, stopping);
-      const measured = await measureCalls({ ...job, media, markEvery: 0 }, options, programs);
+      const measured = await measureCalls({ ...job, media }, options, programs);
       figures.push(figuresOf(measured, floor));
     }
     rows.push({ media, calls, figures: medianOf(figures) });
   }
   console.log(`${costTable(rows)}\n${pacingTable(rows)}\n${mediaAims(rows)}`);
-}
-
-async function measureLong({ hours, ...options }: Options, programs: CPrograms): Promise<void> {
-  const seconds = Math.ceil(hours * 3600);
-  const [media, calls] = ['PCMU', LONG_RUN_CALLS] as const;
-  progress(`${calls} calls, ${media}, for ${seconds} s …`);
-  const packets = await packetsFor(media, calls, seconds, programs);
-  const job = { media, calls, packets, warmUpSeconds: WARM_UP_SECONDS, seconds, markEvery: 60 };
-  const floorJob = { calls, packets, warmUpSeconds: WARM_UP_SECONDS, seconds: options.seconds };
-  const floor = await measureFloor(floorJob, programs, stopping);
-  const measured = await measureCalls(job, options, programs);
-  const rows = [{ media, calls, figures: figuresOf(measured, floor) }];
-  console.log(`${costTable(rows)}\n${pacingTable(rows)}\n${memoryOverTime(measured.probes)}`);
 }
 
 interface CallsJob {
@@ -116,7 +90,6 @@ interface CallsJob {
   packets: string;
   warmUpSeconds: number;
   seconds: number;
-  markEvery: number;
 }
 
 function measureCalls(job: CallsJob, { nodeOptions }: Pick<Options, 'nodeOptions'>, programs: CPrograms) {

@@ -53,6 +53,8 @@ export interface RigOptions {
   watchThreads?: boolean;
   /** Also asks the gateway for its own metrics. */
   probe?: boolean;
+  /** Told of each of these as it comes. */
+  onProbe?: (probe: GatewayProbe) => void;
 }
 
 /**
@@ -60,13 +62,13 @@ export interface RigOptions {
  * measured.
  */
 export async function measure(job: JobWithoutTarget, options: RigOptions): Promise<Measured> {
-  const { subject = 'gateway', watchThreads = false, probe = false, signal } = options;
+  const { subject = 'gateway', watchThreads = false, probe = false, onProbe, signal } = options;
   signal.throwIfAborted();
   const watch = watchThreads ? new ThreadWatch() : undefined;
   const subjectOf = subject === 'gateway' ? startWholeGateway : startSignalling;
   const { target, pid, stop } = await subjectOf(options, watch);
   try {
-    const { beganAt, ...measured } = await run({ ...job, target } as Job, { pid, signal, probe });
+    const { beganAt, ...measured } = await run({ ...job, target } as Job, { pid, signal, probe, onProbe });
     return { ...measured, watched: watch?.since(beganAt) ?? {} };
   } finally {
     await stop();
@@ -157,14 +159,14 @@ function settings(pipelineUrl: string, transport: CallTransportName): Record<str
 /** @throws Error when the generator ends before its job is done */
 async function run(
   job: Job,
-  { pid, signal, probe }: { pid: number; signal: AbortSignal; probe: boolean },
+  { pid, signal, probe, onProbe }: Pick<RigOptions, 'signal' | 'probe' | 'onProbe'> & { pid: number },
 ): Promise<Omit<Measured, 'watched'> & { beganAt: number }> {
   const idleRssBytes = usageOf(pid).rssBytes;
   const generator = fork(join(import.meta.dirname, 'generator.ts'), [JSON.stringify(job)], {
     execArgv: [],
     signal,
   });
-  const observer = new Observer(pid, probe ? job.target.apiUrl : undefined);
+  const observer = new Observer(pid, probe ? job.target.apiUrl : undefined, onProbe);
   const result = await observer.until(generator);
   const { marks, probes } = observer;
   const [begins, over] = observer.moments as [Moment, Moment];
@@ -202,11 +204,17 @@ class Observer {
   readonly probes: GatewayProbe[] = [];
   readonly #pid: number;
   readonly #probed: string | undefined;
+  readonly #onProbe: (probe: GatewayProbe) => void;
 
   /** @param probed URL of the API that is asked for the metrics as well */
-  constructor(pid: number, probed: string | undefined) {
+  constructor(
+    pid: number,
+    probed: string | undefined,
+    onProbe: (probe: GatewayProbe) => void = () => undefined,
+  ) {
     this.#pid = pid;
     this.#probed = probed;
+    this.#onProbe = onProbe;
   }
 
   /** @returns the generator's result, the last that it reports */
@@ -237,6 +245,9 @@ class Observer {
   }
 
   async #probe(): Promise<void> {
-    if (this.#probed !== undefined) this.probes.push(await probeGateway(this.#probed, this.#pid));
+    if (this.#probed === undefined) return;
+    const probe = await probeGateway(this.#probed, this.#pid);
+    this.probes.push(probe);
+    this.#onProbe(probe);
   }
 }

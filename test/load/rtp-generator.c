@@ -7,8 +7,9 @@
  *
  * PACKETS: a file of datagrams, each after its length (16 bits, big-endian); sent from the first to the last and over again.
  * MAGIC: 1 when each payload begins with the word "LOAD" and the packet's number, and is to come back as it was.
- * stdout: first the local ports in one line. stdin: the remote ports in one line start it; then `measure` begins an
- * interval, `over` ends it, and `report` writes what came out of it as one line of JSON. `sounds` writes another one: since
+ * stdout: first the local ports in one line. stdin: the remote ports in one line start it (fewer ports: the streams after
+ * them rest); then `measure` begins an interval, `over` ends it, and `report` writes what came out of it so far as one line of
+ * JSON. `call STREAM PORT` starts one stream that rests, `rest STREAM` stops it. `sounds` writes another line: since
  * the last, whenever a stream began to hear another sound, [stream, wall clock in ms, byte]. A sound is a payload of one byte,
  * over and over, that is not silence; what is between two of the same is not told.
  */
@@ -131,15 +132,37 @@ static void open_streams(int epoll) {
   fflush(stdout);
 }
 
-/* The remote ports: from here on all streams send, spread over the period. */
+static void start_stream(int i, long port, int64_t due) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  to.sin_port = htons((uint16_t)port);
+  if (connect(streams[i].fd, (struct sockaddr *)&to, sizeof to)) die("connect");
+  streams[i].due = due;
+}
+
+/* The remote ports: from here on their streams send, spread over the period. */
 static void start(char *line) {
   int64_t first = now_ns() + PERIOD_NS;
   for (int i = 0; i < count; i++) {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    to.sin_port = htons((uint16_t)strtol(line, &line, 10));
-    if (connect(streams[i].fd, (struct sockaddr *)&to, sizeof to)) die("connect");
-    streams[i].due = first + PERIOD_NS * i / count;
+    char *end;
+    long port = strtol(line, &end, 10);
+    if (end == line) return;
+    line = end;
+    start_stream(i, port, first + PERIOD_NS * i / count);
   }
+}
+
+/* One stream that rests, for another call than before. */
+static void start_call(const char *line) {
+  int i;
+  long port;
+  if (sscanf(line, "call %d %ld", &i, &port) != 2 || i < 0 || i >= count) die(line);
+  streams[i].heard = 0;
+  start_stream(i, port, now_ns());
+}
+
+static void rest(const char *line) {
+  int i = atoi(line + 5);
+  if (i >= 0 && i < count) streams[i].due = 0;
 }
 
 static void send_due(void) {
@@ -267,6 +290,8 @@ static int obey(void) {
   else if (!strcmp(line, "over\n")) end();
   else if (!strcmp(line, "report\n")) report();
   else if (!strcmp(line, "sounds\n")) tell_sounds();
+  else if (!strncmp(line, "call ", 5)) start_call(line);
+  else if (!strncmp(line, "rest ", 5)) rest(line);
   else start(line);
   return 1;
 }

@@ -67,7 +67,7 @@ const STEP_SECONDS = 15;
 const REST_SECONDS = 40;
 
 async function main(options: Options): Promise<void> {
-  console.log(describeMachine('sip'));
+  console.log(describeMachine('npm run load -- sip'));
   const { transports, rate, wholeRate, seconds } = options;
   const rows: SipRow[] = [];
   for (const [subject, perSecond] of [

@@ -8,6 +8,15 @@ export interface ThreadFigures {
   /** Of the garbage collector: the longest pause and all together, ms. */
   gcLongestMs: number;
   gcTotalMs: number;
+  /** Once a second. */
+  memory: readonly ThreadMemory[];
+}
+
+/** What a thread has of its own at a moment (wall clock, ms). */
+interface ThreadMemory {
+  at: number;
+  heapBytes: number;
+  externalBytes: number;
 }
 
 /** The threads of a process, as `thread-watch.ts` writes them down in it. */
@@ -29,10 +38,14 @@ export class ThreadWatch {
   }
 
   #figuresOf(name: string, from: number): ThreadFigures {
-    const figures = { loopDelayMs: 0, gcLongestMs: 0, gcTotalMs: 0 };
+    const memory: ThreadMemory[] = [];
+    const figures = { loopDelayMs: 0, gcLongestMs: 0, gcTotalMs: 0, memory };
     for (const line of readFileSync(join(this.#folder, name), 'utf8').trim().split('\n')) {
-      const [at, late, longest, all] = line.split(' ').map(Number) as [number, number, number, number];
+      const [at = 0, late = 0, longest = 0, all = 0, heapBytes = 0, externalBytes = 0] = line
+        .split(' ')
+        .map(Number);
       if (at < from) continue;
+      memory.push({ at, heapBytes, externalBytes });
       figures.loopDelayMs = Math.max(figures.loopDelayMs, late);
       figures.gcLongestMs = Math.max(figures.gcLongestMs, longest);
       figures.gcTotalMs += all;
