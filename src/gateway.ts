@@ -8,7 +8,7 @@ import { collectTraffic } from './bridge/traffic.ts';
 import { TrafficMeter } from './bridge/traffic-meter.ts';
 import { systemClock as clock } from './clock.ts';
 import type { Config } from './config/config.ts';
-import { ApiError, type StoreUnavailable } from './errors.ts';
+import { ApiError, StoreUnavailable } from './errors.ts';
 import { isLegId } from './ids.ts';
 import { createMediaPool } from './media/media-pool.ts';
 import { Parts } from './parts.ts';
@@ -104,7 +104,11 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
   try {
     const metrics = parts.add(createMetrics());
     parts.add(new KernelUdpWatch(metrics, log));
-    const store = parts.add(await openStore(config.store.url, clock.now(), storeListener(log)));
+    const store = parts.add(await openStore(config.store.url, clock.now(), storeListener(log, metrics)));
+    metrics.beforeScrape(() => {
+      metrics.store_up.set(store.isAvailable ? 1 : 0);
+      metrics.store_writes_waiting.set(store.writing);
+    });
     const base = { config, log, parts, metrics, store, refusals: new RecentRefusals(), state };
     const calls = await openCalls(base);
     const opened = await openSip(base, calls);
@@ -219,6 +223,7 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
   trunks.onChange(tellExempt);
   await sip.start();
   const meter = new EngineMeter(metrics);
+  metrics.beforeScrape(() => metrics.engine_up.set(sip.isUp ? 1 : 0));
   metrics.beforeScrape(async () => engine && meter.add(engine, await engine.control.stats()));
   return { sip, defence: admission.defence, engine: () => engine };
 }
@@ -313,8 +318,14 @@ const credentialsSealer = ({ store: { encryption_key: key } }: Config) =>
   key === undefined ? undefined : new Sealer(key);
 
 /** Losing the store costs new calls only; it comes back by itself. */
-const storeListener = (log: Log) => (available: boolean, error?: StoreUnavailable) =>
-  available ? log.info('the store is back') : log.error({ reason: error?.message }, 'the store is lost');
+const storeListener = (log: Log, metrics: Metrics) => ({
+  onAvailability: (available: boolean, error?: StoreUnavailable) =>
+    available ? log.info('the store is back') : log.error({ reason: error?.message }, 'the store is lost'),
+  onWritten: (ms: number, error?: unknown) => {
+    if (error === undefined) metrics.store_write_seconds.observe(ms / 1000);
+    else if (error instanceof StoreUnavailable) metrics.store_failures_total.inc();
+  },
+});
 
 /** Why no new call is taken now. */
 function unavailable({ state }: Base, bridges: Bridges): 'draining' | 'overloaded' | undefined {

@@ -93,6 +93,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   });
   app.addHook('onResponse', async (_request, reply) => {
     options.metrics.http_requests_total.inc({ status: String(reply.statusCode) });
+    options.metrics.http_request_seconds.observe(reply.elapsedTime / 1000);
   });
   const guard = new Guard(options);
   describeApi(app);

@@ -34,6 +34,7 @@ export interface BridgeSurroundings {
 export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
   const { media, links, sessions, transcripts, metrics, meter, log, clock } = parts;
   const changes = new PendingChanges(log);
+  metrics.beforeScrape(() => metrics.store_sessions_waiting.set(changes.sessions));
   const apply = (session: Session, event: SessionEvent) =>
     void changes.keep(session.id, event.type, () => sessions.apply(session.id, event));
   return {

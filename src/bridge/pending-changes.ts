@@ -40,6 +40,11 @@ export class PendingChanges {
     return queue.last;
   }
 
+  /** Sessions of which changes are not made yet. */
+  get sessions(): number {
+    return this.#queues.size;
+  }
+
   /** Changes of a session that are not made yet. */
   waiting(session: SessionId): number {
     return this.#queues.get(session)?.waiting ?? 0;

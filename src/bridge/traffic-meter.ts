@@ -1,4 +1,4 @@
-import type { MediaStats } from '../media/media-port.ts';
+import type { MediaStats, MediaWorkerStats } from '../media/media-port.ts';
 import type { LinkStats } from '../pipeline/pipeline-link.ts';
 import type { Outage } from '../sessions/translation.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -12,6 +12,9 @@ export class TrafficMeter {
   readonly #legs = new WeakMap<object, MediaStats>();
   readonly #links = new WeakMap<object, LinkStats>();
   readonly #outages = new WeakMap<Outage, number>();
+  /** By name. */
+  readonly #workers = new Map<string, MediaWorkerStats>();
+  #deaths = 0;
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
@@ -22,11 +25,15 @@ export class TrafficMeter {
     const before = this.#legs.get(leg);
     this.#legs.set(leg, stats);
     const grown = (key: NumericKey<MediaStats>) => Math.max(0, stats[key] - (before?.[key] ?? 0));
-    const { rtp_packets_total, rtp_lost_total, rtp_late_total, rtp_dropped_total } = this.#metrics;
+    const { rtp_packets_total, rtp_bytes_total, rtp_lost_total, rtp_peer_lost_total } = this.#metrics;
+    const { rtp_late_total, rtp_dropped_total } = this.#metrics;
     this.#metrics.rtp_concealed_ms_total.inc(grown('concealedMs'));
     rtp_packets_total.inc({ direction: 'in' }, grown('packetsReceived'));
     rtp_packets_total.inc({ direction: 'out' }, grown('packetsSent'));
+    rtp_bytes_total.inc({ direction: 'in' }, grown('bytesReceived'));
+    rtp_bytes_total.inc({ direction: 'out' }, grown('bytesSent'));
     rtp_lost_total.inc(grown('packetsLost'));
+    rtp_peer_lost_total.inc(grown('peerPacketsLost'));
     rtp_late_total.inc(grown('packetsLate'));
     rtp_dropped_total.inc({ reason: 'invalid' }, grown('packetsDroppedInvalid'));
     rtp_dropped_total.inc({ reason: 'source' }, grown('packetsDroppedBySource'));
@@ -49,6 +56,8 @@ export class TrafficMeter {
     const metrics = this.#metrics;
     metrics.pipeline_chunks_total.inc({ direction: 'to' }, grown('chunksSent'));
     metrics.pipeline_chunks_total.inc({ direction: 'from' }, grown('outputsReceived'));
+    metrics.pipeline_bytes_total.inc({ direction: 'to' }, grown('bytesSent'));
+    metrics.pipeline_bytes_total.inc({ direction: 'from' }, grown('bytesReceived'));
     metrics.pipeline_dropped_ms_total.inc({ direction: 'to' }, grown('inputDroppedMs'));
     metrics.pipeline_dropped_ms_total.inc({ direction: 'from' }, grown('outputDroppedMs'));
     metrics.pipeline_trimmed_ms_total.inc(grown('trimmedMs'));
@@ -57,6 +66,24 @@ export class TrafficMeter {
     metrics.pipeline_resent_ms_total.inc(grown('resentMs'));
     metrics.pipeline_lost_ms_total.inc(grown('lostMs'));
     metrics.pipeline_invalid_frames_total.inc(grown('invalidFrames'));
+  }
+
+  /** @param deaths workers that have ended by themselves so far */
+  addWorkers(workers: readonly MediaWorkerStats[], deaths: number): void {
+    const metrics = this.#metrics;
+    for (const worker of workers) {
+      const last = this.#workers.get(worker.name);
+      const before = last?.startedAt === worker.startedAt ? last : undefined;
+      this.#workers.set(worker.name, worker);
+      const { name, legs, busyMs, late, skippedTicks } = worker;
+      metrics.media_worker_legs.set({ worker: name }, legs);
+      metrics.media_worker_busy_seconds_total.inc({ worker: name }, (busyMs - (before?.busyMs ?? 0)) / 1000);
+      metrics.media_tick_late_seconds.add('', late, before?.late);
+      metrics.media_ticks_skipped_total.inc(skippedTicks - (before?.skippedTicks ?? 0));
+    }
+    metrics.media_workers.set(workers.length);
+    metrics.media_worker_deaths_total.inc(deaths - this.#deaths);
+    this.#deaths = deaths;
   }
 
   /** @param until wall clock, ms: how long it has lasted, or that it is over */

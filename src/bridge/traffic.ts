@@ -1,7 +1,9 @@
 import type { SessionId } from '../ids.ts';
 import type { MediaPool } from '../media/media-port.ts';
+import type { LinkState, LinkStats, PipelineLink } from '../pipeline/pipeline-link.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Bridges } from './bridges.ts';
+import type { Leg } from './leg.ts';
 import type { TrafficMeter } from './traffic-meter.ts';
 
 /** Brings what is up now into the metrics, at each scrape. */
@@ -11,29 +13,47 @@ export function collectTraffic(
   metrics: Metrics,
   meter: TrafficMeter,
 ): void {
-  let links = 0;
-  let degraded = 0;
-  for (const bridge of bridges.all()) {
-    if (bridge.link) {
-      links++;
-      meter.addLink(bridge.link, bridge.link.stats());
-    }
-    if (bridge.outage) {
-      degraded++;
-      meter.addOutage(bridge.outage, bridge.now());
-    }
-    for (const leg of bridge.legs()) {
-      const stats = leg.stats();
-      if (stats) meter.addLeg(leg, stats);
-    }
+  const all = [...bridges.all()];
+  const legs = all.flatMap((bridge) => bridge.legs());
+  for (const leg of legs) {
+    const stats = leg.stats();
+    if (stats) meter.addLeg(leg, stats);
   }
-  const { used, total } = media.usage();
+  for (const bridge of all) if (bridge.outage) meter.addOutage(bridge.outage, bridge.now());
   metrics.calls_active.set(bridges.calls);
   metrics.sessions_live.set(bridges.size);
-  metrics.sessions_degraded.set(degraded);
-  metrics.pipeline_links.set(links);
+  metrics.sessions_degraded.set(all.filter(({ outage }) => outage).length);
+  countCalls(legs, metrics);
+  collectLinks(
+    all.flatMap(({ link }) => link ?? []),
+    metrics,
+    meter,
+  );
+  const { used, total } = media.usage();
   metrics.media_ports.set({ state: 'used' }, used);
   metrics.media_ports.set({ state: 'free' }, total - used);
+  meter.addWorkers(media.workers(), media.deaths);
+}
+
+function countCalls(legs: readonly Leg[], { calls }: Metrics): void {
+  const stateOf = ({ state, held }: Leg) => (state === 'up' && held ? 'held' : state);
+  for (const state of ['setting_up', 'up', 'held'] as const)
+    for (const direction of ['inbound', 'outbound'] as const)
+      calls.set(
+        { state, direction },
+        legs.filter((leg) => stateOf(leg) === state && leg.facts.direction === direction).length,
+      );
+}
+
+function collectLinks(links: readonly PipelineLink[], metrics: Metrics, meter: TrafficMeter): void {
+  const stats = links.map((link) => link.stats());
+  for (const [i, link] of links.entries()) meter.addLink(link, stats[i] as LinkStats);
+  const within = (state: LinkState) => links.filter((link) => link.state === state).length;
+  metrics.pipeline_links.set(links.length);
+  for (const state of ['connecting', 'up', 'down'] as const)
+    metrics.pipeline_link_states.set({ state }, within(state));
+  metrics.pipeline_queued_seconds.set(stats.reduce((sum, { queuedMs }) => sum + queuedMs, 0) / 1000);
+  metrics.pipeline_ping_seconds.set(Math.max(0, ...stats.map(({ pingMs }) => pingMs)) / 1000);
 }
 
 /** Sessions whose legs have all been without RTP for so long, ms. */

@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net';
 import { Refusal } from '../errors.ts';
 import { firstLocalAddress, isBindable, isUnspecified, localAddresses } from './ip-address.ts';
 import { LegPort } from './leg-port.ts';
-import type { MediaPool, MediaPort, MediaPortOptions } from './media-port.ts';
+import type { MediaPool, MediaPort, MediaPortOptions, MediaWorkerStats } from './media-port.ts';
 import { PortPairs } from './port-pairs.ts';
 import { askForReceiveBuffer } from './receive-buffer.ts';
 import { type OpenResult, WorkerHost } from './worker-host.ts';
@@ -79,6 +79,7 @@ class WorkerPool implements MediaPool {
   readonly #placeOf = new Map<LegPort, Place>();
   readonly #restarts = new Set<NodeJS.Timeout>();
   #nextLeg = 1;
+  #deaths = 0;
   #closed = false;
 
   constructor(options: MediaPoolOptions) {
@@ -111,6 +112,14 @@ class WorkerPool implements MediaPool {
 
   usage(): { used: number; total: number } {
     return { used: this.#pairs.used, total: this.#pairs.total };
+  }
+
+  workers(): MediaWorkerStats[] {
+    return this.#workers.map((worker) => worker.stats());
+  }
+
+  get deaths(): number {
+    return this.#deaths;
   }
 
   async close(): Promise<void> {
@@ -179,6 +188,7 @@ class WorkerPool implements MediaPool {
 
   #replace(lost: WorkerHost, legs: number, reason: Error | undefined): void {
     this.#workers.splice(this.#workers.indexOf(lost), 1);
+    this.#deaths++;
     this.#options.log?.error(
       { worker: lost.name, legs, err: reason },
       'a media worker ended; starting it again',

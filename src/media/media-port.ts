@@ -168,6 +168,22 @@ export interface MediaPort {
   close(): Promise<MediaStats>;
 }
 
+/** What a media worker has done since it was started. */
+export interface MediaWorkerStats {
+  /** `media-1`; one that takes the place of another has its name. */
+  readonly name: string;
+  /** Monotonic ms. */
+  readonly startedAt: number;
+  /** Open now, or being opened. */
+  readonly legs: number;
+  /** ms for which the thread was busy: that of a second is its load. */
+  readonly busyMs: number;
+  /** How late it woke to send what was due. */
+  readonly late: LatencyCounts;
+  /** Ticks of 5 ms that were never sent for, after a stall. */
+  readonly skippedTicks: number;
+}
+
 export interface MediaPool {
   /**
    * Takes a pair of ports in a worker and binds it.
@@ -176,5 +192,9 @@ export interface MediaPool {
   open(options: MediaPortOptions): Promise<MediaPort>;
   /** Pairs in use and pairs in the range, for metrics and `/readyz`. */
   usage(): { used: number; total: number };
+  /** Of the workers that run. */
+  workers(): MediaWorkerStats[];
+  /** Workers that have ended by themselves so far. */
+  readonly deaths: number;
   close(): Promise<void>;
 }

@@ -1,11 +1,12 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import type { LegHearing } from './hearing.ts';
 import type { MediaSettings } from './media-port.ts';
 import { loadOpus } from './opus-codec.ts';
 import { Pacer, Schedule } from './pacer.ts';
 import { RtpLeg } from './rtp-leg.ts';
 import { preferThisThread } from './thread-priority.ts';
-import type { FromWorker, ToWorker } from './worker-protocol.ts';
+import { WorkerClock } from './worker-clock.ts';
+import type { FromWorker, ToWorker, WorkerData } from './worker-protocol.ts';
 
 /**
  * Entry of a media worker: a thread that owns the sockets of its legs and sends for them by one clock. It waits for
@@ -17,6 +18,7 @@ if (!port) throw new Error('media-worker.ts runs as a worker thread only');
 const legs = new Map<number, RtpLeg>();
 const schedule = new Schedule<RtpLeg>();
 const pacer = new Pacer(performance.now());
+const clock = new WorkerClock((workerData as WorkerData).clock);
 let pacing = false;
 
 const emit = (message: FromWorker): void => port.postMessage(message);
@@ -33,7 +35,9 @@ function open(message: ToWorker & { type: 'open' }): void {
     return;
   }
   emit({ type: 'opened', leg: setup.leg });
-  if (!pacing) pace();
+  if (pacing) return;
+  pacer.resume(performance.now());
+  pace();
 }
 
 function configure(id: number, settings: MediaSettings): void {
@@ -75,9 +79,11 @@ function pace(): void {
   pacing = legs.size > 0;
   if (!pacing) return;
   const now = performance.now();
+  const lateMs = pacer.lateness(now);
   while (pacer.take(now)) {
     for (const leg of schedule.at(pacer.slot)) tick(leg, now);
   }
+  if (lateMs >= 0) clock.woke(lateMs, pacer.skipped);
   setTimeout(pace, Math.ceil(pacer.delay(performance.now())));
 }
 

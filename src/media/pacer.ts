@@ -12,6 +12,7 @@ const CATCH_UP_SLOTS = CATCH_UP_MS / SLOT_MS;
 export class Pacer {
   readonly #origin: number;
   #done = 0;
+  #skipped = 0;
 
   /** @param now monotonic ms; slot 1 is due 5 ms later */
   constructor(now: number) {
@@ -23,6 +24,21 @@ export class Pacer {
     return this.#done;
   }
 
+  /** How many slots have been left out. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** After a rest: the slots that were due meanwhile were nobody's. */
+  resume(now: number): void {
+    this.#done = Math.max(this.#done, Math.floor((now - this.#origin) / SLOT_MS));
+  }
+
+  /** ms since the next slot was due; below 0 while it is not. */
+  lateness(now: number): number {
+    return now - this.#origin - (this.#done + 1) * SLOT_MS;
+  }
+
   /**
    * Takes the next slot that is due; its number is then in `slot`. What is overdue by more than 100 ms is left out.
    * @returns false when none is due
@@ -30,13 +46,15 @@ export class Pacer {
   take(now: number): boolean {
     const due = Math.floor((now - this.#origin) / SLOT_MS);
     if (due <= this.#done) return false;
-    this.#done = Math.max(this.#done + 1, due - CATCH_UP_SLOTS + 1);
+    const next = Math.max(this.#done + 1, due - CATCH_UP_SLOTS + 1);
+    this.#skipped += next - this.#done - 1;
+    this.#done = next;
     return true;
   }
 
   /** ms until the next slot is due, 0 when one is due now. */
   delay(now: number): number {
-    return Math.max(0, this.#origin + (this.#done + 1) * SLOT_MS - now);
+    return Math.max(0, -this.lateness(now));
   }
 }
 

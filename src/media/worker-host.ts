@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import type { LegPort } from './leg-port.ts';
-import type { MediaEvent } from './media-port.ts';
-import type { FromWorker, ToWorker } from './worker-protocol.ts';
+import type { MediaEvent, MediaWorkerStats } from './media-port.ts';
+import { WorkerClock } from './worker-clock.ts';
+import type { FromWorker, ToWorker, WorkerData } from './worker-protocol.ts';
 
 /** How a try to open a leg in a worker ended; `code` is the system's, or `WORKER_LOST`. */
 export type OpenResult = { ok: true } | { ok: false; code: string; detail: string };
@@ -27,6 +28,7 @@ export class WorkerHost {
   readonly name: string;
   readonly startedAt = performance.now();
   readonly #worker: Worker;
+  readonly #clock = new WorkerClock();
   readonly #events: WorkerHostEvents;
   readonly #legs = new Map<number, LegPort>();
   readonly #opening = new Map<number, (result: OpenResult) => void>();
@@ -40,6 +42,7 @@ export class WorkerHost {
     this.#worker = new Worker(new URL('./media-worker.ts', import.meta.url), {
       name,
       execArgv: [],
+      workerData: { clock: this.#clock.buffer } satisfies WorkerData,
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
     });
     this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
@@ -59,6 +62,12 @@ export class WorkerHost {
   /** Legs that are open or being opened. */
   get load(): number {
     return this.#legs.size;
+  }
+
+  stats(): MediaWorkerStats {
+    const { active } = this.#worker.performance.eventLoopUtilization();
+    const { name, startedAt, load: legs } = this;
+    return { name, startedAt, legs, busyMs: active, ...this.#clock.read() };
   }
 
   post(message: ToWorker): void {

@@ -7,6 +7,12 @@ import type { MediaSettings } from './media-port.ts';
  * rings, counters through the stats block. Legs are named by a number that the pool counts up.
  */
 
+/** What a worker is started with. */
+export interface WorkerData {
+  /** Of its `WorkerClock`. */
+  clock: SharedArrayBuffer;
+}
+
 /** What a worker needs to run a leg. */
 export interface LegSetup {
   leg: number;

@@ -1,4 +1,4 @@
-import { Refusal, reasonOfRefusal, refusals, StoreUnavailable } from '../errors.ts';
+import { Refusal, type RefusalCode, reasonOfRefusal, refusals, StoreUnavailable } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RecentRefusals } from '../telemetry/recent-refusals.ts';
@@ -60,7 +60,7 @@ function headersOf(code: Refusal['code']): Record<string, string> {
 function writeDown(
   book: RefusalBook,
   request: SipRequest,
-  code: string,
+  code: RefusalCode,
   status: number,
   detail?: string,
 ): void {

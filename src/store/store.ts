@@ -30,12 +30,20 @@ export interface Database {
 export interface Store extends Database {
   /** False from a probe that failed to the next that succeeds. */
   readonly isAvailable: boolean;
+  /** Changes that are being written, or wait to be. */
+  readonly writing: number;
   /** For what should not wait until a query has failed. @throws StoreUnavailable while it is not available */
   assertAvailable(): void;
 }
 
 /** Called when the store is lost, with why, and when it is back. */
 export type AvailabilityListener = (available: boolean, error?: StoreUnavailable) => void;
+
+interface StoreListener {
+  onAvailability?: AvailabilityListener;
+  /** A change is on disk, or has failed. @param ms how long it took */
+  onWritten?: (ms: number, error?: unknown) => void;
+}
 
 /**
  * Opens the store and brings its schema up to date.
@@ -46,11 +54,12 @@ export type AvailabilityListener = (available: boolean, error?: StoreUnavailable
 export async function openStore(
   url: string,
   now: number,
-  onAvailability: AvailabilityListener = () => undefined,
+  { onAvailability = () => undefined, onWritten = () => undefined }: StoreListener = {},
 ): Promise<Store> {
   const sqlite = /^sqlite:(.+)$/.exec(url)?.[1];
   const database = await (sqlite === undefined ? openPostgres(url, now) : openSqlite(sqlite, now));
   const availability = new Availability(database, onAvailability);
+  let writing = 0;
   return {
     dialect: database.dialect,
     db: database.db,
@@ -60,12 +69,22 @@ export async function openStore(
     assertAvailable: () => {
       if (availability.error) throw availability.error;
     },
+    get writing() {
+      return writing;
+    },
     write: async (change) => {
+      const startedAt = performance.now();
+      writing++;
       try {
-        return await database.write(change);
+        const result = await database.write(change);
+        onWritten(performance.now() - startedAt);
+        return result;
       } catch (error) {
         if (error instanceof StoreUnavailable) availability.suspect();
+        onWritten(performance.now() - startedAt, error);
         throw error;
+      } finally {
+        writing--;
       }
     },
     close: async () => {

@@ -16,25 +16,26 @@ interface Series {
 }
 
 /**
- * A Prometheus histogram, one series per direction, that takes counts of many at once: prom-client's own takes one value
+ * A Prometheus histogram, one series per value of its label, that takes counts of many at once: prom-client's own takes one value
  * at a time, and there are ten a second and call. It has what prom-client's registry asks of a metric.
  */
-export class LatencyMetric<Direction extends string> {
+export class LatencyMetric<Value extends string> {
   readonly name: string;
   readonly #help: string;
-  readonly #series: ReadonlyMap<Direction, Series>;
+  readonly #label: string | undefined;
+  readonly #series: ReadonlyMap<Value, Series>;
 
-  constructor(name: string, help: string, directions: readonly Direction[]) {
+  /** @param label undefined: it has none, and its only value is the empty one */
+  constructor(name: string, help: string, label: string | undefined, values: readonly Value[]) {
     this.name = name;
     this.#help = help;
-    this.#series = new Map(
-      directions.map((direction) => [direction, { buckets: ends.map(() => 0), sum: 0, count: 0 }]),
-    );
+    this.#label = label;
+    this.#series = new Map(values.map((value) => [value, { buckets: ends.map(() => 0), sum: 0, count: 0 }]));
   }
 
   /** Adds what has been counted since `before`. */
-  add(direction: Direction, counts: LatencyCounts, before: LatencyCounts | undefined): void {
-    const series = this.#series.get(direction) as Series;
+  add(value: Value, counts: LatencyCounts, before: LatencyCounts | undefined): void {
+    const series = this.#series.get(value) as Series;
     forEachGrown(counts, before, (ms, count) => {
       series.sum += (ms / 1000) * count;
       series.count += count;
@@ -45,10 +46,11 @@ export class LatencyMetric<Direction extends string> {
   }
 
   async get() {
-    const values = [...this.#series].flatMap(([direction, { buckets, sum, count }]) => {
+    const label = this.#label;
+    const values = [...this.#series].flatMap(([of, { buckets, sum, count }]) => {
       const value = (part: string, amount: number, le?: number | string) => ({
         metricName: `${this.name}_${part}`,
-        labels: { ...(le !== undefined && { le }), direction },
+        labels: { ...(le !== undefined && { le }), ...(label !== undefined && { [label]: of }) },
         value: amount,
       });
       return [

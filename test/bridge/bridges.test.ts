@@ -44,6 +44,8 @@ class House {
           return this.#port();
         },
         usage: () => ({ used: 0, total: 0 }),
+        workers: () => [],
+        deaths: 0,
         close: async () => undefined,
       },
       links: {

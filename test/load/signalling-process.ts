@@ -76,7 +76,13 @@ const now = () => clock.now();
 let engine: Engine | undefined;
 
 const bridges = new Bridges({
-  media: { open: async () => port, usage: () => ({ used: 0, total: 1 }), close: async () => undefined },
+  media: {
+    open: async () => port,
+    workers: () => [],
+    deaths: 0,
+    usage: () => ({ used: 0, total: 1 }),
+    close: async () => undefined,
+  },
   links: { create: () => link, close: async () => undefined },
   ...{
     log,

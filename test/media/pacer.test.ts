@@ -50,6 +50,17 @@ test('a short stall loses no slot', () => {
   expect(takeAll(pacer, 100)).toEqual(Array.from({ length: 19 }, (_, i) => i + 2));
 });
 
+test('what a stall leaves out is counted, what was due while there was nobody to send for is not', () => {
+  const pacer = new Pacer(0);
+  takeAll(pacer, 5);
+  expect(pacer.lateness(1000)).toBe(990);
+  takeAll(pacer, 1000);
+  expect(pacer.skipped).toBe(179);
+  pacer.resume(60_000);
+  expect(takeAll(pacer, 60_010)).toEqual([12_001, 12_002]);
+  expect(pacer.skipped).toBe(179);
+});
+
 const sizes = (schedule: Schedule<object>): number[] => [0, 1, 2, 3].map((slot) => schedule.at(slot).size);
 
 test('legs are spread evenly over the slots, also after some have left', () => {

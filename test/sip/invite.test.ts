@@ -99,6 +99,8 @@ class SetUp {
           return this.#port();
         },
         usage: () => ({ used: 0, total: 1 }),
+        workers: () => [],
+        deaths: 0,
         close: async () => undefined,
       },
       links: { create: () => this.#link(), close: async () => undefined },

@@ -26,7 +26,7 @@ describe.each(backends)('the store on $name', ({ name, missing, start }) => {
     beforeEach(async () => {
       heard = [];
       url = await backend.create();
-      store = await openStore(url, 1000, (available) => heard.push(available));
+      store = await openStore(url, 1000, { onAvailability: (available) => heard.push(available) });
     });
     afterEach(async () => {
       await Promise.all([store, ...others.splice(0)].map((one) => one.close()));

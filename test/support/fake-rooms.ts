@@ -86,6 +86,12 @@ export class FakeMedia implements MediaPool {
     };
   }
 
+  readonly deaths = 0;
+
+  workers() {
+    return [];
+  }
+
   usage() {
     return { used: this.openNow, total: 100 };
   }
