@@ -31,6 +31,7 @@ const refusalTable = {
   bad_request: { status: 400, cause: 95, text: 'malformed request', named: false },
   credentials_required: { status: 401, cause: 21, text: 'credentials required', named: false },
   credentials_invalid: { status: 403, cause: 21, text: 'wrong credentials', named: false },
+  signature_invalid: { status: 403, cause: 21, text: 'not signed by a known carrier account', named: false },
   banned: { status: 403, cause: 21, text: 'source is banned', named: false },
   not_a_session: {
     status: 404,
@@ -39,6 +40,7 @@ const refusalTable = {
     named: true,
   },
   role_invalid: { status: 400, cause: 95, text: 'the role must be customer or agent', named: true },
+  phone_number_not_found: { status: 404, cause: 1, text: 'the called number belongs to nobody', named: true },
   session_not_found: { status: 404, cause: 1, text: 'no such session', named: true },
   organization_inactive: { status: 403, cause: 21, text: 'the organization is not active', named: true },
   sip_not_enabled: { status: 403, cause: 29, text: 'SIP is not enabled for this organization', named: true },

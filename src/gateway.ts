@@ -22,6 +22,7 @@ import {
   mediaFamily,
   mediaOptions,
   ownSipAddress,
+  publicUrl,
   realmOf,
   remoteEngine,
   sessionTimerSettings,
@@ -47,6 +48,7 @@ import type { Log } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { RecentRefusals } from './telemetry/recent-refusals.ts';
 import { findApiCaller } from './telephony/api-keys.ts';
+import { CarrierAccounts } from './telephony/carrier-accounts.ts';
 import { Carriers } from './telephony/carriers.ts';
 import { importOrganizations } from './telephony/configured-organizations.ts';
 import { Connections } from './telephony/connections.ts';
@@ -263,6 +265,13 @@ async function openApi(base: Base, calls: Calls, { sip, defence, engine }: Sip):
       domain: config.sip.domains[0] as string,
       mediaFamily: mediaFamily(config),
     },
+    carriers: {
+      accounts: carrierAccounts(base, telephony.connections),
+      trunkOf: (id) => trunks.ofOrganization(id),
+      callsOf: (id) => bridges.callsOf(id),
+      unavailable: () => unavailable(base, bridges),
+      publicUrl: publicUrl(config),
+    },
     draining: () => state.draining,
     notReady: () => {
       const reasons: (string | undefined)[] = [unavailable(base, bridges)];
@@ -310,8 +319,18 @@ function openTelephony({ config, store, parts, log }: Base, trunks: Trunks, sip:
     sip: new SipSettings({ store, trunks, realm: realmOf(config) }),
     outbound: new OutboundTrunks({ store, sealer }),
     sipAddress: sipAddress(config, () => sip.hostports),
+    publicUrl: publicUrl(config),
   };
 }
+
+/** Whose carrier accounts voice webhooks come from. */
+const carrierAccounts = ({ store, config: { telephony } }: Base, connections: Connections) =>
+  new CarrierAccounts({
+    store,
+    open: (connection) => connections.open(connection),
+    operator: { twilioAuthToken: telephony.twilio_auth_token, telnyxPublicKey: telephony.telnyx_public_key },
+    now: () => clock.now(),
+  });
 
 /** Seals what carriers trust the organizations with; there is none without a key of the operator's. */
 const credentialsSealer = ({ store: { encryption_key: key } }: Config) =>

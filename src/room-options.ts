@@ -134,13 +134,19 @@ export function ownSipAddress({ sip }: Config, hostports: () => readonly string[
   };
 }
 
-export function viewSettings({ sip, api }: Config, streamSecret: string, clock: Clock): ViewSettings {
-  // Listening on all addresses is no address to call; a gateway that is reached from elsewhere knows its public one.
+/**
+ * How clients and carriers reach the API, without a slash at its end. Listening on all addresses is no address to call; a
+ * gateway that is reached from elsewhere knows its public one.
+ */
+export function publicUrl({ api }: Config): string {
   const listen = api.listen.replace(/^0\.0\.0\.0(?=:)/, '127.0.0.1').replace(/^\[::\]/, '[::1]');
-  const base = (api.public_url ?? `http://${listen}`).replace(/^http/, 'ws').replace(/\/+$/, '');
+  return (api.public_url ?? `http://${listen}`).replace(/\/+$/, '');
+}
+
+export function viewSettings(config: Config, streamSecret: string, clock: Clock): ViewSettings {
   return {
-    sipDomain: sip.domains[0] as string,
-    streamBase: `${base}/v1`,
+    sipDomain: config.sip.domains[0] as string,
+    streamBase: `${publicUrl(config).replace(/^http/, 'ws')}/v1`,
     streamSecret,
     now: () => clock.now(),
   };

@@ -10,7 +10,7 @@ export interface GuardOptions {
   rateLimits: RateLimits;
 }
 
-/** Keys that are remembered to be good, as hashes. */
+/** Keys, and names of those who sign, that are remembered to be good, as hashes. */
 const MOST_KNOWN_KEYS = 10_000;
 
 /**
@@ -56,6 +56,33 @@ export class Guard {
       else if (!known) failures.giveBack(address);
       throw error;
     }
+  }
+
+  /**
+   * The same where a signature tells who is asking, by the name that the request gives. A name that was good from an address
+   * stays so there, for one who signs it wrongly says nothing of it.
+   * @returns what the check returns; undefined when nobody is recognized
+   * @throws what the check throws, ApiError `rate_limit_exceeded`
+   */
+  async recognize<T>(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    name: string,
+    check: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    const address = request.socket.remoteAddress ?? '';
+    const failures = this.#options.rateLimits.failedAuthentications;
+    const key = createHash('sha256').update(`${address} ${name}`).digest('base64');
+    if (this.#knownKeys.has(key)) return check();
+    assertAllowed(reply, failures.take(address));
+    const result = await check().catch((error: unknown) => {
+      failures.giveBack(address);
+      throw error;
+    });
+    if (result === undefined) return undefined;
+    failures.giveBack(address);
+    this.#remember(key);
+    return result;
   }
 
   #remember(key: string): void {

@@ -13,6 +13,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { ApiCaller, Scope } from '../telephony/api-keys.ts';
 import { type BanRoutes, banRoutes } from './ban-routes.ts';
 import { type CallRoutes, callRoutes } from './call-routes.ts';
+import { type CarrierRoutes, carrierRoutes } from './carrier-routes.ts';
 import { type DialRoutes, dialRoutes } from './dial-routes.ts';
 import { dtmfRoutes } from './dtmf-routes.ts';
 import { errorHandler, sendError } from './envelope.ts';
@@ -58,6 +59,7 @@ export interface ApiOptions
     OrganizationRoutes,
     SipTraceRoutes,
     BanRoutes,
+    CarrierRoutes,
     Omit<OperatorRoutes, 'guard'> {
   log: Log;
   metrics: Metrics;
@@ -101,6 +103,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   app.register(within((scope) => organizationAdminRoutes(scope, guard, options)));
   app.register(within((scope) => banRoutes(scope, guard, options)));
   app.register(within((scope) => sipTraceRoutes(scope, guard, options)));
+  app.register(within((scope) => carrierRoutes(scope, guard, options)));
   app.register(within((scope) => organizationRoutes(scope, guard, options)));
   app.register(
     within((scope) => guardUnknown(scope, guard)),

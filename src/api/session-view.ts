@@ -20,7 +20,8 @@ export function streamedSessionView(session: Session, environment: 'live' | 'tes
     : { ...view, stream: streamView(session.id, environment, settings) };
 }
 
-function streamView(id: string, environment: 'live' | 'test', settings: ViewSettings) {
+/** Where a session's WebSocket is opened, and a fresh token for it. */
+export function streamView(id: string, environment: 'live' | 'test', settings: ViewSettings) {
   const at = settings.now();
   return {
     url: `${settings.streamBase}/sessions/${id}/connect`,

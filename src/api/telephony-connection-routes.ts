@@ -1,7 +1,18 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
+import type { CarrierCredentials } from '../telephony/carriers.ts';
 import type { ConnectionRow, Connections } from '../telephony/connections.ts';
-import { addConnectionBody, byId, connection, deleted, list, listOf } from './telephony-schemas.ts';
+import { readDefaults } from '../telephony/trunks.ts';
+import {
+  addConnectionBody,
+  byId,
+  changeConnectionBody,
+  connection,
+  deleted,
+  list,
+  listOf,
+} from './telephony-schemas.ts';
 
 const url = '/v1/telephony/connections';
 const read = { scope: 'telephony:read' } as const;
@@ -9,8 +20,13 @@ const write = { scope: 'telephony:write' } as const;
 const tags = ['Telephony: connections'];
 
 /** `/v1/telephony/connections`: the organization's own accounts at carriers. No answer shows their credentials. */
-export function telephonyConnectionRoutes(app: FastifyInstance, connections: Connections): void {
+export function telephonyConnectionRoutes(
+  app: FastifyInstance,
+  connections: Connections,
+  publicUrl: string,
+): void {
   const typed = app.withTypeProvider<ZodTypeProvider>();
+  const connectionView = (row: ConnectionRow) => viewOf(row, publicUrl);
 
   const adding = {
     tags,
@@ -19,8 +35,7 @@ export function telephonyConnectionRoutes(app: FastifyInstance, connections: Con
     response: { 201: connection },
   };
   typed.post(url, { config: write, schema: adding }, async ({ body, caller }, reply) => {
-    const { name, ...credentials } = body;
-    const added = await connections.add(caller.organizationId, credentials, name);
+    const added = await connections.add(caller.organizationId, credentialsOf(body), body);
     return reply.status(201).send(connectionView(added));
   });
 
@@ -33,6 +48,11 @@ export function telephonyConnectionRoutes(app: FastifyInstance, connections: Con
   const getting = one('Get a connection');
   typed.get(`${url}/:id`, { config: read, schema: getting }, async ({ params, caller }) =>
     connectionView(await connections.find(caller.organizationId, params.id)),
+  );
+
+  const changing = { ...one('Change a connection'), body: changeConnectionBody };
+  typed.patch(`${url}/:id`, { config: write, schema: changing }, async ({ params, body, caller }) =>
+    connectionView(await connections.update(caller.organizationId, params.id, body)),
   );
 
   const actions: [string, string, (organization: string, id: string) => Promise<ConnectionRow>][] = [
@@ -67,7 +87,12 @@ export function telephonyConnectionRoutes(app: FastifyInstance, connections: Con
   });
 }
 
-const connectionView = (row: ConnectionRow) => ({
+const credentialsOf = (body: z.infer<typeof addConnectionBody>): CarrierCredentials =>
+  body.provider === 'twilio'
+    ? { provider: 'twilio', account_sid: body.account_sid, auth_token: body.auth_token }
+    : { provider: 'telnyx', api_key: body.api_key };
+
+const viewOf = (row: ConnectionRow, publicUrl: string) => ({
   id: row.id,
   object: 'connection' as const,
   provider: row.provider,
@@ -77,5 +102,8 @@ const connectionView = (row: ConnectionRow) => ({
   status_detail: row.status_detail,
   is_default: row.is_default === 1,
   active: row.active === 1,
+  public_key: row.public_key,
+  voice_url: `${publicUrl}/v1/carriers/${row.provider}/voice?connection_id=${row.id}`,
+  session_defaults: readDefaults(row.session_defaults),
   created_at: new Date(row.created_at).toISOString(),
 });

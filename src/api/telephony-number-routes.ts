@@ -1,7 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { NumberRow, Numbers } from '../telephony/numbers.ts';
-import { availableNumber, buyNumberBody, byId, deleted, list, listOf, number } from './telephony-schemas.ts';
+import { readDefaults } from '../telephony/trunks.ts';
+import {
+  availableNumber,
+  buyNumberBody,
+  byId,
+  changeNumberBody,
+  deleted,
+  list,
+  listOf,
+  number,
+} from './telephony-schemas.ts';
 
 const url = '/v1/telephony/numbers';
 const read = { scope: 'telephony:read' } as const;
@@ -36,6 +46,18 @@ export function telephonyNumberRoutes(app: FastifyInstance, numbers: Numbers): v
     return reply.status(201).send(numberView(bought));
   });
 
+  const changing = {
+    tags,
+    summary: 'Change what the sessions of its calls get',
+    params: byId,
+    body: changeNumberBody,
+    response: { 200: number },
+  };
+  typed.patch(`${url}/:id`, { config: write, schema: changing }, async ({ params, body, caller }) => {
+    const { session_defaults: defaults = null } = body;
+    return numberView(await numbers.setDefaults(caller.organizationId, params.id, defaults));
+  });
+
   for (const [action, active] of [
     ['activate', true],
     ['deactivate', false],
@@ -54,11 +76,12 @@ export function telephonyNumberRoutes(app: FastifyInstance, numbers: Numbers): v
   });
 }
 
-const numberView = ({ id, phone_number, carrier, active, created_at }: NumberRow) => ({
+const numberView = ({ id, phone_number, carrier, active, session_defaults, created_at }: NumberRow) => ({
   id,
   object: 'phone_number' as const,
   phone_number,
   carrier,
   active: active === 1,
+  session_defaults: readDefaults(session_defaults),
   created_at: new Date(created_at).toISOString(),
 });

@@ -14,6 +14,8 @@ export interface TelephonyRoutes {
     connections: Connections;
     sip: SipSettings;
     sipAddress: SipAddress;
+    /** How carriers reach the API: `https://api.example.com`, without a slash at its end. */
+    publicUrl: string;
     outbound: OutboundTrunks;
   };
 }
@@ -21,7 +23,7 @@ export interface TelephonyRoutes {
 /** The telephony settings of an organization: `/v1/telephony/…`. */
 export function telephonyRoutes(app: FastifyInstance, { telephony }: TelephonyRoutes): void {
   telephonyNumberRoutes(app, telephony.numbers);
-  telephonyConnectionRoutes(app, telephony.connections);
+  telephonyConnectionRoutes(app, telephony.connections, telephony.publicUrl);
   telephonySipRoutes(app, telephony.sip, telephony.sipAddress);
   telephonyOutboundRoutes(app, telephony.outbound);
 }

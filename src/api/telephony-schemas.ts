@@ -24,6 +24,30 @@ export const list = <T>(url: string, data: T[]) => ({
 
 export const deleted = z.object({ id: z.string(), object: z.string(), deleted: z.literal(true) });
 
+const mode = z.enum(sessionModes as [(typeof sessionModes)[number], ...(typeof sessionModes)[number][]]);
+/** What a session gets that a call makes; of a number or a connection, over the organization's. */
+const sessionDefaults = z
+  .object({
+    mode: mode.optional(),
+    source_language: language.nullish(),
+    target_language: language.nullish(),
+    mix_original_db: mixOriginalDb.nullish(),
+    metadata: boundedObject.nullish(),
+  })
+  .nullish()
+  .describe(
+    'What the sessions get that calls make; of a number or a connection, over those of the organization',
+  );
+const shownDefaults = z
+  .object({
+    mode,
+    source_language: z.string().nullable(),
+    target_language: z.string().nullable(),
+    mix_original_db: z.number().nullable(),
+    metadata: z.record(z.string(), z.unknown()).nullable(),
+  })
+  .nullable();
+
 export const buyNumberBody = z.object({
   phone_number: z
     .string()
@@ -44,6 +68,7 @@ export const number = z
     phone_number: z.string(),
     carrier,
     active: z.boolean(),
+    session_defaults: sessionDefaults,
     created_at: iso,
   })
   .meta({
@@ -54,13 +79,22 @@ export const number = z
         phone_number: '+14155550100',
         carrier: 'twilio',
         active: true,
+        session_defaults: { mode: 'bidirectional_translation', source_language: 'en' },
         created_at: '2026-01-01T12:00:00.000Z',
       },
     ],
   });
+export const changeNumberBody = z
+  .object({ session_defaults: sessionDefaults })
+  .meta({ examples: [{ session_defaults: { mode: 'ai_agent', source_language: 'en' } }] });
 
 const name = z.string().min(1).max(100).optional();
 /** Goes into a header, so printable ASCII only. */
+/** What Telnyx signs its webhooks with. */
+const publicKey = z
+  .string()
+  .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be the public key of the Telnyx account, in base64')
+  .nullish();
 const carrierSecret = z.string().regex(/^[\x21-\x7e]{8,200}$/, 'must be 8 to 200 printable characters');
 export const addConnectionBody = z
   .discriminatedUnion('provider', [
@@ -70,7 +104,14 @@ export const addConnectionBody = z
       account_sid: z.string().regex(/^AC[0-9a-fA-F]{32}$/, 'must be AC and 32 hexadecimal digits'),
       auth_token: carrierSecret,
     }),
-    z.object({ provider: z.literal('telnyx'), name, api_key: carrierSecret }),
+    z.object({
+      provider: z.literal('telnyx'),
+      name,
+      api_key: carrierSecret,
+      public_key: publicKey.describe(
+        'Checks the webhooks of its calls; in the portal under Keys & Credentials',
+      ),
+    }),
   ])
   .meta({
     examples: [
@@ -80,9 +121,12 @@ export const addConnectionBody = z
         account_sid: 'AC00000000000000000000000000000000',
         auth_token: 'your-auth-token',
       },
-      { provider: 'telnyx', api_key: 'your-api-key' },
+      { provider: 'telnyx', api_key: 'your-api-key', public_key: `${'A'.repeat(43)}=` },
     ],
   });
+export const changeConnectionBody = z
+  .object({ name, public_key: publicKey, session_defaults: sessionDefaults })
+  .meta({ examples: [{ name: 'Main account', session_defaults: { target_language: 'de' } }] });
 export const connection = z
   .object({
     id: z.string(),
@@ -94,6 +138,9 @@ export const connection = z
     status_detail: z.string().nullable(),
     is_default: z.boolean(),
     active: z.boolean(),
+    public_key: z.string().nullable(),
+    voice_url: z.string().describe('The voice webhook, for the numbers of this account at its carrier'),
+    session_defaults: sessionDefaults,
     created_at: iso,
   })
   .meta({
@@ -108,12 +155,15 @@ export const connection = z
         status_detail: null,
         is_default: true,
         active: true,
+        public_key: null,
+        voice_url:
+          'https://api.kallglot.com/v1/carriers/twilio/voice?connection_id=pcon_01JQZX3M8T5VY7B2N4K6P9R1WC',
+        session_defaults: null,
         created_at: '2026-01-01T12:00:00.000Z',
       },
     ],
   });
 
-const mode = z.enum(sessionModes as [(typeof sessionModes)[number], ...(typeof sessionModes)[number][]]);
 export const changeSipBody = z
   .object({
     enabled: z.boolean().optional(),
@@ -122,15 +172,7 @@ export const changeSipBody = z
     media_timeout_seconds: z.int().min(0).max(86_400).nullish(),
     codecs: codecList.nullish(),
     inbound_first: z.boolean().optional(),
-    session_defaults: z
-      .object({
-        mode: mode.optional(),
-        source_language: language.nullish(),
-        target_language: language.nullish(),
-        mix_original_db: mixOriginalDb.nullish(),
-        metadata: boundedObject.nullish(),
-      })
-      .nullish(),
+    session_defaults: sessionDefaults,
     tls_required: z.boolean().optional(),
     tls_certificates: z.array(certificateSchema).max(CERTIFICATES_MOST).optional(),
     srtp: z.enum(srtpPolicies).optional(),
@@ -193,15 +235,7 @@ export const sipSettings = z
     media_timeout_seconds: z.int().nullable(),
     codecs: z.array(z.enum(codecNames)).nullable(),
     inbound_first: z.boolean(),
-    session_defaults: z
-      .object({
-        mode,
-        source_language: z.string().nullable(),
-        target_language: z.string().nullable(),
-        mix_original_db: z.number().nullable(),
-        metadata: z.record(z.string(), z.unknown()).nullable(),
-      })
-      .nullable(),
+    session_defaults: shownDefaults,
     tls_required: z.boolean(),
     tls_certificates: z.array(z.string()),
     srtp: z.enum(srtpPolicies),

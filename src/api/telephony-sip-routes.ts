@@ -7,7 +7,7 @@ import {
   type AllowedAddress,
   readAllowedIps,
   readCodecs,
-  readSessionDefaults,
+  readDefaults,
   readTlsCertificates,
 } from '../telephony/trunks.ts';
 import {
@@ -129,7 +129,7 @@ function allowlistRoutes(app: FastifyInstance, settings: SipSettings): void {
 const allowedView = ({ cidr, note }: AllowedAddress) => ({ object: 'allowed_ip' as const, cidr, note });
 
 function sipView(row: OrganizationRow, domain: string) {
-  const defaults = readSessionDefaults(row);
+  const defaults = readDefaults(row.sip_session_defaults);
   return {
     object: 'sip_settings' as const,
     managed_by: row.managed_by,

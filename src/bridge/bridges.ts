@@ -83,6 +83,11 @@ export class Bridges {
     return undefined;
   }
 
+  /** Of an organization, those of them. */
+  callsOf(organizationId: string): number {
+    return this.#callsByOrganization.get(organizationId) ?? 0;
+  }
+
   /** Whether no further call has a place here. */
   get isFull(): boolean {
     return this.#calls >= this.#maxCalls;
@@ -110,8 +115,8 @@ export class Bridges {
   /** @param replaced how many calls end when this one comes */
   #assertRoom(organizationId: string, limit: number, replaced: number): void {
     if (this.#calls - replaced >= this.#maxCalls) throw new Refusal('overloaded');
-    const calls = this.#callsByOrganization.get(organizationId) ?? 0;
-    if (calls - replaced >= limit) throw new Refusal('concurrency_limit', `limit ${limit}`);
+    if (this.callsOf(organizationId) - replaced >= limit)
+      throw new Refusal('concurrency_limit', `limit ${limit}`);
   }
 
   /** The session has ended: its legs get their BYE. */
@@ -148,7 +153,7 @@ export class Bridges {
 
   #count(leg: Leg, change: 1 | -1): void {
     const organization = leg.session.organizationId;
-    const calls = (this.#callsByOrganization.get(organization) ?? 0) + change;
+    const calls = this.callsOf(organization) + change;
     if (calls === 0) this.#callsByOrganization.delete(organization);
     else this.#callsByOrganization.set(organization, calls);
     this.#calls += change;

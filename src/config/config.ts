@@ -193,6 +193,11 @@ const telephony = z.strictObject({
     .default([]),
   twilio_url: carrierUrl('https://api.twilio.com'),
   telnyx_url: carrierUrl('https://api.telnyx.com'),
+  twilio_auth_token: secret(text(200)).optional(),
+  telnyx_public_key: allowed(
+    z.string().regex(/^[A-Za-z0-9+/]{43}=$/),
+    'the public key of the Telnyx account, 44 characters of base64',
+  ).optional(),
 });
 
 export const configSchema = z.strictObject({

@@ -2,13 +2,13 @@ import type { Transaction } from 'kysely';
 import type { Clock } from '../clock.ts';
 import type { KeyPress } from '../dtmf.ts';
 import { ApiError } from '../errors.ts';
-import { type LegId, newSessionId, type SessionId } from '../ids.ts';
-import type { SessionMode } from '../roles.ts';
+import type { LegId, SessionId } from '../ids.ts';
 import type { Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import type { CallRecord, OpenCallRecord } from '../telemetry/call-record.ts';
 import { type NewEvent, writeEvent } from './events.ts';
 import { keyPressData, type LegFacts, legView, ringingData } from './leg-view.ts';
+import { type NewSession, newSessionRow } from './new-session.ts';
 import { closeOpenLegs, keepOpen, writeRecord } from './open-legs.ts';
 import type { Route } from './routing.ts';
 import { durationSeconds, readSession, type Session, type SessionEvent, transition } from './session.ts';
@@ -20,18 +20,6 @@ import {
   recoveredData,
   type TranslationState,
 } from './translation.ts';
-
-export interface NewSession {
-  organizationId: string;
-  mode: SessionMode;
-  sourceLanguage: string | null;
-  targetLanguage: string | null;
-  /** How loud the other's own voice is under a translation, dB; else as the gateway is set. */
-  mixOriginalDb?: number | null;
-  routing: Readonly<Record<string, unknown>> | null;
-  metadata: Readonly<Record<string, unknown>> | null;
-  aiAgent: Readonly<Record<string, unknown>> | null;
-}
 
 export interface PreparedSession {
   session: Session;
@@ -80,28 +68,7 @@ export class Sessions {
 
   /** A session that has its id, but is known to nobody until it is saved. */
   prepare(wanted: NewSession, route: Route): PreparedSession {
-    const json = (value: object | null) => (value === null ? null : JSON.stringify(value));
-    const row = {
-      id: newSessionId(),
-      organization_id: wanted.organizationId,
-      status: 'created' as const,
-      mode: wanted.mode,
-      provider: route.provider,
-      source_language: wanted.sourceLanguage,
-      target_language: wanted.targetLanguage,
-      routing: json(wanted.routing),
-      phone_number: route.phoneNumber ?? null,
-      connection_id: route.connectionId ?? null,
-      metadata: json(wanted.metadata),
-      ai_agent: json(wanted.aiAgent),
-      created_at: this.#clock.now(),
-      started_at: null,
-      ended_at: null,
-      end_reason: null,
-      translation: null,
-      mix_original_db: wanted.mixOriginalDb ?? null,
-      last_alive_at: null,
-    };
+    const row = newSessionRow(wanted, route, this.#clock.now());
     const session = readSession(row);
     const save = async (also?: AlsoWrite<Session>) => {
       await this.#store.write(async (transaction) => {
@@ -112,6 +79,41 @@ export class Sessions {
       this.#onEvent();
     };
     return { session, save };
+  }
+
+  /**
+   * The session of a carrier's call: made by the first webhook that tells of it, on any node, and the same for those that
+   * come again.
+   * @param callId the carrier's
+   */
+  async ofCarrierCall(wanted: NewSession, route: Route, callId: string): Promise<Session> {
+    const row = newSessionRow(wanted, route, this.#clock.now(), callId);
+    const known = await this.#store.write(async (transaction) => {
+      const made = await transaction
+        .insertInto('sessions')
+        .values(row)
+        .onConflict((conflict) =>
+          conflict
+            .columns(['organization_id', 'provider', 'carrier_call_id'])
+            .where('carrier_call_id', 'is not', null)
+            .doNothing(),
+        )
+        .returning('id')
+        .executeTakeFirst();
+      if (made !== undefined) {
+        await this.#writeSessionEvent(transaction, 'session.created', readSession(row), row.created_at);
+        return undefined;
+      }
+      return transaction
+        .selectFrom('sessions')
+        .selectAll()
+        .where('organization_id', '=', wanted.organizationId)
+        .where('provider', '=', route.provider)
+        .where('carrier_call_id', '=', callId)
+        .executeTakeFirstOrThrow();
+    });
+    if (known === undefined) this.#onEvent();
+    return readSession(known ?? row);
   }
 
   async find(id: SessionId): Promise<Session | undefined> {

@@ -23,13 +23,14 @@ import type { Config } from '../config/config.ts';
 import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import type { Role } from '../roles.ts';
+import type { SessionDefaults } from '../sessions/new-session.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SrtpPolicy } from '../srtp.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { SUPPORTED } from './answers.ts';
 import { CERTIFICATE_HEADER, headerList } from './header-values.ts';
-import type { InboundFirstCall, NewSession, SessionDefaults } from './inbound-first.ts';
+import type { InboundFirstCall, NewSession } from './inbound-first.ts';
 import { ScannerDefence, type Silencer } from './scanner-defence.ts';
 import type { SipRequest } from './srf-port.ts';
 

@@ -1,16 +1,7 @@
-import type { SessionMode } from '../roles.ts';
+import { fromDefaults, type SessionDefaults } from '../sessions/new-session.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Log } from '../telemetry/log.ts';
-
-/** What a trunk gives the sessions that its inbound-first calls make. */
-export interface SessionDefaults {
-  mode?: SessionMode | undefined;
-  source_language?: string | null | undefined;
-  target_language?: string | null | undefined;
-  mix_original_db?: number | null | undefined;
-  metadata?: Readonly<Record<string, unknown>> | null | undefined;
-}
 
 export interface InboundFirstCall {
   trunk: { organizationId: string; sessionDefaults: SessionDefaults };
@@ -33,19 +24,10 @@ export function prepareSession(
   { trunk, called }: InboundFirstCall,
   { sessions, log, now }: { sessions: Sessions; log: Log; now: () => number },
 ): NewSession {
-  const { organizationId, sessionDefaults: defaults } = trunk;
+  const { organizationId, sessionDefaults } = trunk;
   const phoneNumber: { phone_number?: string } = E164.test(called) ? { phone_number: called } : {};
   const { session, save } = sessions.prepare(
-    {
-      organizationId,
-      mode: defaults.mode ?? 'bidirectional_translation',
-      sourceLanguage: defaults.source_language ?? null,
-      targetLanguage: defaults.target_language ?? null,
-      mixOriginalDb: defaults.mix_original_db ?? null,
-      routing: { type: 'sip', direction: 'inbound', ...phoneNumber },
-      metadata: defaults.metadata ?? null,
-      aiAgent: null,
-    },
+    fromDefaults(organizationId, sessionDefaults, { type: 'sip', direction: 'inbound', ...phoneNumber }),
     { provider: 'sip', phoneNumber: phoneNumber.phone_number },
   );
   let saved = false;

@@ -18,6 +18,7 @@ const migrations: readonly Migration[] = [
   addKeyPresses,
   createTranscripts,
   addTranslation,
+  addCarrierCalls,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -159,4 +160,19 @@ async function createTranscripts(db: Kysely<Schema>): Promise<void> {
 async function addTranslation(db: Kysely<Schema>): Promise<void> {
   await db.schema.alterTable('sessions').addColumn('translation', 'text').execute();
   await db.schema.alterTable('sessions').addColumn('mix_original_db', 'double precision').execute();
+}
+
+async function addCarrierCalls(db: Kysely<Schema>): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('carrier_call_id', 'text').execute();
+  await db.schema
+    .createIndex('sessions_carrier_call')
+    .unique()
+    .on('sessions')
+    .columns(['organization_id', 'provider', 'carrier_call_id'])
+    .where('carrier_call_id', 'is not', null)
+    .execute();
+  await db.schema.alterTable('numbers').addColumn('session_defaults', 'text').execute();
+  await db.schema.alterTable('connections').addColumn('session_defaults', 'text').execute();
+  await db.schema.alterTable('connections').addColumn('public_key', 'text').execute();
+  await db.schema.createIndex('connections_account').on('connections').column('account').execute();
 }

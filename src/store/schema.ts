@@ -92,6 +92,8 @@ export interface SessionRow {
   mix_original_db: number | null;
   /** When it was last seen with a bridge; what a crash leaves behind has ended then. */
   last_alive_at: number | null;
+  /** The carrier's id of the call whose webhook made it; once per organization and provider. */
+  carrier_call_id: string | null;
 }
 
 interface RegistrationRow {
@@ -113,6 +115,8 @@ export interface NumberRow {
   carrier: 'twilio' | 'telnyx';
   active: number;
   created_at: number;
+  /** JSON of what the sessions of its calls get, over the organization's; null = the organization's. */
+  session_defaults: string | null;
 }
 
 /** An organization's own account at a carrier. */
@@ -130,6 +134,10 @@ export interface ConnectionRow {
   is_default: number;
   active: number;
   created_at: number;
+  /** JSON of what the sessions of its calls get, over the organization's; null = the organization's. */
+  session_defaults: string | null;
+  /** Of a Telnyx account: the Ed25519 key that its webhooks are signed with, base64; null where it was not told. */
+  public_key: string | null;
 }
 
 /** Where an organization may call, and the trunk to which its calls to numbers go. */

@@ -56,6 +56,10 @@ export const metricTable = {
   }),
   setup_seconds: histogram('From INVITE to 200', SET_UP),
   refusals_total: counter('Refused requests by code', { code: codes }),
+  carrier_webhooks_total: counter('Calls that carriers told of; why they were refused is in refusals_total', {
+    carrier: ['twilio', 'telnyx'],
+    outcome: ['answered', 'refused'],
+  }),
   dials_total: counter('Calls that were placed: answered, or why the leg ended', {
     outcome: ['answered', ...reasons],
   }),

@@ -6,6 +6,7 @@ import type { ConnectionRow, Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import type { CarrierCredentials, Verdict } from './carriers.ts';
 import { lockOrganization } from './organization.ts';
+import type { SessionDefaults } from './trunks.ts';
 
 export type { ConnectionRow } from '../store/schema.ts';
 
@@ -15,6 +16,15 @@ export interface ConnectionsOptions {
   sealer: Sealer | undefined;
   verify: (credentials: CarrierCredentials) => Promise<Verdict>;
   now: () => number;
+}
+
+/** What may be told of a connection besides its credentials; what is absent stays. */
+export interface ConnectionSettings {
+  name?: string | undefined;
+  /** Of a Telnyx account, base64. */
+  public_key?: string | null | undefined;
+  /** Of the sessions of its calls; null = the organization's. */
+  session_defaults?: SessionDefaults | null | undefined;
 }
 
 const MOST = 100;
@@ -32,7 +42,11 @@ export class Connections {
    * Adds a connection once its carrier has been asked; the first active one becomes the default.
    * @throws ApiError `encryption_key_missing`, `connection_rejected`, `invalid_request` when there are too many
    */
-  async add(organizationId: string, credentials: CarrierCredentials, name?: string): Promise<ConnectionRow> {
+  async add(
+    organizationId: string,
+    credentials: CarrierCredentials,
+    { name, public_key }: Pick<ConnectionSettings, 'name' | 'public_key'> = {},
+  ): Promise<ConnectionRow> {
     const { store, verify, now } = this.#options;
     const sealer = this.#sealer();
     const { status, detail } = await verify(credentials);
@@ -50,6 +64,8 @@ export class Connections {
       is_default: 0,
       active: 1,
       created_at: now(),
+      session_defaults: null,
+      public_key: public_key ?? null,
     };
     return store.write(async (transaction) => {
       await lockOrganization(transaction, organizationId);
@@ -75,8 +91,25 @@ export class Connections {
   /** Asks the carrier again and keeps what it says. @throws ApiError `connection_not_found`, `encryption_key_missing` */
   async verify(organizationId: string, id: string): Promise<ConnectionRow> {
     const row = await this.find(organizationId, id);
-    const { status, detail } = await this.#options.verify(this.#open(row));
+    const { status, detail } = await this.#options.verify(this.open(row));
     return this.#change(organizationId, id, () => ({ status, status_detail: detail }));
+  }
+
+  /** @throws ApiError `connection_not_found`, `invalid_request` for a key of an account that signs with none */
+  update(organizationId: string, id: string, settings: ConnectionSettings): Promise<ConnectionRow> {
+    const { name, public_key, session_defaults: defaults } = settings;
+    return this.#change(organizationId, id, (row) => {
+      if (public_key != null && row.provider !== 'telnyx') {
+        const message = 'public_key: only of a Telnyx account. Twilio signs with the auth token.';
+        throw new ApiError('invalid_request', { param: 'public_key', message });
+      }
+      return {
+        name: name ?? row.name,
+        public_key: public_key === undefined ? row.public_key : public_key,
+        session_defaults:
+          defaults === undefined ? row.session_defaults : defaults && JSON.stringify(defaults),
+      };
+    });
   }
 
   /** The others of the organization are the default no longer. @throws ApiError `connection_not_found`, `connection_inactive` */
@@ -140,7 +173,8 @@ export class Connections {
     return sealer;
   }
 
-  #open({ id, credentials }: ConnectionRow): CarrierCredentials {
+  /** @throws ApiError `encryption_key_missing` */
+  open({ id, credentials }: ConnectionRow): CarrierCredentials {
     const sealer = this.#sealer();
     try {
       return JSON.parse(sealer.open(credentials, id)) as CarrierCredentials;

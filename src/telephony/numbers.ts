@@ -2,6 +2,7 @@ import { ApiError } from '../errors.ts';
 import { newNumberId } from '../ids.ts';
 import type { NumberRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
+import type { SessionDefaults } from './trunks.ts';
 
 export type { NumberRow } from '../store/schema.ts';
 
@@ -47,6 +48,7 @@ export class Numbers {
       carrier: offered.carrier,
       active: 1,
       created_at: this.#now(),
+      session_defaults: null,
     };
     const bought = await this.#store.write((transaction) =>
       transaction
@@ -71,11 +73,20 @@ export class Numbers {
   }
 
   /** @throws ApiError `number_not_found` */
-  async setActive(organizationId: string, id: string, active: boolean): Promise<NumberRow> {
+  setActive(organizationId: string, id: string, active: boolean): Promise<NumberRow> {
+    return this.#change(organizationId, id, { active: active ? 1 : 0 });
+  }
+
+  /** @param defaults of the sessions of its calls; null = the organization's. @throws ApiError `number_not_found` */
+  setDefaults(organizationId: string, id: string, defaults: SessionDefaults | null): Promise<NumberRow> {
+    return this.#change(organizationId, id, { session_defaults: defaults && JSON.stringify(defaults) });
+  }
+
+  async #change(organizationId: string, id: string, change: Partial<NumberRow>): Promise<NumberRow> {
     const row = await this.#store.write((transaction) =>
       transaction
         .updateTable('numbers')
-        .set({ active: active ? 1 : 0 })
+        .set(change)
         .where('id', '=', id)
         .where('organization_id', '=', organizationId)
         .returningAll()

@@ -12,7 +12,7 @@ export interface AllowedAddress {
   note: string | null;
 }
 
-/** What a session gets that an inbound-first call makes. */
+/** What a session gets that a call makes: an inbound-first one, or one that a carrier sends. */
 export interface SessionDefaults {
   mode?: SessionMode | undefined;
   source_language?: string | null | undefined;
@@ -139,8 +139,9 @@ export const canonicalCertificates = (entries: readonly string[]): string =>
 export const readCodecs = ({ sip_codecs }: OrganizationRow): CodecName[] | null =>
   sip_codecs === null ? null : (JSON.parse(sip_codecs) as CodecName[]);
 
-export const readSessionDefaults = ({ sip_session_defaults }: OrganizationRow): SessionDefaults | null =>
-  sip_session_defaults === null ? null : (JSON.parse(sip_session_defaults) as SessionDefaults);
+/** Of an organization, a number or a connection, as they are kept. */
+export const readDefaults = (text: string | null): SessionDefaults | null =>
+  text === null ? null : (JSON.parse(text) as SessionDefaults);
 
 function readTrunk(row: OrganizationRow): Trunk {
   return {
@@ -157,7 +158,7 @@ function readTrunk(row: OrganizationRow): Trunk {
     mediaTimeoutSeconds: row.sip_media_timeout_seconds,
     codecs: readCodecs(row),
     inboundFirst: row.sip_inbound_first === 1,
-    sessionDefaults: readSessionDefaults(row) ?? {},
+    sessionDefaults: readDefaults(row.sip_session_defaults) ?? {},
     srtp: row.sip_srtp,
   };
 }

@@ -1,5 +1,6 @@
 import { Bans } from '../../src/admission/bans.ts';
 import type { CallRoutes } from '../../src/api/call-routes.ts';
+import type { CarrierRoutes } from '../../src/api/carrier-routes.ts';
 import type { DialRoutes } from '../../src/api/dial-routes.ts';
 import { type RateLimitSettings, RateLimits } from '../../src/api/rate-limits.ts';
 import { type ApiOptions, createApi } from '../../src/api/server.ts';
@@ -113,6 +114,7 @@ export async function openApi({
     } as TelephonyRoutes['telephony'],
     webhooks: { endpoints: {}, deliveries: {} } as WebhookRoutes['webhooks'],
     dialing: {} as DialRoutes['dialing'],
+    carriers: { unavailable: () => undefined } as CarrierRoutes['carriers'],
     ...parts?.({ store, sessions, transcripts, clock }),
   });
   const request = (

@@ -43,6 +43,7 @@ describe('the life of a session', () => {
       translation: null,
       mix_original_db: null,
       last_alive_at: null,
+      carrier_call_id: null,
     } as const;
     expect(durationSeconds(readSession(row))).toBe(3.5);
     expect(durationSeconds(readSession({ ...row, started_at: null }))).toBe(0);
