@@ -18,13 +18,14 @@ import {
   bridgeOptions,
   caretakerOptions,
   carrierOptions,
+  drachtioListeners,
+  drachtioServers,
   engineOptions,
   mediaFamily,
   mediaOptions,
   ownSipAddress,
   publicUrl,
   realmOf,
-  remoteEngine,
   sessionTimerSettings,
   sipAddress,
   viewSettings,
@@ -35,6 +36,7 @@ import { IdempotencyKeys } from './sessions/idempotency-keys.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Transcripts } from './sessions/transcripts.ts';
 import { Admission } from './sip/admission.ts';
+import { EmbeddedEngine } from './sip/embedded-engine.ts';
 import { prepareSession } from './sip/inbound-first.ts';
 import type { ScannerDefence } from './sip/scanner-defence.ts';
 import { SipApplication } from './sip/sip-application.ts';
@@ -206,20 +208,22 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
     metrics,
     log,
   });
+  const start = async () => {
+    const started = await startEngine(engineOptions(config));
+    engine = started;
+    tellExempt();
+    started.onFault((stack) => log.error({ stack }, 'the SIP engine met an error of ours'));
+    started.onCertificate((report) => tellOfCertificate(report, log, metrics, clock.now()));
+    admission.defence.repeat();
+    return started;
+  };
+  const embedded = new EmbeddedEngine(start, log);
   const sip: SipApplication = new SipApplication({
     ...{ admission, bridges, refusals, metrics, log, now },
     registrations: new Registrations(store, now),
     sessionTimers: sessionTimerSettings(config),
-    onEngineLost: () => bridges.engineLost(),
-    openEngine: async () => {
-      if (config.sip.engine === 'drachtio') return remoteEngine(config.sip.drachtio);
-      engine = await startEngine(engineOptions(config));
-      tellExempt();
-      engine.onFault((stack) => log.error({ stack }, 'the SIP engine met an error of ours'));
-      engine.onCertificate((report) => tellOfCertificate(report, log, metrics, clock.now()));
-      admission.defence.repeat();
-      return engine;
-    },
+    engines: config.sip.engine === 'drachtio' ? drachtioServers(config) : [embedded],
+    listeners: config.sip.engine === 'drachtio' ? drachtioListeners(config) : [],
   });
   parts.add(sip);
   trunks.onChange(tellExempt);
@@ -260,7 +264,7 @@ async function openApi(base: Base, calls: Calls, { sip, defence, engine }: Sip):
       dials: new Dials({ bridges, dialer: sip, now: () => clock.now(), most: config.limits.max_dials }),
       outbound: telephony.outbound,
       trunkOf: (id) => trunks.ofOrganization(id),
-      engineIsUp: () => sip.isUp,
+      engineIsUp: () => sip.canDial,
       isOwn: ownSipAddress(config, () => sip.hostports),
       domain: config.sip.domains[0] as string,
       mediaFamily: mediaFamily(config),

@@ -1,16 +1,20 @@
+import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
+import { Allowlist } from './admission/allowlist.ts';
 import type { ViewSettings } from './api/session-view.ts';
 import type { SipAddress } from './api/telephony-sip-routes.ts';
 import type { Bridges } from './bridge/bridges.ts';
 import { silentSessions } from './bridge/traffic.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
+import { LOCAL_SERVER } from './config/drachtio.ts';
 import { type Listen, parseHostPort, parseListen, parsePortRange } from './config/values.ts';
 import type { MediaPoolOptions } from './media/media-pool.ts';
 import { openWaitingSound } from './media/waiting-file.ts';
 import type { CaretakerOptions } from './sessions/caretaker.ts';
+import type { EngineSource } from './sip/engine-link.ts';
+import type { ListenerOptions } from './sip/engine-listener.ts';
 import type { SessionTimerSettings } from './sip/session-timer.ts';
-import type { EnginePort } from './sip/sip-application.ts';
 import type { EngineOptions } from './sip-engine/engine.ts';
 import { ownAddresses } from './sip-engine/own-address.ts';
 import type { TlsSettings } from './sip-engine/tls-settings.ts';
@@ -74,10 +78,30 @@ function tlsOptions({ listen, tls }: Config['sip']): TlsSettings | undefined {
   return { certificate, key, ca, clientCertificates, minVersion };
 }
 
-/** A drachtio-server, which runs and dies without us. */
-export function remoteEngine({ host, port, secret }: Config['sip']['drachtio']): EnginePort {
-  return { host, port, secret, onExit: () => undefined, close: async () => undefined };
-}
+/** The drachtio-servers that we connect to; they run and die without us. */
+export const drachtioServers = ({ sip }: Config): EngineSource[] =>
+  sip.drachtio
+    .filter(({ host, listen }) => host !== undefined || listen === undefined)
+    .map(({ host = LOCAL_SERVER, port, secret, tags, tls, ca, server_name: servername }) => ({
+      name: `${host}:${port}`,
+      limited: true,
+      // The CA is read anew for each connection.
+      locate: async () => ({
+        ...{ host, port, secret, tags },
+        tls: tls ? { servername, ca: ca && readFileSync(ca) } : undefined,
+      }),
+      close: async () => undefined,
+    }));
+
+/** Where drachtio-servers connect to us. */
+export const drachtioListeners = ({ sip }: Config): ListenerOptions[] =>
+  sip.drachtio.flatMap(({ secret, tags, listen }) => {
+    if (listen === undefined) return [];
+    const { address, port, allowed_ips, certificate, key } = listen;
+    const tls = () => ({ cert: readFileSync(certificate as string), key: readFileSync(key as string) });
+    const allowed = new Allowlist(allowed_ips);
+    return [{ address, port, secret, tags, allowed, tls: certificate === undefined ? undefined : tls }];
+  });
 
 export function caretakerOptions(
   { session }: Config,

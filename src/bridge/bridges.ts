@@ -124,12 +124,6 @@ export class Bridges {
     this.#bridges.get(id)?.close('session_ended');
   }
 
-  /** The engine is gone: all legs are, and nobody can be told; their sessions wait for them to come back. */
-  engineLost(): void {
-    for (const bridge of [...this.#bridges.values()])
-      for (const leg of bridge.legs()) leg.end('engine_lost', true);
-  }
-
   /** Hangs up everything and takes no call any more. */
   drain(): void {
     this.#draining = true;

@@ -39,7 +39,7 @@ export interface PlacedCall {
 /** Places calls; implemented by `sip/`. */
 export interface Dialer {
   /** Whether there is an engine to place them with. */
-  readonly isUp: boolean;
+  readonly canDial: boolean;
   /** Resolves when the leg is up or has ended; never rejects. */
   place(leg: Leg, call: OutboundCall): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { sessionModes } from '../roles.ts';
 import { srtpPolicies } from '../srtp.ts';
 import { codecList } from './codecs.ts';
 import { digestAlgorithms } from './digest-algorithms.ts';
+import { drachtioProblems, drachtioSchema } from './drachtio.ts';
 import { applyEnvironment } from './environment.ts';
 import { outboundProblems, outboundSchema } from './outbound.ts';
 import { configurationProblems, type Problem } from './problems.ts';
@@ -107,13 +108,7 @@ const organization = z.strictObject({
 
 const sip = z.strictObject({
   engine: allowed(z.enum(['embedded', 'drachtio']), 'embedded or drachtio').default('embedded'),
-  drachtio: z
-    .strictObject({
-      host: text(255).default('127.0.0.1'),
-      port: count(1, 65_535, 9022),
-      secret: secret(text(200)).default('cymru'),
-    })
-    .prefault({}),
+  drachtio: drachtioSchema,
   listen: z.array(listenSchema).min(1).max(16).default(['udp:0.0.0.0:5060', 'tcp:0.0.0.0:5060']),
   tls: tlsSchema.prefault({}),
   advertised_address: addressSchema.optional(),
@@ -313,7 +308,8 @@ function withoutNulls(settings: unknown): unknown {
 
 /** What no single key can tell: values that have to fit each other. */
 function crossChecks({ organizations, telephony, store, sip }: Config): Problem[] {
-  const problems = sip.engine === 'embedded' ? tlsProblems(sip.listen, sip.tls) : [];
+  const problems =
+    sip.engine === 'embedded' ? tlsProblems(sip.listen, sip.tls) : drachtioProblems(sip.drachtio);
   const once = (seen: Set<string>, value: string, path: string, shown = value) => {
     if (seen.has(value))
       problems.push({ path, found: `${shown} a second time`, allowed: 'a value used once' });

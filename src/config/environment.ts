@@ -5,8 +5,8 @@ const PREFIX = 'KALLGLOT_';
 
 /**
  * Lays environment variables over settings: `KALLGLOT_SIP__LISTEN=udp:127.0.0.1:5060,tcp:127.0.0.1:5060` sets
- * `sip.listen`. Two underscores separate levels; a list is written with commas or as YAML. A variable that names no key
- * is kept, so that the schema complains about it like about a wrong key in the file.
+ * `sip.listen`. Two underscores separate levels; a list is written with commas or as YAML, and a key below a list
+ * (`KALLGLOT_SIP__DRACHTIO__SECRET`) is set in each of its items. A variable that names no key is kept, so that the schema complains about it like about a wrong key in the file.
  */
 export function applyEnvironment(
   schema: z.ZodType,
@@ -32,7 +32,8 @@ export function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.Zod
       shape?: Record<PropertyKey, z.ZodType>;
       element?: z.ZodType;
     };
-    const next: z.ZodType | undefined = typeof key === 'number' ? element : shape?.[key];
+    const keys = shape ?? (element && (unwrap(element) as unknown as { shape?: typeof shape }).shape);
+    const next: z.ZodType | undefined = typeof key === 'number' ? element : keys?.[key];
     current = next && unwrap(next);
   }
   return current;
@@ -74,6 +75,10 @@ function setAt(target: Record<string, unknown>, path: readonly string[], value: 
     return;
   }
   const inner = target[key];
+  if (Array.isArray(inner)) {
+    for (const item of inner) if (typeof item === 'object' && item !== null) setAt(item, rest, value);
+    return;
+  }
   const next = typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>) : {};
   target[key] = next;
   setAt(next, rest, value);

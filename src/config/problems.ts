@@ -15,21 +15,34 @@ export function configurationProblems(schema: z.ZodType, settings: unknown, erro
       const here = schemaAt(schema, issue.path) as unknown as { shape?: object } | undefined;
       const keys = Object.keys(here?.shape ?? {}).join(', ');
       return issue.keys.map((key) => ({
-        path: pathText([...issue.path, key]),
+        path: pathText([...asWritten(settings, issue.path), key]),
         found: 'an unknown key',
         allowed: `one of ${keys}`,
       }));
     }
     const meta = schemaAt(schema, issue.path)?.meta();
     const words = meta?.allowed;
+    const path = asWritten(settings, issue.path);
     return [
       {
-        path: pathText(issue.path),
-        found: meta?.secret ? 'a value that does not fit (not shown)' : valueText(settings, issue.path),
+        path: pathText(path),
+        found: meta?.secret ? 'a value that does not fit (not shown)' : valueText(settings, path),
         allowed: typeof words === 'string' ? words : issue.message,
       },
     ];
   });
+}
+
+/** The path without the places of items that stand alone, where a list may be left out. */
+function asWritten(settings: unknown, path: readonly PropertyKey[]): PropertyKey[] {
+  const written: PropertyKey[] = [];
+  let value = settings;
+  for (const key of path) {
+    if (key === 0 && typeof value === 'object' && value !== null && !Array.isArray(value)) continue;
+    written.push(key);
+    value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
+  }
+  return written;
 }
 
 function pathText(path: readonly PropertyKey[]): string {

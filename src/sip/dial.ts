@@ -5,6 +5,7 @@ import { type EndReason, Refusal } from '../errors.ts';
 import { type LocalMedia, SdpSession } from '../sdp/sdp-session.ts';
 import { ACCEPT, ALLOW, answerEarlyUpdate, SUPPORTED } from './answers.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
+import { EngineLost } from './drachtio-connection.ts';
 import { addressParameter } from './header-values.ts';
 import { timerWish } from './session-timer.ts';
 import type { SipContext } from './sip-context.ts';
@@ -37,6 +38,7 @@ export async function placeCall(context: SipContext, leg: Leg, call: OutboundCal
 
 /** Why a call ends that did not come as far as its INVITE. */
 function reasonOf(error: unknown): EndReason {
+  if (error instanceof EngineLost) return 'engine_lost';
   if (!(error instanceof Refusal)) return 'error';
   if (error.code === 'pipeline_unavailable') return 'pipeline_failed';
   return error.code === 'session_ended' ? 'session_ended' : 'error';
@@ -76,7 +78,9 @@ class Dialing {
     };
     const { id, session, facts } = leg;
     context.log.info({ session: session.id, leg: id, call_id: facts.callId, to: uri }, 'a call is placed');
-    const placed = context.srf().dial(invite, {
+    const srf = context.srf();
+    srf.carry(leg);
+    const placed = srf.dial(invite, {
       provisional: (answer) => this.#onProvisional(answer),
       update: answerEarlyUpdate,
       answered: (dialog, answer) => {

@@ -1,178 +1,165 @@
-import type { EventEmitter } from 'node:events';
-import Srf from 'drachtio-srf';
-import type { PlacedCall } from '../bridge/dialer.ts';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls';
 import type { Log } from '../telemetry/log.ts';
-import { type CreateUac, OutgoingInvite } from './outgoing-invite.ts';
-import type {
-  DialEvents,
-  DialRequest,
-  RequestHandler,
-  SipAnswer,
-  SipDialog,
-  SipRequest,
-  SipResponse,
-  SrfConnection,
-  SrfOptions,
-} from './srf-port.ts';
+import { type ConnectionOptions, DrachtioConnection, EngineRefusal } from './drachtio-connection.ts';
 
-/**
- * drachtio-srf behind the port of `srf-port.ts`. It has habits that nobody else here shall meet: it drops the promise of
- * an async handler, calls listeners where nothing catches what they throw, answers by itself what a dialog does not
- * know, throws at `disconnect()` before the link is up, and may hand over a dialog together with the first requests in it.
- */
-const CONNECT_TIMEOUT_MS = 10_000;
-/** Longest pause between two attempts to reach an engine that went away; drachtio-srf's own has no end. */
-const RECONNECT_MOST_MS = 5000;
+/** Where an engine is connected to, and what it wants to hear. */
+export interface EngineAddress {
+  host: string;
+  port: number;
+  secret: string;
+  tags?: readonly string[];
+  /** Absent: plain TCP. */
+  tls?: TlsOptions | undefined;
+}
 
-/** What goes on to drachtio-srf's dialog; anything else it would answer 200, 202 or 501 by itself. */
-const inDialog: ReadonlySet<string> = new Set(['INVITE', 'ACK', 'BYE', 'INFO', 'OPTIONS', 'UPDATE']);
+/** An engine that we connect to: the embedded one, or a drachtio-server. */
+export interface EngineSource {
+  /** What the log calls it. */
+  readonly name: string;
+  /** It is a drachtio-server, whose reader has limits. */
+  readonly limited: boolean;
+  /** Where it is now; asked before each attempt. @throws Error when there is no use in trying */
+  locate(): Promise<EngineAddress>;
+  close(): Promise<void>;
+}
 
-export class EngineLink implements SrfConnection {
-  readonly #srf: Srf;
-  readonly #options: SrfOptions;
-  /** Settles with the first answer of the engine, or rejects when there is none within 10 s. */
-  readonly connected: Promise<void>;
+export interface EngineLinkOptions {
+  handlers: ConnectionOptions['handlers'];
+  log: Log;
+  onUp(): void;
+  onLost(): void;
+}
+
+/** How long a start waits for the engine. */
+const START_MS = 10_000;
+/** How long an attempt may take. */
+const ATTEMPT_MS = 5000;
+/** Pauses between attempts double from the one to the other. */
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 4000;
+/** A connection that held for so long has proved good. */
+const STEADY_MS = 10_000;
+
+/** The link to one engine: a connection, and after its loss another one, until it is closed. */
+export class EngineLink {
+  readonly #source: EngineSource;
+  readonly #options: EngineLinkOptions;
+  readonly #first = Promise.withResolvers<void>();
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #connection: DrachtioConnection | undefined;
+  #pauseMs = FIRST_PAUSE_MS;
+  /** Why the last attempt failed; told once. */
+  #told = '';
   hostports: readonly string[] = [];
-  isUp = false;
-  #settle: { resolve: () => void; reject: (error: Error) => void } | undefined;
 
-  constructor(options: SrfOptions) {
+  constructor(source: EngineSource, options: EngineLinkOptions) {
+    this.#source = source;
     this.#options = options;
-    this.#srf = new Srf();
-    const { host, port, secret, handlers, log } = options;
-    for (const [method, handler] of Object.entries(handlers)) {
-      (this.#srf as unknown as Record<string, (listener: unknown) => void>)[method]?.(this.#safe(handler));
-    }
-    this.connected = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
-    const why = `no SIP engine answered at ${host}:${port} within ${CONNECT_TIMEOUT_MS / 1000} s`;
-    const timer = setTimeout(() => this.#fail(new Error(why)), CONNECT_TIMEOUT_MS);
-    const settled = () => clearTimeout(timer);
-    this.connected.then(settled, settled);
-    const emitter = this.#srf as unknown as EventEmitter;
-    emitter.on('connect', (error: Error | null, hostports: string) => this.#onConnect(error, hostports));
-    emitter.on('error', (error: Error) => {
-      log.warn({ err: error }, 'SIP engine link');
-      this.#onDown();
-    });
-    emitter.on('reconnecting', () => this.#onDown());
-    const connect = this.#srf.connect as unknown as (how: object) => void;
-    connect.call(this.#srf, { host, port, secret, reconnect: { retryMaxDelay: RECONNECT_MOST_MS } });
+    this.#first.promise.catch(() => undefined);
   }
 
-  answer(...[request, response, { localSdp, headers }, onDialog]: Parameters<SrfConnection['answer']>): void {
-    const callback = guard(this.#options.log, (error: unknown, dialog?: DrachtioDialog) =>
-      onDialog(error ? asError(error) : undefined, dialog && this.#guarded(dialog)),
+  /** Undefined while the link is down. */
+  get connection(): DrachtioConnection | undefined {
+    return this.#connection?.isUp ? this.#connection : undefined;
+  }
+
+  /**
+   * Resolves when the link is up for the first time.
+   * @throws Error when the engine is not to be had, refuses us, or has not answered within 10 s; it is tried on
+   */
+  async start(): Promise<void> {
+    this.#running = this.#run();
+    const timer = setTimeout(() => this.#first.reject(this.#tooLate()), START_MS);
+    await this.#first.promise.finally(() => clearTimeout(timer));
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#first.reject(new Error('closed while the SIP engine was started'));
+    this.#connection?.close();
+    await this.#running;
+    await this.#source.close();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.#hold().catch((error: unknown) => this.#failed(error as Error));
+      await this.#pause();
+    }
+  }
+
+  /** One connection from its beginning to its end. @throws Error when it does not come up */
+  async #hold(): Promise<void> {
+    const connection = await this.#connect();
+    const since = performance.now();
+    this.#told = '';
+    this.hostports = connection.hostports;
+    this.#first.resolve();
+    this.#options.onUp();
+    const why = await connection.closed;
+    if (performance.now() - since > STEADY_MS) this.#pauseMs = FIRST_PAUSE_MS;
+    if (this.#stop.signal.aborted) return;
+    this.#options.log.error(
+      { engine: this.#source.name, reason: why },
+      'the link to the SIP engine was lost',
     );
-    const createUas = this.#srf.createUAS as unknown as (...args: unknown[]) => void;
-    createUas.call(this.#srf, request, response, { localSdp, headers }, callback);
-  }
-
-  dial(request: DialRequest, events: DialEvents): PlacedCall {
-    if (!this.isUp) throw new Error('the link to the SIP engine is down');
-    const createUac = this.#srf.createUAC.bind(this.#srf) as unknown as CreateUac;
-    const { log } = this.#options;
-    return new OutgoingInvite(createUac, request, {
-      provisional: guard(log, (answer) => events.provisional(answer)),
-      update: guard(log, (update, response) => events.update(update, response)),
-      answered: guard(log, (dialog: DrachtioDialog) => events.answered(this.#guarded(dialog), dialog.res)),
-      failed: guard(log, (status, detail, contact) => events.failed(status, detail, contact)),
-    });
-  }
-
-  close(): void {
-    this.isUp = false;
-    try {
-      this.#srf.disconnect();
-    } catch (error) {
-      this.#options.log.debug({ err: error }, 'the engine link was down already');
-    }
-  }
-
-  /** A dialog whose listeners may throw, and that takes only the methods that are ours. */
-  #guarded(dialog: DrachtioDialog): SipDialog {
-    const { log, onRefusedInDialog } = this.#options;
-    const handle = dialog.handle.bind(dialog);
-    dialog.handle = guard(log, (request: SipRequest, response: SipResponse) => {
-      // Of a provisional response that our 200 has overtaken; the engine has matched it.
-      if (request.method === 'PRACK') response.send(200);
-      else if (inDialog.has(request.method)) handle(request, response);
-      else onRefusedInDialog(request, response);
-    });
-    return {
-      on: (event: string, listener: (...args: never[]) => void) =>
-        void dialog.on(event, guard(log, listener)),
-      request: (options) => dialog.request(options),
-      destroy: (options) => dialog.destroy(options),
-    };
-  }
-
-  /** An async handler that fails costs its own request a 500, and nobody else anything. */
-  #safe(handler: RequestHandler) {
-    return (request: SipRequest, response: SipResponse): void => {
-      // The first request may come in the turn in which the link comes up.
-      const run = this.isUp
-        ? handler(request, response)
-        : this.connected.then(() => handler(request, response));
-      run.catch((error: unknown) => {
-        const call = { method: request.method, call_id: request.get('Call-ID') };
-        this.#options.log.error({ err: error, ...call }, 'SIP request failed');
-        if (!response.finalResponseSent) response.send(500);
-      });
-    };
-  }
-
-  #onConnect(error: Error | null, hostports: string): void {
-    if (error) {
-      this.#fail(new Error(`the SIP engine refused us: ${error.message}`));
-      return;
-    }
-    this.hostports = hostports.split(',');
-    this.isUp = true;
-    if (this.#settle === undefined) this.#options.onBack();
-    this.#settle?.resolve();
-    this.#settle = undefined;
-  }
-
-  /** Only a first connect fails; later ones are tried again for ever by drachtio-srf. */
-  #fail(error: Error): void {
-    const first = this.#settle;
-    if (first === undefined) return;
-    this.#settle = undefined;
-    this.close();
-    first.reject(error);
-  }
-
-  #onDown(): void {
-    if (!this.isUp) return;
-    this.isUp = false;
     this.#options.onLost();
   }
-}
 
-/** drachtio-srf's dialog, as far as it is used here. */
-export interface DrachtioDialog {
-  /** The 200 that made it, of a call that we placed. */
-  res: SipAnswer;
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  handle: (request: SipRequest, response: SipResponse) => void;
-  request: SipDialog['request'];
-  destroy(options: { headers: Record<string, string> }): Promise<unknown>;
-}
-
-/** A listener that throws is logged; thrown on, it would end the process and with it every call. */
-export function guard<Args extends unknown[]>(
-  log: Log,
-  listener: (...args: Args) => void,
-): (...args: Args) => void {
-  return (...args) => {
+  async #connect(): Promise<DrachtioConnection> {
+    const address = await this.#locate();
+    this.#stop.signal.throwIfAborted();
+    const { handlers, log } = this.#options;
+    const { secret, tags = [] } = address;
+    const socket = open(address);
+    const { limited } = this.#source;
+    const connection = new DrachtioConnection(socket, { secret, tags, routes: true, limited, handlers, log });
+    this.#connection = connection;
+    const late = new Error(`it did not answer within ${ATTEMPT_MS / 1000} s`);
+    const timer = setTimeout(() => socket.destroy(late), ATTEMPT_MS);
     try {
-      listener(...args);
+      await connection.ready;
+      return connection;
     } catch (error) {
-      log.error({ err: error }, 'a SIP listener failed');
+      connection.close();
+      if (error instanceof EngineRefusal) this.#first.reject(this.#named(error));
+      throw error;
+    } finally {
+      clearTimeout(timer);
     }
-  };
+  }
+
+  /** An engine that cannot even be looked for stops the start. */
+  async #locate(): Promise<EngineAddress> {
+    try {
+      return await this.#source.locate();
+    } catch (error) {
+      this.#first.reject(error);
+      throw error;
+    }
+  }
+
+  #failed(error: Error): void {
+    if (this.#stop.signal.aborted || error.message === this.#told) return;
+    this.#told = error.message;
+    this.#options.log.warn({ engine: this.#source.name, reason: error.message }, 'no link to the SIP engine');
+  }
+
+  async #pause(): Promise<void> {
+    await sleep(this.#pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+
+  #named = (error: Error): Error => new Error(`the SIP engine ${this.#source.name}: ${error.message}`);
+
+  #tooLate = (): Error =>
+    this.#named(new Error(`no answer within ${START_MS / 1000} s${this.#told && `, ${this.#told}`}`));
 }
 
-const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+function open({ host, port, tls }: EngineAddress): Socket {
+  const socket = tls === undefined ? connect({ host, port }) : tlsConnect({ host, port, ...tls });
+  return socket.setNoDelay(true).setKeepAlive(true);
+}

@@ -6,7 +6,7 @@ import { SdpSession } from '../sdp/sdp-session.ts';
 import type { AdmittedCall } from './admission.ts';
 import { ALLOW, answerEarlyUpdate, asRefusal, refuse, SUPPORTED } from './answers.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
-import { guard } from './engine-link.ts';
+import { guard } from './drachtio-connection.ts';
 import { addressParameter, extensionHeaders, headerList, uriOf } from './header-values.ts';
 import type { NewSession } from './inbound-first.ts';
 import { sessionTimer, tooShortInterval } from './session-timer.ts';
@@ -52,6 +52,7 @@ async function takeCall(context: SipContext, request: SipRequest, response: SipR
     }
     made = call.newSession;
     leg = reserve(context, call, request, startedAt);
+    context.srf().carry(leg);
     return await setUp(context, call, leg, request, response);
   } catch (error) {
     leg?.release();

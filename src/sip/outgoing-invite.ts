@@ -1,5 +1,5 @@
 import type { PlacedCall } from '../bridge/dialer.ts';
-import type { DrachtioDialog } from './engine-link.ts';
+import type { DrachtioDialog } from './drachtio-connection.ts';
 import { longerWish } from './session-timer.ts';
 import type { DialRequest, SipAnswer, SipRequest, SipResponse } from './srf-port.ts';
 

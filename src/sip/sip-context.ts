@@ -11,6 +11,6 @@ export interface SipContext extends RefusalBook {
   bridges: Bridges;
   registrations: RegistrationBook;
   sessionTimers: SessionTimerSettings;
-  /** The link to the engine; there before the first request. */
+  /** The connection that a request came by, or one to place a call with. @throws EngineLost when there is none to place it */
   srf: () => SrfConnection;
 }

@@ -1,7 +1,6 @@
 import type { PlacedCall } from '../bridge/dialer.ts';
-import type { Log } from '../telemetry/log.ts';
 
-/** What the application uses of drachtio-srf, in types of ours; `engine-link.ts` is the adapter behind it. */
+/** What the application uses of drachtio-srf, in types of ours; `drachtio-connection.ts` is the adapter behind it. */
 
 type SipMethod =
   | 'invite'
@@ -98,10 +97,17 @@ export interface DialEvents {
   failed(status: number, detail: string, contact?: string): void;
 }
 
+/** A leg of the connection's; `bridge/leg.ts` has all of it. */
+export interface CarriedLeg {
+  /** Aborted when it has ended. */
+  readonly signal: AbortSignal;
+  end(reason: 'engine_lost', gone: true): void;
+}
+
+/** One connection to a SIP engine. */
 export interface SrfConnection {
-  /** Where the engine listens, as it says: `udp/192.0.2.1:5060`. */
-  readonly hostports: readonly string[];
-  readonly isUp: boolean;
+  /** From here on the leg lives by this connection, and ends with `engine_lost` when that is lost. */
+  carry(leg: CarriedLeg): void;
   /**
    * Answers 200 and makes the dialog. `onDialog` runs in the same tick as the engine's confirmation, so that no ACK,
    * BYE or re-INVITE can come before the listeners that it attaches.
@@ -114,24 +120,14 @@ export interface SrfConnection {
   ): void;
   /**
    * Sends an INVITE. Redirections are failures. A 200 that comes in spite of a CANCEL is `answered` all the same.
-   * @throws Error when the link is down
+   * @throws Error when the connection is lost
    */
   dial(request: DialRequest, events: DialEvents): PlacedCall;
-  close(): void;
 }
 
 export type RequestHandler = (request: SipRequest, response: SipResponse) => Promise<void>;
 
-export interface SrfOptions {
-  host: string;
-  port: number;
-  secret: string;
-  log: Log;
-  /** What is routed to us, by method. */
-  handlers: Readonly<Partial<Record<SipMethod, RequestHandler>>>;
-  /** A request in a dialog whose method no dialog of ours takes. */
-  onRefusedInDialog: InDialogListener;
-  /** The link to the engine was lost, or is there again. */
-  onLost: () => void;
-  onBack: () => void;
-}
+/** What is routed to us, by method; and what comes in a dialog and no dialog of ours takes. */
+export type SipHandlers = Readonly<Partial<Record<SipMethod, RequestHandler>>> & {
+  refusedInDialog: InDialogListener;
+};

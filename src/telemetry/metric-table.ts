@@ -135,7 +135,11 @@ export const metricTable = {
   transcript_turns_total: counter('Turns that the pipeline understood', { outcome: ['kept', 'dropped'] }),
 
   // The SIP engine
-  engine_up: gauge('1 while the SIP engine is there and connected'),
+  engine_up: gauge('1 while a SIP engine is there and connected'),
+  engine_links: gauge('Links to SIP engines, the embedded one or drachtio-servers', {
+    state: ['up', 'down'],
+  }),
+  engine_connects_total: counter('Links to SIP engines that came up, first or again'),
   engine_state: gauge('What the embedded SIP engine holds now', { kind: 'names of its counters' }),
   engine_load: gauge(
     'How late the embedded SIP engine is (delay_ms), and how much less peers are asked to send (loss_percent)',

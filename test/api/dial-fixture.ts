@@ -52,7 +52,7 @@ export async function openDialApi({ most = 10, file }: { most?: number; file?: s
   const calls: PlacedByTest[] = [];
   const state = { engineIsUp: true };
   const dialer: Dialer = {
-    get isUp() {
+    get canDial() {
       return state.engineIsUp;
     },
     place: async (leg, call) => {

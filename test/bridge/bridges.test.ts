@@ -459,9 +459,9 @@ describe('bridges', () => {
     expect(house.warnings).toEqual([]);
   });
 
-  test('send no BYE when the engine is lost, and let the callers come back', async () => {
+  test('send no BYE when the engine of a leg is lost, and let its caller come back', async () => {
     const leg = await house.call(one);
-    house.bridges.engineLost();
+    for (const lost of house.bridges.legsOf(one.id)) lost.end('engine_lost', true);
     expect(leg.byes).toEqual([]);
     expect(house.bridges.isLive(one.id)).toBe(true);
     await vi.waitFor(() => expect(house.reasons).toEqual(['engine_lost']));

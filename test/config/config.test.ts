@@ -197,7 +197,7 @@ describe('environment variables', () => {
     });
     expect(config.sip.listen).toEqual(['udp:127.0.0.1:5070', 'tcp:[::1]:5070']);
     expect(config.media.workers).toBe(3);
-    expect(config.sip.drachtio.secret).toBe('12345');
+    expect(config.sip.drachtio[0]?.secret).toBe('12345');
     expect(config.pipeline.extensions).toBe(true);
   });
 

@@ -5,6 +5,7 @@ import type { MediaPort } from '../../src/media/media-port.ts';
 import type { PipelineLink } from '../../src/pipeline/pipeline-link.ts';
 import type { Session } from '../../src/sessions/session.ts';
 import { Admission } from '../../src/sip/admission.ts';
+import { EmbeddedEngine } from '../../src/sip/embedded-engine.ts';
 import { SipApplication } from '../../src/sip/sip-application.ts';
 import { type Engine, startEngine } from '../../src/sip-engine/engine.ts';
 import { createLog } from '../../src/telemetry/log.ts';
@@ -116,17 +117,19 @@ const admission = new Admission({
   hostports: () => sip.hostports,
   silencer: () => engine?.control,
 });
-const sip = new SipApplication({
+async function start() {
+  const tls = transport === 'tls' ? tlsSettings({ clientCertificates: 'off' }) : undefined;
+  engine = await startEngine({ listen: [{ transport, host: '127.0.0.1', port: 0 }], tls });
+  engine.onExit(() => process.exit(1));
+  engine.control.exemptNetworks(['127.0.0.1/32']);
+  return engine;
+}
+const sip: SipApplication = new SipApplication({
   ...{ admission, bridges, metrics, log, now, refusals: new RecentRefusals() },
   registrations: { update: async () => undefined },
   sessionTimers: { expiresSeconds: 1_800, minSeconds: 90 },
-  onEngineLost: () => process.exit(1),
-  openEngine: async () => {
-    const tls = transport === 'tls' ? tlsSettings({ clientCertificates: 'off' }) : undefined;
-    engine = await startEngine({ listen: [{ transport, host: '127.0.0.1', port: 0 }], tls });
-    engine.control.exemptNetworks(['127.0.0.1/32']);
-    return engine;
-  },
+  engines: [new EmbeddedEngine(start, log)],
+  listeners: [],
 });
 await sip.start();
 process.send?.({ sip: sip.hostports });

@@ -161,7 +161,8 @@ class Dialed {
   }
 
   #context(): SipContext {
-    const srf: Pick<SrfConnection, 'dial'> = {
+    const srf: Pick<SrfConnection, 'carry' | 'dial'> = {
+      carry: () => undefined,
       dial: (invite, events) => {
         Object.assign(this, { invite, events });
         this.#reached.get('ringing')?.resolve();
@@ -340,7 +341,7 @@ const endings = {
   'a hang-up through the API': ['canceled', (dialed: Dialed) => dialed.leg.hangUp()],
   'the end of the session': ['session_ended', (dialed: Dialed) => dialed.bridges.endSession(session.id)],
   'a stop of the gateway': ['drained', (dialed: Dialed) => dialed.bridges.drain()],
-  'the loss of the engine': ['engine_lost', (dialed: Dialed) => dialed.bridges.engineLost()],
+  'the loss of the engine': ['engine_lost', (dialed: Dialed) => dialed.leg.end('engine_lost', true)],
 } as const;
 
 describe.each(Object.entries(endings))('%s', (_name, [reason, end]) => {

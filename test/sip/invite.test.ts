@@ -187,7 +187,8 @@ class SetUp {
   }
 
   #context(): SipContext {
-    const srf: Pick<SrfConnection, 'answer'> = {
+    const srf: Pick<SrfConnection, 'carry' | 'answer'> = {
+      carry: () => undefined,
       answer: (_request, _response, _options, onDialog) => {
         void this.#pause('answer').then(() => {
           const destroy = async ({ headers }: { headers: Record<string, string> }) => {

@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { Log } from '../telemetry/log.ts';
+import { FrameQueue } from './frame-queue.ts';
+import { FrameReader } from './frame-reader.ts';
+import { isTooLong } from './message-limits.ts';
+
+export interface WireOptions {
+  /** What is routed to us by method is asked for when the engine has taken our secret; where it connects to us, all is. */
+  routes: boolean;
+  /** The limits of a drachtio-server hold. */
+  limited: boolean;
+  /** A frame of the engine. */
+  onFrame: (payload: string) => void;
+  log: Log;
+}
+
+/** An engine that answers nothing for three pings is as good as gone. */
+const PING_MS = 5000;
+const UNANSWERED_MOST = 3;
+/** So does one that lets so many frames wait. */
+const WAITING_MOST = 10_000;
+
+/**
+ * Frames of drachtio's protocol on a socket, in place of drachtio-srf's own `WireProtocol`: that one has no limits,
+ * takes no notice of pings that stay unanswered, throws at what it cannot read, and reconnects in its own way, without
+ * TLS and without end.
+ */
+export class DrachtioWire {
+  readonly #socket: Socket;
+  readonly #options: WireOptions;
+  readonly #reader = new FrameReader();
+  readonly #queue: FrameQueue | undefined;
+  #pings: NodeJS.Timeout | undefined;
+  #unanswered = 0;
+  /** When the last frame came that was no answer to a ping, by `performance.now()`. */
+  heardAt = performance.now();
+
+  constructor(socket: Socket, options: WireOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#queue = options.limited ? new FrameQueue((bytes) => void socket.write(bytes)) : undefined;
+    socket.on('data', (bytes: Buffer) => this.#receive(bytes));
+    socket.on('close', () => clearInterval(this.#pings));
+  }
+
+  /** Whether drachtio-srf asks for its routes. */
+  get isClient(): boolean {
+    return this.#options.routes;
+  }
+
+  /** @returns the id of the frame. @throws RangeError when a drachtio-server could not read it */
+  send(_socket: Socket, text: string): string {
+    const id = randomUUID();
+    const payload = Buffer.from(`${id}|${text}`);
+    const frame = Buffer.concat([Buffer.from(`${payload.length}#`), payload]);
+    if (this.#queue === undefined) this.#socket.write(frame);
+    else this.#queue.add(id, frame);
+    if ((this.#queue?.waiting ?? 0) > WAITING_MOST) this.#socket.destroy(new Error('it takes no frames'));
+    return id;
+  }
+
+  /** What drachtio-srf calls once it is connected. */
+  startPinging(): void {
+    this.#pings = setInterval(() => {
+      this.#unanswered += 1;
+      if (this.#unanswered > UNANSWERED_MOST) this.#socket.destroy(new Error('it does not answer'));
+      else this.send(this.#socket, 'ping');
+    }, PING_MS);
+  }
+
+  /** What drachtio-srf calls to hang up. */
+  disconnect(): void {
+    this.#socket.destroySoon();
+  }
+
+  #receive(bytes: Buffer): void {
+    try {
+      for (const payload of this.#reader.feed(bytes)) this.#take(payload);
+    } catch (error) {
+      this.#socket.destroy(error as Error);
+    }
+  }
+
+  #take(payload: string): void {
+    this.#unanswered = 0;
+    const [, type, ...tokens] = payload.slice(0, lineEnd(payload)).split('|');
+    if (type === 'response') this.#queue?.answered(tokens[0] ?? '');
+    if (type === 'response' && tokens[2] === 'pong') return;
+    this.heardAt = performance.now();
+    if (type === 'sip' && this.#options.limited && isTooLong(payload.slice(lineEnd(payload) + 2)))
+      this.#refuse(tokens, payload);
+    else this.#options.onFrame(payload);
+  }
+
+  /** Without drachtio-srf, which could not read it in time; the server writes the rest of the answer itself. */
+  #refuse([source = '', , , address = '', , , transaction = '']: string[], payload: string): void {
+    const line = payload.slice(lineEnd(payload) + 2, lineEnd(payload) + 62);
+    this.#options.log.info({ source: address, bytes: payload.length }, 'a SIP message was too long');
+    if (source !== 'network' || /^(SIP\/|ACK |CANCEL )/.test(line)) return;
+    this.send(this.#socket, `sip|${transaction}|\r\nSIP/2.0 513 Message Too Large\r\n\r\n`);
+  }
+}
+
+/** Where the first line of a frame ends. */
+const lineEnd = (payload: string): number => {
+  const end = payload.indexOf('\r');
+  return end === -1 ? payload.length : end;
+};
