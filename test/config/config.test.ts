@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { ConfigError, configSchema, loadConfig, parseConfig } from '../../src/config/config.ts';
+import { applyEnvironment } from '../../src/config/environment.ts';
 
 const example = join(import.meta.dirname, '../../config/gateway.yaml');
 
@@ -34,9 +35,9 @@ describe('config/gateway.yaml', () => {
       const { shape, element, def } = schema as {
         shape?: Record<string, unknown>;
         element?: unknown;
-        def: { innerType?: unknown };
+        def: { innerType?: unknown; out?: unknown };
       };
-      if (def.innerType) collect(def.innerType);
+      if (def.innerType ?? def.out) collect(def.innerType ?? def.out);
       if (element) collect(element);
       for (const [key, inner] of Object.entries(shape ?? {})) {
         keys.push(key);
@@ -171,6 +172,26 @@ describe('a wrong setting', () => {
     expect(problemsOf({ sip: { ...tls, engine: 'drachtio' } })).toEqual([]);
   });
 
+  test('one drachtio-server may stand without a list, and problems name it as it was written', () => {
+    const listen = { port: 9023, certificate: 'cert.pem' };
+    const drachtio = (servers: unknown) => ({ sip: { engine: 'drachtio', drachtio: servers } });
+    expect(problemsOf(drachtio({ port: 0, hots: 'x' }))).toMatchObject([
+      { path: 'sip.drachtio.port', found: '0', allowed: 'a port from 1 to 65535' },
+      { path: 'sip.drachtio.hots', found: 'an unknown key' },
+    ]);
+    expect(problemsOf(drachtio([{}, { secret: 'a|b' }]))).toMatchObject([
+      { path: 'sip.drachtio[1].secret', found: 'a value that does not fit (not shown)' },
+    ]);
+    expect(problemsOf(drachtio({ ca: 'ca.pem', listen }))).toMatchObject([
+      { path: 'sip.drachtio.tls', found: 'ca or server_name, and no TLS' },
+      { path: 'sip.drachtio.listen', found: 'one of certificate and key' },
+    ]);
+    const local = { host: '127.0.0.1' };
+    expect(problemsOf(drachtio([local, { ...local, port: 9032 }, {}]))).toMatchObject([
+      { path: 'sip.drachtio[2].host', found: '127.0.0.1:9022 a second time' },
+    ]);
+  });
+
   test('two organizations cannot share an id, a username or a key', () => {
     const one = {
       id: 'a',
@@ -199,6 +220,18 @@ describe('environment variables', () => {
     expect(config.media.workers).toBe(3);
     expect(config.sip.drachtio[0]?.secret).toBe('12345');
     expect(config.pipeline.extensions).toBe(true);
+  });
+
+  test('set a key of every drachtio-server', () => {
+    const set = (drachtio: unknown) =>
+      parseConfig(
+        applyEnvironment(configSchema, { sip: { drachtio } }, { KALLGLOT_SIP__DRACHTIO__PORT: '9999' }),
+      ).sip.drachtio.map(({ host, port }) => [host, port]);
+    expect(set({ host: 'a' })).toEqual([['a', 9999]]);
+    expect(set([{ host: 'a' }, { host: 'b' }])).toEqual([
+      ['a', 9999],
+      ['b', 9999],
+    ]);
   });
 
   test('that name no key stop the start', () => {

@@ -1,0 +1,84 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { DrachtioWire } from '../../src/sip/drachtio-wire.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { DrachtioPeer } from '../support/drachtio-peer.ts';
+
+let server: Server;
+let socket: Socket;
+let peer: DrachtioPeer;
+let taken: string[];
+let wire: DrachtioWire;
+
+beforeEach(async () => {
+  server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [accepted] = (await once(server, 'connection')) as [Socket];
+  peer = new DrachtioPeer(accepted);
+  taken = [];
+  const onFrame = (payload: string) => void taken.push(payload);
+  wire = new DrachtioWire(socket, { routes: true, limited: true, onFrame, log: createLog('silent') });
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  socket.destroy();
+  server.close();
+});
+
+const invite = (from: string) => `INVITE sip:a@127.0.0.1 SIP/2.0\r\nFrom: ${from}\r\nCall-ID: 1\r\n\r\n`;
+
+describe('the wire to a drachtio-server', () => {
+  test('answers 513 to a request that is too long, and hands on the others', async () => {
+    peer.deliver({ transaction: 't1', sip: invite(`"${'a'.repeat(6000)}" <sip:a@x>;tag=1`) });
+    peer.deliver({ transaction: 't2', sip: invite('<sip:a@x>;tag=1') });
+    expect((await peer.answerTo('t1', 513)).sip).toBe('SIP/2.0 513 Message Too Large\r\n\r\n');
+    await vi.waitFor(() => expect(taken).toHaveLength(1));
+    expect(taken[0]).toContain('|t2|');
+  });
+
+  test('drops an ACK and a response that are too long', async () => {
+    const long = `X-Data: ${'a'.repeat(5000)}\r\n\r\n`;
+    peer.deliver({ transaction: 't1', dialog: 'd', sip: `ACK sip:a SIP/2.0\r\n${long}` });
+    peer.deliver({ transaction: 't2', dialog: 'd', sip: `SIP/2.0 200 OK\r\n${long}` });
+    peer.deliver({ transaction: 't3', dialog: 'd', sip: 'BYE sip:a SIP/2.0\r\n\r\n' });
+    await vi.waitFor(() => expect(taken).toHaveLength(1));
+    expect(taken[0]).toContain('BYE');
+    expect(peer.frames).toEqual([]);
+  });
+
+  test('does not send what is too long for it', () => {
+    expect(() => wire.send(socket, `sip|t|\r\n${'a'.repeat(12_000)}`)).toThrow(
+      'too much for a drachtio-server',
+    );
+    expect(socket.destroyed).toBe(false);
+  });
+
+  test('holds while pings are answered, and gives up a server that has gone deaf', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    wire.startPinging();
+    const pinged = async (count: number) => {
+      vi.advanceTimersByTime(5000);
+      await vi.waitFor(() => expect(peer.frames).toHaveLength(count));
+    };
+    for (let count = 1; count <= 6; count++) await pinged(count);
+    expect(socket.destroyed).toBe(false);
+    peer.answering = false;
+    // What comes behind the last pong is there.
+    peer.deliver({ transaction: 't', sip: invite('x') });
+    await vi.waitFor(() => expect(taken).toHaveLength(1));
+    const gone = once(socket, 'error') as Promise<[Error]>;
+    await pinged(7);
+    await pinged(8);
+    await pinged(9);
+    vi.advanceTimersByTime(5000);
+    expect((await gone)[0].message).toBe('it does not answer');
+  });
+
+  test('ends with what is no frame', async () => {
+    const closed = once(socket, 'error') as Promise<[Error]>;
+    peer.raw('5x#hello');
+    expect((await closed)[0].message).toContain('no frame');
+  });
+});

@@ -1,0 +1,131 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { type EngineAddress, EngineLink } from '../../src/sip/engine-link.ts';
+import type { SipHandlers } from '../../src/sip/srf-port.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { certificateOf, identity } from '../support/certificates.ts';
+import { DrachtioPeer } from '../support/drachtio-peer.ts';
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+/** A drachtio-server of few words: it accepts, and the test looks at who came. */
+async function openServer({ secret = 'cymru', tls = false, port = 0 } = {}) {
+  const sockets: Socket[] = [];
+  const peers: DrachtioPeer[] = [];
+  const cameAt: number[] = [];
+  const accept = (socket: Socket) => {
+    sockets.push(socket);
+    cameAt.push(performance.now());
+    peers.push(new DrachtioPeer(socket, secret));
+  };
+  const server: Server = tls ? createTlsServer(identity('server'), accept) : createServer(accept);
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const close = () => {
+    for (const socket of sockets) socket.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  };
+  closing.push(close);
+  return { peers, sockets, cameAt, close, port: (server.address() as AddressInfo).port };
+}
+
+function linkTo(address: Partial<EngineAddress> & { port: number }, handlers: Partial<SipHandlers> = {}) {
+  const events: string[] = [];
+  const warnings: string[] = [];
+  const warn = ({ reason }: { reason: string }) => void warnings.push(reason);
+  const source = {
+    name: 'test',
+    limited: true,
+    locate: async () => ({ host: '127.0.0.1', secret: 'cymru', ...address }),
+    close: async () => undefined,
+  };
+  const link = new EngineLink(source, {
+    handlers: () => ({ invite: async () => undefined, refusedInDialog: () => undefined, ...handlers }),
+    log: Object.assign(createLog('silent'), { warn }),
+    onUp: () => events.push('up'),
+    onLost: () => events.push('lost'),
+  });
+  closing.push(() => link.close());
+  return { link, events, warnings };
+}
+
+const routesOf = ({ frames }: DrachtioPeer) =>
+  frames.filter(({ type }) => type === 'route').map(({ tokens }) => tokens[0]);
+
+describe('the link to a drachtio-server', () => {
+  test('asks for each method once, with its tags, and for each once again after a loss', async () => {
+    const server = await openServer();
+    const address = { port: server.port, tags: ['gateway-1', 'blue'] };
+    const { link, events } = linkTo(address, { options: async () => undefined });
+    await link.start();
+    expect(link.hostports).toEqual(['tcp/127.0.0.1:5070', 'udp/127.0.0.1:5070']);
+    await vi.waitFor(() => expect(routesOf(server.peers[0]!)).toEqual(['invite', 'options']));
+    expect(server.peers[0]?.frames[0]).toMatchObject({
+      type: 'authenticate',
+      tokens: ['cymru', 'gateway-1,blue'],
+    });
+    server.sockets[0]?.destroy();
+    await vi.waitFor(() => expect(events).toEqual(['up', 'lost', 'up']), 5000);
+    await vi.waitFor(() => expect(routesOf(server.peers[1]!)).toEqual(['invite', 'options']));
+  });
+
+  test('comes back over TLS where it was over TLS, after a pause', async () => {
+    const server = await openServer({ tls: true });
+    const tls = { ca: certificateOf('ca'), servername: 'localhost' };
+    const { link, events } = linkTo({ port: server.port, tls });
+    await link.start();
+    const lostAt = performance.now();
+    server.sockets[0]?.destroy();
+    await vi.waitFor(() => expect(events).toEqual(['up', 'lost', 'up']), 5000);
+    expect(server.cameAt[1]).toBeGreaterThan(lostAt + 900);
+  });
+
+  test('does not trust a certificate for another name', async () => {
+    const server = await openServer({ tls: true });
+    const tls = { ca: certificateOf('ca'), servername: 'drachtio.example.net' };
+    const { link, events, warnings } = linkTo({ port: server.port, tls });
+    const refused = expect(link.start()).rejects.toThrow('closed while');
+    await vi.waitFor(() => expect(warnings).toEqual([expect.stringContaining('does not match')]));
+    await link.close();
+    await refused;
+    expect([events, server.peers.flatMap(({ frames }) => frames)]).toEqual([[], []]);
+  });
+
+  test('says at the start that its secret is refused', async () => {
+    const server = await openServer({ secret: 'another' });
+    const { link } = linkTo({ port: server.port });
+    await expect(link.start()).rejects.toThrow('the SIP engine test: it refuses our secret');
+    expect(server.sockets).toHaveLength(1);
+  });
+
+  test('waits at the start for a server that comes later', async () => {
+    const { port, close } = await openServer();
+    await close();
+    const { link, events } = linkTo({ port });
+    const started = link.start();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await openServer({ port });
+    await started;
+    expect(events).toEqual(['up']);
+  });
+
+  test('takes no harm from a message that drachtio-srf cannot read, and answers a BYE in no dialog', async () => {
+    const server = await openServer();
+    const { link } = linkTo({ port: server.port });
+    await link.start();
+    const peer = server.peers[0]!;
+    peer.deliver({ transaction: 't1', sip: 'nonsense\r\n\r\n' });
+    peer.deliver({
+      transaction: 't2',
+      dialog: 'gone;from-tag=1',
+      sip: 'BYE sip:a@127.0.0.1 SIP/2.0\r\nCall-ID: gone\r\nFrom: <sip:b@x>;tag=1\r\nTo: <sip:a@x>;tag=2\r\nCSeq: 2 BYE\r\n\r\n',
+    });
+    await peer.answerTo('t2', 481);
+    expect(link.connection?.isUp).toBe(true);
+  });
+});
