@@ -46,8 +46,8 @@ export interface BridgeContext extends SessionLinkContext {
   ) => Promise<void>;
   /** Resolves when what was to be kept of a session so far is kept. */
   written: (id: SessionId) => Promise<void>;
-  /** The leg holds its role and its place no longer. */
-  legGone: (leg: Leg) => void;
+  /** The leg holds its role and its place no longer. @param record settles when its record is kept */
+  legGone: (leg: Leg, record?: Promise<void>) => void;
   /** The bridge holds nothing any more. */
   closed: (bridge: Bridge) => void;
 }
@@ -57,7 +57,6 @@ export class Bridge {
   readonly session: Session;
   readonly #context: BridgeContext;
   readonly #legs = new Map<Role, Leg>();
-  readonly #leaving = new Set<Leg>();
   /** Who has, or last had, each role: source address and From URI, for when a caller comes back. */
   readonly #callers = new Map<Role, string>();
   readonly #link: SessionLink;
@@ -88,11 +87,6 @@ export class Bridge {
 
   legs(): Leg[] {
     return [...this.#legs.values()];
-  }
-
-  /** Legs that have ended, and whose records are not kept yet. */
-  leaving(): Leg[] {
-    return [...this.#leaving];
   }
 
   legOf(role: Role): Leg | undefined {
@@ -196,12 +190,7 @@ export class Bridge {
 
   /** @param record settles when the leg's record is kept */
   legEnded(leg: Leg, wasUp: boolean, record?: Promise<void>): void {
-    if (record !== undefined) {
-      this.#records = Promise.allSettled([this.#records, record]);
-      this.#leaving.add(leg);
-      const gone = () => this.#leaving.delete(leg);
-      record.then(gone, gone);
-    }
+    if (record !== undefined) this.#records = Promise.allSettled([this.#records, record]);
     if (this.#legs.get(leg.role) === leg) this.#legs.delete(leg.role);
     if (wasUp) {
       this.#lastLeftAt = this.now();
@@ -209,7 +198,7 @@ export class Bridge {
       this.#link.callUp(this.#isUp);
       this.#applyHearing();
     }
-    this.#context.legGone(leg);
+    this.#context.legGone(leg, record);
     if (this.#legs.size === 0 && !this.#closed) this.#lastLegGone();
   }
 

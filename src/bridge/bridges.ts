@@ -29,6 +29,8 @@ export class Bridges {
   readonly #bridges = new Map<SessionId, Bridge>();
   readonly #callsByOrganization = new Map<string, number>();
   readonly #closing = new Set<Promise<unknown>>();
+  /** Legs that have ended, and whose records are not kept yet; the bridge of such a one may be gone. */
+  readonly #leaving = new Set<Leg>();
   readonly #maxCalls: number;
   #calls = 0;
   #draining = false;
@@ -37,7 +39,10 @@ export class Bridges {
     this.#maxCalls = maxCalls;
     this.#context = {
       ...context,
-      legGone: (leg) => this.#count(leg, -1),
+      legGone: (leg, record) => {
+        this.#count(leg, -1);
+        if (record !== undefined) this.#leave(leg, record);
+      },
       closing: (work) => this.#track(work),
       closed: (bridge) => {
         if (this.#bridges.get(bridge.session.id) === bridge) this.#bridges.delete(bridge.session.id);
@@ -70,20 +75,19 @@ export class Bridges {
 
   /** Those, and the ones that have ended and whose records are not kept yet. */
   unrecordedLegsOf(id: SessionId): Leg[] {
-    const bridge = this.#bridges.get(id);
-    return bridge === undefined ? [] : [...bridge.legs(), ...bridge.leaving()];
+    return [...this.legsOf(id), ...[...this.#leaving].filter((leg) => leg.session.id === id)];
   }
 
   /** A leg of this node that is up, is being set up, or has just ended. */
   findLeg(id: string): Leg | undefined {
     for (const bridge of this.#bridges.values()) {
-      const leg = [...bridge.legs(), ...bridge.leaving()].find((one) => one.id === id);
+      const leg = bridge.legs().find((one) => one.id === id);
       if (leg !== undefined) return leg;
     }
-    return undefined;
+    return [...this.#leaving].find((leg) => leg.id === id);
   }
 
-  /** Of an organization, those of them. */
+  /** Calls of an organization that are up or being set up here. */
   callsOf(organizationId: string): number {
     return this.#callsByOrganization.get(organizationId) ?? 0;
   }
@@ -143,6 +147,12 @@ export class Bridges {
       .catch((error: unknown) => this.#context.log.error({ err: error }, 'a call did not close cleanly'))
       .finally(() => this.#closing.delete(settled));
     this.#closing.add(settled);
+  }
+
+  #leave(leg: Leg, record: Promise<void>): void {
+    this.#leaving.add(leg);
+    const gone = () => this.#leaving.delete(leg);
+    record.then(gone, gone);
   }
 
   #count(leg: Leg, change: 1 | -1): void {

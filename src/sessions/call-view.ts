@@ -42,17 +42,24 @@ export function callView(call: OpenCallRecord) {
   };
 }
 
-/** What the gateway itself adds each way, ms; null where nothing was measured. */
+/**
+ * What the gateway itself adds each way, ms; null where nothing was measured, and of a leg that a release left behind which
+ * did not measure it.
+ */
 export function latencyView(call: OpenCallRecord) {
-  const { to_pipeline_p50_ms: to, from_pipeline_p50_ms: from } = call;
   return {
-    jitter_target_ms: call.jitter_target_ms,
-    to_pipeline_ms:
-      to === null ? null : { p50: to, p95: call.to_pipeline_p95_ms, p99: call.to_pipeline_p99_ms },
-    from_pipeline_ms:
-      from === null ? null : { p50: from, p95: call.from_pipeline_p95_ms, p99: call.from_pipeline_p99_ms },
+    jitter_target_ms: call.jitter_target_ms ?? 0,
+    to_pipeline_ms: percentiles(call.to_pipeline_p50_ms, call.to_pipeline_p95_ms, call.to_pipeline_p99_ms),
+    from_pipeline_ms: percentiles(
+      call.from_pipeline_p50_ms,
+      call.from_pipeline_p95_ms,
+      call.from_pipeline_p99_ms,
+    ),
   };
 }
+
+const percentiles = (p50: number | null, p95: number | null, p99: number | null) =>
+  p50 == null ? null : { p50, p95, p99 };
 
 function statusOf({ answered_at, ended_at }: OpenCallRecord): 'setting_up' | 'up' | 'ended' {
   if (ended_at !== null) return 'ended';

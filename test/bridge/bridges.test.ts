@@ -19,6 +19,8 @@ class House {
   silentForMs = 0;
   /** What the closing of a link waits for. */
   closesWhen: Promise<void> | undefined;
+  /** What the keeping of a record waits for. */
+  keepsWhen: Promise<void> | undefined;
   /** What the counters of a port show besides. */
   counted: Partial<MediaStats> = {};
   readonly warnings: string[] = [];
@@ -76,6 +78,7 @@ class House {
       },
       legAnswered: () => undefined,
       keepRecord: async (_leg, record) => {
+        await this.keepsWhen;
         this.reasons.push(record.reason);
         this.heard.push('record');
       },
@@ -273,6 +276,22 @@ describe('bridges', () => {
     expect([house.reasons, house.completed]).toEqual([[], []]);
     await vi.advanceTimersByTimeAsync(0);
     expect(house.heard).toEqual(['record', 'completed', 'over sess_SOLO']);
+  });
+
+  test('show a leg that has ended until its record is kept, though its session is over', async () => {
+    const kept = Promise.withResolvers<void>();
+    house.keepsWhen = kept.promise;
+    const solo = sessionOf('SOLO', 'ai_agent');
+    const leg = await house.call(solo);
+    leg.end('hangup', true);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([house.bridges.size, house.bridges.legsOf(solo.id)]).toEqual([0, []]);
+    expect(house.bridges.unrecordedLegsOf(solo.id).map(({ id }) => id)).toEqual([leg.id]);
+    expect(house.bridges.unrecordedLegsOf(one.id)).toEqual([]);
+    expect(house.bridges.findLeg(leg.id)?.id).toBe(leg.id);
+    kept.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(house.bridges.unrecordedLegsOf(solo.id)).toEqual([]);
   });
 
   test('hand on what is said, and are done with it when the link has closed and the session is over', async () => {
