@@ -199,7 +199,7 @@ const apiErrorTable = {
   overloaded: {
     status: 503,
     type: 'api_error',
-    message: 'This gateway is at its limit of calls. Try again in a moment.',
+    message: 'This gateway is at its limit. Try again in a moment.',
   },
   engine_unavailable: {
     status: 503,

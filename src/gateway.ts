@@ -6,6 +6,7 @@ import { Bridges } from './bridge/bridges.ts';
 import { Dials } from './bridge/dials.ts';
 import { collectTraffic } from './bridge/traffic.ts';
 import { TrafficMeter } from './bridge/traffic-meter.ts';
+import { CapacityWatch } from './capacity/capacity-watch.ts';
 import { systemClock as clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { ApiError, StoreUnavailable } from './errors.ts';
@@ -16,6 +17,7 @@ import { openPipeline } from './pipeline/pipeline.ts';
 import {
   apiAddress,
   bridgeOptions,
+  capacityLimits,
   caretakerOptions,
   carrierOptions,
   drachtioListeners,
@@ -68,6 +70,11 @@ export interface Gateway {
   readonly apiUrl: string;
   /** Where the SIP engine listens: `udp/127.0.0.1:5060`. */
   readonly hostports: readonly string[];
+  /**
+   * Takes no new sessions any more; those that are here go on, and get their other party. Resolves when none is left, after
+   * `shutdown.drain_seconds`, or when nobody wants to wait any longer.
+   */
+  drain(impatience: AbortSignal): Promise<void>;
   /** Reads the files of the TLS certificate again; the log tells what is in use then. Calls go on. */
   reload(): void;
   /** Refuses new calls, hangs up the live ones and closes everything; idempotent. */
@@ -88,7 +95,7 @@ interface Base {
   metrics: Metrics;
   store: Store;
   refusals: RecentRefusals;
-  /** Changed once, by the stop. */
+  /** Changed once, when the gateway is to stop. */
   state: { draining: boolean };
 }
 
@@ -99,6 +106,7 @@ interface Sip {
   defence: ScannerDefence;
   /** The embedded engine, while it is up. */
   engine: () => Engine | undefined;
+  capacity: CapacityWatch;
 }
 
 /** The gateway's parts, from the bottom to the top; `stop` takes them down the other way. @throws Error in plain words */
@@ -121,7 +129,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     log.info({ api: apiUrl, sip: sip.hostports }, 'the gateway takes calls');
     const stop = async () => {
       state.draining = true;
-      calls.bridges.drain();
+      calls.bridges.hangUp();
       await sip.settled();
       await calls.bridges.settled(SETTLE_MS);
       await parts.close();
@@ -132,6 +140,7 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
       get hostports() {
         return sip.hostports;
       },
+      drain: (impatience) => drain(base, calls.bridges, impatience),
       reload: () => reload(base, opened),
       stop: () => {
         stopped ??= stop();
@@ -142,6 +151,13 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     await parts.close();
     throw error;
   }
+}
+
+async function drain({ config, log, state }: Base, bridges: Bridges, impatience: AbortSignal): Promise<void> {
+  state.draining = true;
+  const seconds = config.shutdown.drain_seconds;
+  log.info({ sessions: bridges.size, calls: bridges.calls, seconds }, 'draining: no new calls are taken');
+  await bridges.drained(AbortSignal.any([impatience, AbortSignal.timeout(seconds * 1000)]));
 }
 
 /** Organizations and sessions, media and pipeline, and the bridges between them. */
@@ -166,7 +182,7 @@ async function openCalls(base: Base) {
   transcripts.onEvent(webhooks.wake);
   const kept = { sessions, transcripts, idempotencyKeys };
   parts.add(new Caretaker({ ...kept, clock, log, ...caretakerOptions(config, bridges) }));
-  return { trunks, ...kept, bridges, webhooks };
+  return { trunks, ...kept, bridges, webhooks, media };
 }
 
 /** The delivery of events; what an earlier run left behind is on its way from here on. */
@@ -178,11 +194,30 @@ async function openWebhooks({ config, log, parts, metrics, store }: Base): Promi
   return parts.add(createWebhooks({ store, sealer, clock, log, metrics, allowPrivate }));
 }
 
+/** Whether there is room for new calls. */
+function watchCapacity(
+  { config, log, parts, metrics }: Base,
+  { bridges, media }: Calls,
+  engine: () => Engine | undefined,
+): CapacityWatch {
+  const watch = new CapacityWatch({
+    ...{ clock, log, metrics },
+    limits: capacityLimits(config, media.usage().total),
+    calls: () => bridges.calls,
+    portsInUse: () => media.usage().used,
+    mediaWorkers: () => media.workers(),
+    engineDelayMs: async () => (await engine()?.control.stats())?.delayMs,
+  });
+  return parts.add(watch);
+}
+
 /** The SIP engine, and the application that takes its calls. */
-async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promise<Sip> {
+async function openSip(base: Base, calls: Calls): Promise<Sip> {
+  const { trunks, sessions, bridges } = calls;
   const { config, log, parts, metrics, store, refusals } = base;
   const now = () => clock.now();
   let engine: Engine | undefined;
+  const capacity = watchCapacity(base, calls, () => engine);
   const tellExempt = () => {
     const allowlists = [...trunks.all()].map(({ allowedIps }) => allowedIps);
     engine?.control.exemptNetworks(knownNetworks(allowlists, config.sip.trusted_proxies));
@@ -201,7 +236,7 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
       return prepareSession(call, { sessions, log, now });
     },
     bridgeLive: (id) => bridges.isLive(id),
-    unavailable: () => unavailable(base, bridges),
+    unavailable: () => unavailable(base, capacity),
     hostports: () => sip.hostports,
     silencer: () => engine?.control,
     clock,
@@ -231,7 +266,7 @@ async function openSip(base: Base, { trunks, sessions, bridges }: Calls): Promis
   const meter = new EngineMeter(metrics);
   metrics.beforeScrape(() => metrics.engine_up.set(sip.isUp ? 1 : 0));
   metrics.beforeScrape(async () => engine && meter.add(engine, await engine.control.stats()));
-  return { sip, defence: admission.defence, engine: () => engine };
+  return { sip, defence: admission.defence, engine: () => engine, capacity };
 }
 
 /** A drachtio-server has its own certificate. */
@@ -242,7 +277,7 @@ function reload({ log }: Base, { sip, engine }: Sip): void {
 }
 
 /** The REST API. @returns where it listens */
-async function openApi(base: Base, calls: Calls, { sip, defence, engine }: Sip): Promise<string> {
+async function openApi(base: Base, calls: Calls, { sip, defence, engine, capacity }: Sip): Promise<string> {
   const { trunks, sessions, transcripts, idempotencyKeys, bridges, webhooks } = calls;
   const { config, log, parts, metrics, store, refusals, state } = base;
   const telephony = openTelephony(base, trunks, sip);
@@ -261,7 +296,10 @@ async function openApi(base: Base, calls: Calls, { sip, defence, engine }: Sip):
     organizations: new Organizations(store, () => trunks.reloadSoon()),
     telephony,
     dialing: {
-      dials: new Dials({ bridges, dialer: sip, now: () => clock.now(), most: config.limits.max_dials }),
+      dials: new Dials({
+        ...{ bridges, dialer: sip, now: () => clock.now(), most: config.limits.max_dials },
+        overloaded: () => capacity.isExhausted,
+      }),
       outbound: telephony.outbound,
       trunkOf: (id) => trunks.ofOrganization(id),
       engineIsUp: () => sip.canDial,
@@ -273,12 +311,14 @@ async function openApi(base: Base, calls: Calls, { sip, defence, engine }: Sip):
       accounts: carrierAccounts(base, telephony.connections),
       trunkOf: (id) => trunks.ofOrganization(id),
       callsOf: (id) => bridges.callsOf(id),
-      unavailable: () => unavailable(base, bridges),
+      unavailable: () => unavailable(base, capacity),
       publicUrl: publicUrl(config),
     },
-    draining: () => state.draining,
+    // Where nodes share a database, another one takes the calls of what is made here.
+    draining: () => state.draining && store.dialect === 'sqlite',
+    capacity: () => capacity.report(),
     notReady: () => {
-      const reasons: (string | undefined)[] = [unavailable(base, bridges)];
+      const reasons: (string | undefined)[] = [unavailable(base, capacity)];
       if (!sip.isUp) reasons.push('engine_lost');
       if (!store.isAvailable) reasons.push('store_unavailable');
       return reasons.filter((reason) => reason !== undefined);
@@ -351,7 +391,7 @@ const storeListener = (log: Log, metrics: Metrics) => ({
 });
 
 /** Why no new call is taken now. */
-function unavailable({ state }: Base, bridges: Bridges): 'draining' | 'overloaded' | undefined {
+function unavailable({ state }: Base, capacity: CapacityWatch): 'draining' | 'overloaded' | undefined {
   if (state.draining) return 'draining';
-  return bridges.isFull ? 'overloaded' : undefined;
+  return capacity.isExhausted ? 'overloaded' : undefined;
 }

@@ -5,6 +5,7 @@ import type { ViewSettings } from './api/session-view.ts';
 import type { SipAddress } from './api/telephony-sip-routes.ts';
 import type { Bridges } from './bridge/bridges.ts';
 import { silentSessions } from './bridge/traffic.ts';
+import type { Resource } from './capacity/capacity.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { LOCAL_SERVER } from './config/drachtio.ts';
@@ -16,6 +17,7 @@ import type { EngineSource } from './sip/engine-link.ts';
 import type { ListenerOptions } from './sip/engine-listener.ts';
 import type { SessionTimerSettings } from './sip/session-timer.ts';
 import type { EngineOptions } from './sip-engine/engine.ts';
+import { VERY_LATE_MS } from './sip-engine/load.ts';
 import { ownAddresses } from './sip-engine/own-address.ts';
 import type { TlsSettings } from './sip-engine/tls-settings.ts';
 import type { CarriersOptions } from './telephony/carriers.ts';
@@ -37,6 +39,20 @@ export function bridgeOptions({ media, session, pipeline, limits }: Config) {
     mixOriginalDb: session.mix_original_db ?? null,
     onFailure: pipeline.on_failure,
     maxCalls: limits.max_calls,
+  };
+}
+
+/** @param portPairs of RTP ports in the range; the last ones are left to sessions that are up */
+export function capacityLimits({ limits }: Config, portPairs: number): Record<Resource, number> {
+  return {
+    calls: limits.max_calls,
+    rtp_ports: Math.ceil((portPairs * limits.rtp_ports_percent) / 100),
+    event_loop_delay_ms: limits.event_loop_delay_ms,
+    // From here on the engine itself refuses everybody.
+    engine_delay_ms: VERY_LATE_MS,
+    media_delay_ms: limits.media_delay_ms,
+    media_busy_percent: limits.media_busy_percent,
+    memory_percent: limits.memory_percent,
   };
 }
 

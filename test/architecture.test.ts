@@ -22,6 +22,7 @@ const mayImport: Record<string, readonly string[]> = {
   'sip-engine': [],
   sip: ['admission', 'bridge', 'sdp', 'sessions'],
   admission: [],
+  capacity: [],
   sdp: [],
   bridge: ['media', 'pipeline', 'sessions'],
   audio: [],

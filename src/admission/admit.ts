@@ -62,10 +62,10 @@ export function identifyCaller({
   return checkGateway(gateway, uri) ?? checkRequest(request) ?? identify(caller);
 }
 
-/** Row 1. A drain lets those in who come back to a session that is still up here. */
+/** Row 1. Those come in all the same whose session is up here: its other party, or one that comes back. */
 export function checkGateway(gateway: GatewayState, uri: CalledFacts['uri']): Refused | null {
-  const comesBack = uri?.target.kind === 'session' && gateway.bridgeLive(uri.target.sessionId);
-  if (gateway.draining && !comesBack) return refused('draining');
+  if (uri?.target.kind === 'session' && gateway.bridgeLive(uri.target.sessionId)) return null;
+  if (gateway.draining) return refused('draining');
   return gateway.overloaded ? refused('overloaded') : null;
 }
 

@@ -11,6 +11,8 @@ export interface OperatorRoutes {
   refusals: RecentRefusals;
   /** What keeps the gateway from taking calls, in plain words; empty when it is ready. */
   notReady: () => string[];
+  /** How much of each resource is in use, and from where on no new calls are taken. */
+  capacity: () => Readonly<Record<string, Readonly<{ value: number; limit: number; exhausted: boolean }>>>;
 }
 
 const tags = ['Operator'];
@@ -18,7 +20,7 @@ const tags = ['Operator'];
 /** What an operator and a load balancer ask: `/healthz`, `/readyz`, `/metrics`, `/v1/admin/refusals`. */
 export function operatorRoutes(
   app: FastifyInstance,
-  { guard, adminKey, metrics, refusals, notReady }: OperatorRoutes,
+  { guard, adminKey, metrics, refusals, notReady, capacity }: OperatorRoutes,
 ): void {
   app.get('/healthz', { schema: { tags, summary: 'Whether the process is alive' } }, async () => ({
     status: 'ok',
@@ -27,7 +29,8 @@ export function operatorRoutes(
   app.get('/readyz', { schema: { tags, summary: 'Whether it takes calls' } }, async (_request, reply) => {
     const reasons = notReady();
     const ready = reasons.length === 0;
-    return reply.status(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready', reasons });
+    const status = ready ? 'ready' : 'not_ready';
+    return reply.status(ready ? 200 : 503).send({ status, reasons, capacity: capacity() });
   });
 
   app.get(

@@ -16,6 +16,7 @@ export interface SessionRoutes {
   view: ViewSettings;
   /** An organization's telephony settings, as they are now. */
   routingSettings: (organizationId: string) => RoutingSettings | Promise<RoutingSettings>;
+  /** Whether a session that is made now could not be called: this node stops, and there is no other. */
   draining: () => boolean;
 }
 

@@ -33,7 +33,9 @@ export class Bridges {
   readonly #leaving = new Set<Leg>();
   readonly #maxCalls: number;
   #calls = 0;
-  #draining = false;
+  /** `draining`: only sessions that are here get further calls; `over`: nobody does. */
+  #state: 'open' | 'draining' | 'over' = 'open';
+  readonly #emptied = Promise.withResolvers<void>();
 
   constructor({ maxCalls, ...context }: BridgeParts) {
     this.#maxCalls = maxCalls;
@@ -46,6 +48,7 @@ export class Bridges {
       closing: (work) => this.#track(work),
       closed: (bridge) => {
         if (this.#bridges.get(bridge.session.id) === bridge) this.#bridges.delete(bridge.session.id);
+        if (this.#state === 'draining' && this.#bridges.size === 0) this.#emptied.resolve();
       },
     };
   }
@@ -92,22 +95,20 @@ export class Bridges {
     return this.#callsByOrganization.get(organizationId) ?? 0;
   }
 
-  /** Whether no further call has a place here. */
-  get isFull(): boolean {
-    return this.#calls >= this.#maxCalls;
-  }
-
   /**
    * Holds a role and a place under the limits, synchronously; undone by the leg's `end` or `release`.
    * @throws Refusal `role_taken`, `concurrency_limit`, and `draining` and `overloaded` once more, because time has
    *   passed since row 1
    */
   reserve({ session, role: wanted, facts, concurrencyLimit }: Reservation): Leg {
-    if (this.#draining) throw new Refusal('draining');
-    const bridge = this.#bridges.get(session.id) ?? new Bridge(session, this.#context);
+    const live = this.#bridges.get(session.id);
+    this.#assertTaken(live !== undefined);
+    const bridge = live ?? new Bridge(session, this.#context);
     const role = chooseRole(bridge, wanted, partyOf(facts));
     const old = bridge.legOf(role);
-    this.#assertRoom(session.organizationId, concurrencyLimit, old ? 1 : 0);
+    const calls = this.callsOf(session.organizationId);
+    if (calls - (old ? 1 : 0) >= concurrencyLimit)
+      throw new Refusal('concurrency_limit', `limit ${concurrencyLimit}`);
     const leg = new Leg(bridge, role, facts);
     this.#bridges.set(session.id, bridge);
     bridge.take(leg);
@@ -116,11 +117,10 @@ export class Bridges {
     return leg;
   }
 
-  /** @param replaced how many calls end when this one comes */
-  #assertRoom(organizationId: string, limit: number, replaced: number): void {
-    if (this.#calls - replaced >= this.#maxCalls) throw new Refusal('overloaded');
-    if (this.callsOf(organizationId) - replaced >= limit)
-      throw new Refusal('concurrency_limit', `limit ${limit}`);
+  /** @param live a session that is here: it has its other party come in, which its first is waiting for */
+  #assertTaken(live: boolean): void {
+    if (this.#state === 'over' || (this.#state === 'draining' && !live)) throw new Refusal('draining');
+    if (!live && this.#calls >= this.#maxCalls) throw new Refusal('overloaded');
   }
 
   /** The session has ended: its legs get their BYE. */
@@ -128,10 +128,22 @@ export class Bridges {
     this.#bridges.get(id)?.close('session_ended');
   }
 
+  /**
+   * From now on only sessions that are here get further calls. Resolves when none is left, nor waits for a party to come
+   * back; or when `patience` ends.
+   */
+  async drained(patience: AbortSignal): Promise<void> {
+    if (this.#state === 'open') this.#state = 'draining';
+    if (this.#bridges.size === 0 || patience.aborted) return;
+    const over = new Promise<void>((resolve) => patience.addEventListener('abort', () => resolve()));
+    await Promise.race([this.#emptied.promise, over]);
+  }
+
   /** Hangs up everything and takes no call any more. */
-  drain(): void {
-    this.#draining = true;
+  hangUp(): void {
+    this.#state = 'over';
     for (const bridge of [...this.#bridges.values()]) bridge.close('drained');
+    this.#emptied.resolve();
   }
 
   /** Resolves when every leg and link that ended has closed, BYEs answered and records kept; at the latest in time. */

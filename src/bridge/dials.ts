@@ -28,6 +28,8 @@ export interface DialsOptions {
   now: () => number;
   /** Calls that are being placed at once on this node. */
   most: number;
+  /** Whether this node has no room for new sessions; those that are up may call somebody in all the same. */
+  overloaded: () => boolean;
 }
 
 /** Calls that are being placed on this node. */
@@ -45,8 +47,9 @@ export class Dials {
    * @throws Refusal `draining`, `overloaded`, `role_taken`, `concurrency_limit`; what `write` throws
    */
   async begin(wish: DialWish, write: (leg: Leg) => Promise<void>): Promise<Dial> {
-    const { dialer, most } = this.#options;
+    const { bridges, dialer, most, overloaded } = this.#options;
     if (this.#running >= most) throw new Refusal('overloaded', `${most} calls are being placed`);
+    if (!bridges.isLive(wish.session.id) && overloaded()) throw new Refusal('overloaded');
     const leg = this.#reserve(wish);
     this.#running++;
     const over = () => void this.#running--;

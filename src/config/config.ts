@@ -39,6 +39,8 @@ const seconds = (least: number, most: number, fallback: number) =>
   ).default(fallback);
 const count = (least: number, most: number, fallback: number) =>
   allowed(z.number().int().min(least).max(most), `a whole number from ${least} to ${most}`).default(fallback);
+const percent = (fallback: number) =>
+  allowed(z.number().int().min(1).max(100), 'a whole number from 1 to 100 percent').default(fallback);
 const minutes = (fallback: number) =>
   allowed(z.number().int().min(1).max(1440), 'a whole number of minutes from 1 to 1440').default(fallback);
 const days = (fallback: number) =>
@@ -240,8 +242,17 @@ export const configSchema = z.strictObject({
     .prefault({}),
   webhooks: z.strictObject({ allow_private: flag(false) }).prefault({}),
   limits: z
-    .strictObject({ max_calls: count(1, 100_000, 1000), max_dials: count(1, 10_000, 100) })
+    .strictObject({
+      max_calls: count(1, 100_000, 1000),
+      max_dials: count(1, 10_000, 100),
+      rtp_ports_percent: percent(95),
+      event_loop_delay_ms: count(10, 60_000, 200),
+      media_delay_ms: count(1, 60_000, 40),
+      media_busy_percent: percent(90),
+      memory_percent: percent(90),
+    })
     .prefault({}),
+  shutdown: z.strictObject({ drain_seconds: seconds(0, 86_400, 20) }).prefault({}),
   log: z
     .strictObject({
       level: allowed(

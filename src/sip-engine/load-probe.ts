@@ -1,6 +1,4 @@
-import { totalmem } from 'node:os';
-import { constrainedMemory, memoryUsage } from 'node:process';
-import { getHeapStatistics } from 'node:v8';
+import { memoryInUse } from '../telemetry/memory-in-use.ts';
 import type { Load } from './load.ts';
 import type { EngineClock, Timer } from './timers.ts';
 
@@ -39,12 +37,4 @@ export class LoadProbe {
     this.#due = now + EVERY_MS;
     this.#timer = this.#clock.after(EVERY_MS, () => this.#sample());
   }
-}
-
-/** The process against what it may have, and this thread's heap against its limit: whichever is nearer to its end. */
-function memoryInUse(): number {
-  const allowed = constrainedMemory();
-  const total = allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
-  const { used_heap_size: heap, heap_size_limit: heapLimit } = getHeapStatistics();
-  return Math.max(memoryUsage.rss() / total, heap / heapLimit);
 }

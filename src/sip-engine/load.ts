@@ -5,7 +5,7 @@ export type Overload = 'late' | 'memory';
 
 /** ms of delay, smoothed, from which on new requests are refused; those of known sources later than others. */
 const LATE_MS = 200;
-const VERY_LATE_MS = 800;
+export const VERY_LATE_MS = 800;
 /** They are taken again when the delay has fallen to half of that. */
 const PROMPT_MS = LATE_MS / 2;
 /** ms of delay beyond `PROMPT_MS` that one percent less is asked for. */

@@ -36,6 +36,15 @@ const MOS = [1.5, 2, 2.5, 3, 3.5, 3.8, 4, 4.2, 4.3, 4.4];
 
 const reasons = Object.keys(ends) as EndReason[];
 const codes = Object.keys(refusals) as RefusalCode[];
+const resources = [
+  'calls',
+  'rtp_ports',
+  'event_loop_delay_ms',
+  'engine_delay_ms',
+  'media_delay_ms',
+  'media_busy_percent',
+  'memory_percent',
+] as const;
 const WORKER = 'media-1 to the number of `media.workers`';
 
 export const metricTable = {
@@ -133,6 +142,11 @@ export const metricTable = {
   pipeline_lost_ms_total: counter('Speech that the pipeline never got because the link was lost, ms'),
   pipeline_invalid_frames_total: counter('Frames of the pipeline that were not usable'),
   transcript_turns_total: counter('Turns that the pipeline understood', { outcome: ['kept', 'dropped'] }),
+
+  // Whether there is room for new calls
+  capacity_used: gauge('How much of a resource is in use, or how high a load is', { resource: resources }),
+  capacity_limit: gauge('From where on no new calls are taken', { resource: resources }),
+  capacity_exhausted: gauge('1 while no new calls are taken because of it', { resource: resources }),
 
   // The SIP engine
   engine_up: gauge('1 while a SIP engine is there and connected'),

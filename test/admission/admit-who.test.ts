@@ -43,9 +43,11 @@ describe('row 1: draining, over the limits', () => {
     expect(codeOf({ draining: true, bridgeLive: true, source: STRANGER })).toBe('credentials_required');
   });
 
-  test('a gateway over its limits refuses all calls, also those that come back', () => {
+  test('a gateway over its limits refuses new calls, but takes those to a session that is up here', () => {
     expect(codeOf({ overloaded: true })).toBe('overloaded');
-    expect(codeOf({ overloaded: true, draining: true, bridgeLive: true })).toBe('overloaded');
+    expect(codeOf({ overloaded: true, bridgeLive: true })).toBe('admitted');
+    expect(codeOf({ overloaded: true, draining: true, bridgeLive: true })).toBe('admitted');
+    expect(codeOf({ overloaded: true, draining: true })).toBe('draining');
   });
 });
 

@@ -105,6 +105,7 @@ export async function openApi({
     }),
     draining: () => state.draining,
     notReady: () => (state.draining ? ['draining'] : []),
+    capacity: () => ({}),
     telephony: {
       numbers: {},
       connections: {},

@@ -50,7 +50,7 @@ export class PlacedByTest {
 /** The API with real bridges and a real store, and a dialer in the hands of the test. */
 export async function openDialApi({ most = 10, file }: { most?: number; file?: string } = {}) {
   const calls: PlacedByTest[] = [];
-  const state = { engineIsUp: true };
+  const state = { engineIsUp: true, overloaded: false };
   const dialer: Dialer = {
     get canDial() {
       return state.engineIsUp;
@@ -89,7 +89,13 @@ export async function openDialApi({ most = 10, file }: { most?: number; file?: s
       trunks = new Trunks(store);
       settings = new OutboundTrunks({ store, sealer: undefined });
       const dialing = {
-        dials: new Dials({ bridges, dialer, now: () => clock.now(), most }),
+        dials: new Dials({
+          bridges,
+          dialer,
+          now: () => clock.now(),
+          most,
+          overloaded: () => state.overloaded,
+        }),
         ...{ outbound: settings, isOwn: () => false, domain: 'sip.kallglot.com' },
         mediaFamily: 4 as const,
         trunkOf: (id: string) => trunks.ofOrganization(id),

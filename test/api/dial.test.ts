@@ -178,7 +178,7 @@ describe('POST /v1/sessions/{id}/dial', () => {
     (await api.placed(1)).fail(486);
     (await api.placed(2)).answer();
     expect((await api.dial(sessions[2], { to: agent })).statusCode).toBe(202);
-    api.bridges.drain();
+    api.bridges.hangUp();
     expect((await api.dial(sessions[3], { to: agent })).json().error.code).toBe('draining');
   });
 

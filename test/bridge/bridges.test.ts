@@ -229,6 +229,8 @@ describe('bridges', () => {
     small.reserve(one).release();
     small.reserve(one);
     expect(codeOf(() => small.reserve(sessionOf('TWO')))).toBe('overloaded');
+    // Who is up waits for the other party of the same session.
+    expect(small.reserve(one).role).toBe('agent');
   });
 
   test('keep nothing of a call that was refused before it was up', async () => {
@@ -486,10 +488,42 @@ describe('bridges', () => {
     await vi.waitFor(() => expect(house.reasons).toEqual(['engine_lost']));
   });
 
-  test('take no call once they drain, and tell every leg and session', async () => {
+  test('that drain take calls to the sessions that are here alone, and are empty when none waits any more', async () => {
+    let empty = false;
+    const leg = await house.call(one);
+    void house.bridges.drained(new AbortController().signal).then(() => {
+      empty = true;
+    });
+    expect(codeOf(() => house.reserve(sessionOf('TWO')))).toBe('draining');
+    const agent = await house.call(one);
+    leg.end('hangup', true);
+    agent.end('hangup', true);
+    await vi.advanceTimersByTimeAsync(29_000);
+    const back = await house.call(one);
+    await vi.advanceTimersByTimeAsync(29_000);
+    back.end('hangup', true);
+    await vi.advanceTimersByTimeAsync(29_000);
+    expect(empty).toBe(false);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(empty).toBe(true);
+    expect(house.reasons).toEqual(['hangup', 'hangup', 'hangup']);
+  });
+
+  test('that drain end no call themselves, however long it takes', async () => {
+    const leg = await house.call(one);
+    const patience = new AbortController();
+    const drained = house.bridges.drained(patience.signal);
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(leg.state).toBe('up');
+    patience.abort();
+    await drained;
+    expect(leg.byes).toEqual([]);
+  });
+
+  test('take no call once they are hung up, and tell every leg and session', async () => {
     const leg = await house.call(one);
     house.now = 900;
-    house.bridges.drain();
+    house.bridges.hangUp();
     expect(leg.byes[0]).toMatch(/text="drained: /);
     await vi.advanceTimersByTimeAsync(0);
     expect(house.completed).toEqual([{ id: one.id, at: 900 }]);

@@ -132,17 +132,6 @@ describe('the life of calls and sessions', () => {
     expect((await call.ended).reasonHeader).toMatch(/text="media_timeout: /);
   });
 
-  test('without a free RTP port a call is refused with 503 and Retry-After', async () => {
-    const gateway = await start({ settings: { media: { address: '127.0.0.1', ports: '25100-25102' } } });
-    const caller = await phone(gateway);
-    const first = await caller.call(gateway.uri(await gateway.session()));
-    expect(first.status).toBe(200);
-    const second = await caller.call(gateway.uri(await gateway.session()));
-    expect([second.status, second.headers.get('x-kallglot-error')]).toEqual([503, 'no_media_ports']);
-    expect(second.headers.get('retry-after')).toBeDefined();
-    await first.bye();
-  });
-
   test('an answer that is never acknowledged ends the call with ack_timeout', {
     timeout: 60_000,
   }, async () => {

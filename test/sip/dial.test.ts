@@ -340,7 +340,7 @@ describe('the ring time', () => {
 const endings = {
   'a hang-up through the API': ['canceled', (dialed: Dialed) => dialed.leg.hangUp()],
   'the end of the session': ['session_ended', (dialed: Dialed) => dialed.bridges.endSession(session.id)],
-  'a stop of the gateway': ['drained', (dialed: Dialed) => dialed.bridges.drain()],
+  'a stop of the gateway': ['drained', (dialed: Dialed) => dialed.bridges.hangUp()],
   'the loss of the engine': ['engine_lost', (dialed: Dialed) => dialed.leg.end('engine_lost', true)],
 } as const;
 

@@ -49,7 +49,9 @@ export class GatewayProcess {
   }: GatewayProcessOptions): GatewayProcess {
     const folder = place ?? mkdtempSync(join(tmpdir(), 'gateway-process-'));
     const file = join(folder, 'gateway.yaml');
-    writeFileSync(file, stringify({ store: { url: `sqlite:${join(folder, 'test.db')}` }, ...settings }));
+    // A test that ends does not wait for its calls to end.
+    const standard = { store: { url: `sqlite:${join(folder, 'test.db')}` }, shutdown: { drain_seconds: 0 } };
+    writeFileSync(file, stringify({ ...standard, ...settings }));
     const [command, args] =
       by === 'npm'
         ? ['npm', ['start', '--', '--config', file]]

@@ -55,6 +55,8 @@ export class TestGateway {
       ...section('api', { listen: '127.0.0.1:0', rate_limit: noRateLimit }),
       ...section('store', { url: `sqlite:${join(place, 'test.db')}` }),
       ...section('media', { address: '127.0.0.1', ports: '21000-24999' }),
+      // A test machine that is busy with something else is not to refuse calls.
+      ...section('limits', { event_loop_delay_ms: 60_000, media_delay_ms: 60_000, media_busy_percent: 100 }),
       ...section('log', { level: process.env.TEST_LOG ?? 'silent' }),
       organizations,
     });
@@ -72,25 +74,9 @@ export class TestGateway {
     return `sip:${sessionId}@${this.sipAddress(transport)}${suffix}`;
   }
 
-  /** A REST request with an organization's key. @returns status and parsed body */
-  async rest(
-    method: string,
-    path: string,
-    body?: unknown,
-    key = acme.api_keys[0] as string,
-    // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever the API answered
-  ): Promise<{ status: number; body: any; headers: Headers }> {
-    const response = await fetch(`${this.gateway.apiUrl}${path}`, {
-      method,
-      headers: {
-        Authorization: `Bearer ${key}`,
-        ...(body !== undefined && { 'Content-Type': 'application/json' }),
-      },
-      body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
-    });
-    const text = await response.text();
-    const isJson = response.headers.get('content-type')?.includes('json') && text !== '';
-    return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers };
+  /** A REST request with an organization's key. */
+  rest(method: string, path: string, body?: unknown, key?: string): Promise<RestAnswer> {
+    return ask(this.gateway.apiUrl, method, path, body, key);
   }
 
   /** Makes a session that is routed to SIP. @returns its id */
@@ -117,6 +103,34 @@ export class TestGateway {
     await this.gateway.stop();
     if (!keepStore) rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+interface RestAnswer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever the API answered
+  body: any;
+  headers: Headers;
+}
+
+/** A REST request with an organization's key. @param api where it listens: `http://127.0.0.1:8080` */
+export async function ask(
+  api: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  key = acme.api_keys[0] as string,
+): Promise<RestAnswer> {
+  const response = await fetch(`${api}${path}`, {
+    method,
+    headers: {
+      Authorization: `Bearer ${key}`,
+      ...(body !== undefined && { 'Content-Type': 'application/json' }),
+    },
+    body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.includes('json') && text !== '';
+  return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers };
 }
 
 /** Asks again and again until something holds. @throws Error naming it when that takes longer than 10 s */
