@@ -14,11 +14,11 @@ export const progress = (text: string) => process.stderr.write(`${text}\n`);
 
 /** Does what the command line asks for; exit code 1 when that fails. */
 export async function runCommand<Options>(
-  readOptions: (args: string[]) => Options,
+  readOptions: (args: string[]) => Options | Promise<Options>,
   main: (options: Options) => Promise<void>,
 ): Promise<void> {
   try {
-    await main(readOptions(process.argv.slice(2)));
+    await main(await readOptions(process.argv.slice(2)));
   } catch (error) {
     const { code = '', message, stack } = error as NodeJS.ErrnoException;
     const isOurs = !(error instanceof OptionError) && !code.startsWith('ERR_PARSE_ARGS');

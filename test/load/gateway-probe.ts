@@ -12,13 +12,21 @@ export interface GatewayProbe {
   metrics: ReadonlyMap<string, number>;
 }
 
-export async function probeGateway(apiUrl: string, pid: number): Promise<GatewayProbe> {
-  const text = await (await fetch(`${apiUrl}/metrics`)).text();
+/** By series as scraped. @throws Error when it does not tell */
+export async function readMetrics(apiUrl: string): Promise<Map<string, number>> {
+  const response = await fetch(`${apiUrl}/metrics`);
+  const text = await response.text();
+  if (!response.ok) throw new Error(`GET /metrics: ${response.status}`);
   const metrics = new Map<string, number>();
   for (const line of text.split('\n')) {
     const space = line.lastIndexOf(' ');
     if (space > 0 && !line.startsWith('#')) metrics.set(line.slice(0, space), Number(line.slice(space + 1)));
   }
+  return metrics;
+}
+
+export async function probeGateway(apiUrl: string, pid: number): Promise<GatewayProbe> {
+  const metrics = await readMetrics(apiUrl);
   return {
     at: Date.now(),
     rssBytes: usageOf(pid).rssBytes,

@@ -1,5 +1,6 @@
 import type { Target } from './load-job.ts';
 import { inParallel } from './pace.ts';
+import { request } from './rest.ts';
 
 const AT_ONCE = 8;
 
@@ -8,24 +9,14 @@ type Mode = 'ai_agent' | 'bidirectional_translation';
 
 /** Each has a pipeline link of its own. @returns their ids */
 export async function createSessions(
-  target: Target,
+  target: Pick<Target, 'apiUrl' | 'apiKey'>,
   count: number,
   mode: Mode = 'ai_agent',
 ): Promise<string[]> {
   const ids: string[] = [];
   await inParallel(count, AT_ONCE, async () => {
-    ids.push(await createSession(target, mode));
+    const wanted = { mode, routing: { type: 'sip' } };
+    ids.push((await request<{ id: string }>(target, 'POST', '/v1/sessions', wanted)).id);
   });
   return ids;
-}
-
-async function createSession({ apiUrl, apiKey }: Target, mode: Mode): Promise<string> {
-  const response = await fetch(`${apiUrl}/v1/sessions`, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${apiKey}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ mode, routing: { type: 'sip' } }),
-  });
-  if (response.status !== 201)
-    throw new Error(`POST /v1/sessions: ${response.status} ${await response.text()}`);
-  return ((await response.json()) as { id: string }).id;
 }

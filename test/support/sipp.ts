@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bindUdp } from './port-pair.ts';
 
-/** Runs SIPp scenarios against a SIP server on this machine, bounded in calls and in time. */
-const scenarios = new URL('../sipp/scenarios/', import.meta.url);
+/** Runs SIPp scenarios against a SIP server, bounded in calls and in time. */
+const sippScenarios = new URL('../sipp/scenarios/', import.meta.url);
 /** From PATH; Debian's package is sip-tester. */
 const program = 'sipp';
 /** The scenarios name the speech file from here. */
@@ -17,8 +17,9 @@ const PORT_TAKEN = 254;
 const TRIES = 3;
 
 export interface SippRun {
-  /** File under test/sipp/scenarios, without `.xml`. */
+  /** File under test/sipp/scenarios, or the folder that is named, without `.xml`. */
   scenario: string;
+  folder?: URL;
   /** `host:port` of the server. */
   target: string;
   /** User parts that are called, in turn: session ids, `;role=agent` behind them where one is meant. */
@@ -28,6 +29,10 @@ export interface SippRun {
   rate?: number;
   concurrent?: number;
   transport?: 'u1' | 't1';
+  /** How long the scenario's pauses without a length of their own last. */
+  pauseMs?: number;
+  /** Our address towards the server (127.0.0.1). */
+  localAddress?: string;
   auth?: { user: string; password: string };
   /** `[name]` in the scenario: -key. `formats` and `header` of uac-expect-status have defaults. */
   keys?: Readonly<Record<string, string>>;
@@ -105,7 +110,7 @@ export async function runSipp(run: SippRun): Promise<SippResult> {
  * user part with a parameter takes two columns.
  */
 async function copyScenario(run: SippRun, directory: string): Promise<void> {
-  const xml = await readFile(new URL(`${run.scenario}.xml`, scenarios), 'utf8');
+  const xml = await readFile(new URL(`${run.scenario}.xml`, run.folder ?? sippScenarios), 'utf8');
   const columns = new Set(run.users.map((user) => user.split(';').length));
   if (columns.size !== 1) throw new Error('users must all have the same number of parameters');
   const user = Array.from({ length: Math.max(...columns) }, (_, i) => `[field${i}]`).join(';');
@@ -113,7 +118,7 @@ async function copyScenario(run: SippRun, directory: string): Promise<void> {
 }
 
 async function argumentsOf(run: SippRun, directory: string): Promise<string[]> {
-  const { count = 1, rate = 10, timeoutSeconds = 60, transport = 'u1' } = run;
+  const { count = 1, rate = 10, timeoutSeconds = 60, transport = 'u1', localAddress = '127.0.0.1' } = run;
   const pairs = (flag: string, of: Readonly<Record<string, string>> = {}): string[] =>
     Object.entries(of).flatMap(([name, value]) => [flag, name, value]);
   return [
@@ -121,8 +126,9 @@ async function argumentsOf(run: SippRun, directory: string): Promise<string[]> {
     ...['-sf', join(directory, `${run.scenario}.xml`)],
     ...['-inf', join(directory, 'users.csv'), '-t', transport, '-m', `${count}`, '-r', `${rate}`],
     ...(run.concurrent === undefined ? [] : ['-l', `${run.concurrent}`]),
-    ...['-i', '127.0.0.1', '-p', `${await freePort(transport)}`],
-    ...['-mi', '127.0.0.1', '-mp', `${await freeMediaPort()}`],
+    ...(run.pauseMs === undefined ? [] : ['-d', `${run.pauseMs}`]),
+    ...['-i', localAddress, '-p', `${await freePort(transport)}`],
+    ...['-mi', localAddress, '-mp', `${await freeMediaPort()}`],
     ...['-ci', '127.0.0.1', '-cp', `${await freePort('u1')}`],
     ...['-nostdin', '-timeout', `${timeoutSeconds}s`, '-timeout_error'],
     // A machine that stalls is no reason to give up; the timeout is.
