@@ -145,7 +145,8 @@ const apiErrorTable = {
   session_not_sip: {
     status: 409,
     type: 'invalid_request_error',
-    message: 'The session was not routed to SIP, so that it has no calls.',
+    message:
+      'Only into a session that was routed to SIP can somebody be called. Into others the carrier calls, and streams the call to stream.url.',
   },
   role_taken: { status: 409, type: 'invalid_request_error', message: 'The role is taken by another call.' },
   concurrency_limit: {

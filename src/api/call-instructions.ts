@@ -8,6 +8,9 @@ export interface CallStream {
   token: string;
   sessionId: string;
   role: Role;
+  /** Who talks with whom, as the carrier tells: its stream may not. */
+  from: string;
+  to: string;
 }
 
 /**
@@ -16,9 +19,9 @@ export interface CallStream {
  * Sources: www.twilio.com/docs/voice/twiml/stream, developers.telnyx.com/docs/voice/programmable-voice/texml-verbs/stream.
  */
 export function streamInstructions(carrier: 'twilio' | 'telnyx', stream: CallStream): string {
-  const { url, token, sessionId, role } = stream;
+  const { url, token, sessionId, role, from, to } = stream;
   const both = carrier === 'telnyx' ? ' codec="PCMU" bidirectionalMode="rtp" bidirectionalCodec="PCMU"' : '';
-  const parameters = Object.entries({ token, session_id: sessionId, role }).map(
+  const parameters = Object.entries({ token, session_id: sessionId, role, from, to }).map(
     ([name, value]) => `<Parameter name="${name}" value="${escaped(value)}"/>`,
   );
   return document(`<Connect><Stream url="${escaped(url)}"${both}>${parameters.join('')}</Stream></Connect>`);

@@ -12,7 +12,10 @@ export interface CarrierCall {
   carrier: 'twilio' | 'telnyx';
   /** The carrier's id of it. */
   callId: string;
-  /** The number at our end: called by the customer, or shown to whom the carrier called for us. */
+  /** Numbers, or addresses. */
+  from: string;
+  to: string;
+  /** The one at our end: called by the customer, or shown to whom the carrier called for us. */
   ownNumber: string;
   direction: 'inbound' | 'outbound';
   /** What the webhook's address asks for: a session that there is, and the party that the call carries in it. */

@@ -73,5 +73,7 @@ async function streamCall(
   log.info({ carrier, call_id: call.callId, session: session.id, role }, 'a carrier sends a call');
   return reply
     .type('text/xml; charset=utf-8')
-    .send(streamInstructions(carrier, { url, token, sessionId: session.id, role }));
+    .send(
+      streamInstructions(carrier, { url, token, sessionId: session.id, role, from: call.from, to: call.to }),
+    );
 }

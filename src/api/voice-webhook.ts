@@ -12,6 +12,8 @@ export interface VoiceWebhook extends CallWebhook {
 }
 
 export const CALL_ID_MOST = 200;
+/** A parameter of Twilio's has 500 characters at most, with its name. */
+const ADDRESS_MOST = 200;
 
 /** @param publicUrl how carriers reach the API; they sign the address that they call, whatever a proxy makes of it */
 export function readWebhook(
@@ -39,10 +41,11 @@ export function callOf({ carrier, fields, query }: VoiceWebhook): CarrierCall {
   if (callId === '' || callId.length > CALL_ID_MOST)
     throw new Refusal('bad_request', 'no usable CallSid in a form: is it a TwiML or TeXML application?');
   const outbound = fields.get('Direction')?.startsWith('outbound') === true;
-  const called = fields.get('To') ?? fields.get('Called') ?? '';
+  const from = (fields.get('From') ?? '').slice(0, ADDRESS_MOST);
+  const to = (fields.get('To') ?? '').slice(0, ADDRESS_MOST);
   return {
-    ...{ carrier, callId, direction: outbound ? 'outbound' : 'inbound' },
-    ownNumber: outbound ? (fields.get('From') ?? '') : called,
+    ...{ carrier, callId, direction: outbound ? 'outbound' : 'inbound', from, to },
+    ownNumber: outbound ? from : to,
     sessionId: query.get('session_id'),
     role: query.get('role'),
   };

@@ -83,12 +83,14 @@ describe('the voice webhooks of carriers', () => {
     const id = shown.session_id as SessionId;
     expect(answer.body).toContain(`<Stream url="wss://api.kallglot.com/v1/sessions/${id}/connect"`);
     expect(verifyToken('s', token.slice('kst_live_'.length), fixture.clock.now())).toBe(id);
-    return { token, role: shown.role, session: await fixture.sessions.find(id) };
+    const { role, from, to } = shown;
+    return { token, role, from, to, session: await fixture.sessions.find(id) };
   }
   const events = () => fixture.store.db.selectFrom('events').select(['type', 'session_id']).execute();
 
   test('stream a call to a managed number into a session of its organization', async () => {
-    const { session, role } = await streamed(await twilio());
+    const { session, role, from, to } = await streamed(await twilio());
+    expect([from, to]).toEqual(['+16175551212', managed]);
     expect([session, role]).toEqual([
       expect.objectContaining({
         organizationId: 'acme',
@@ -265,10 +267,17 @@ describe('the voice webhooks of carriers', () => {
 });
 
 test('the instructions of a call escape what stands in them', () => {
-  const stream = { url: 'wss://a/?b=1&c="<\'>', token: 't', sessionId: 'sess_1', role: 'agent' as const };
+  const stream = {
+    url: 'wss://a/?b=1&c="<\'>',
+    token: 't',
+    sessionId: 'sess_1',
+    role: 'agent' as const,
+    from: '"O\'Brien" <x>',
+    to: '+1',
+  };
   expect(streamInstructions('twilio', stream)).toBe(
     `<?xml version="1.0" encoding="UTF-8"?>
-<Response><Connect><Stream url="wss://a/?b=1&amp;c=&quot;&lt;&apos;&gt;"><Parameter name="token" value="t"/><Parameter name="session_id" value="sess_1"/><Parameter name="role" value="agent"/></Stream></Connect></Response>
+<Response><Connect><Stream url="wss://a/?b=1&amp;c=&quot;&lt;&apos;&gt;"><Parameter name="token" value="t"/><Parameter name="session_id" value="sess_1"/><Parameter name="role" value="agent"/><Parameter name="from" value="&quot;O&apos;Brien&quot; &lt;x&gt;"/><Parameter name="to" value="+1"/></Stream></Connect></Response>
 `,
   );
 });

@@ -258,6 +258,36 @@ describe('the telephony settings', () => {
     expect((await ask('DELETE', `/connections/${added.body.id}`)).body).toMatchObject({ deleted: true });
   });
 
+  test('keep what the sessions of calls get, by number and by connection', async () => {
+    const bought = (await ask('POST', '/numbers', { phone_number: '+442071234567' })).body;
+    const session_defaults = { mode: 'ai_agent', source_language: 'en', metadata: { desk: 7 } };
+    expect(bought.session_defaults).toBeNull();
+    expect((await ask('PATCH', `/numbers/${bought.id}`, { session_defaults })).body).toEqual({
+      ...bought,
+      session_defaults,
+    });
+    const public_key = `${'A'.repeat(42)}8=`;
+    const added = (
+      await ask('POST', '/connections', { provider: 'telnyx', api_key: 'KEY01234567', public_key })
+    ).body;
+    expect(added).toMatchObject({ public_key, session_defaults: null });
+    expect(added.voice_url).toMatch(`/v1/carriers/telnyx/voice?connection_id=${added.id}`);
+    const path = `/connections/${added.id}`;
+    const change = { name: 'Other', session_defaults };
+    expect((await ask('PATCH', path, change)).body).toEqual({ ...added, ...change });
+    expect((await ask('PATCH', path, {})).body).toEqual({ ...added, ...change });
+    expect((await ask('PATCH', path, { session_defaults: null })).body).toEqual({ ...added, name: 'Other' });
+    expect((await ask('PATCH', path, { public_key: 'short' })).body.error.param).toBe('public_key');
+    const credentials = { provider: 'twilio', account_sid: sid, auth_token: 'the-twilio-token' };
+    const twilio = (await ask('POST', '/connections', credentials)).body;
+    const wrong = await ask('PATCH', `/connections/${twilio.id}`, { public_key });
+    expect([wrong.status, wrong.body.error.param]).toEqual([422, 'public_key']);
+    for (const one of [path, `/numbers/${bought.id}`])
+      expect((await ask('PATCH', one, { session_defaults }, keys.stranger)).status).toBe(404);
+    for (const one of [path, `/connections/${twilio.id}`, `/numbers/${bought.id}`])
+      expect((await ask('DELETE', one)).status).toBe(200);
+  });
+
   test('refuse credentials that the carrier refuses', async () => {
     carrier.status = 401;
     const answer = await ask('POST', '/connections', { provider: 'telnyx', api_key: 'KEY-WRONG-1' });
