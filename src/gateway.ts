@@ -1,36 +1,27 @@
 import { knownNetworks } from './admission/allowlist.ts';
-import { RateLimits } from './api/rate-limits.ts';
-import { createApi } from './api/server.ts';
 import { createBridgeContext } from './bridge/bridge-context.ts';
 import { Bridges } from './bridge/bridges.ts';
-import { Dials } from './bridge/dials.ts';
 import { collectTraffic } from './bridge/traffic.ts';
 import { TrafficMeter } from './bridge/traffic-meter.ts';
 import { CapacityWatch } from './capacity/capacity-watch.ts';
 import { systemClock as clock } from './clock.ts';
 import type { Config } from './config/config.ts';
-import { ApiError, StoreUnavailable } from './errors.ts';
-import { isLegId } from './ids.ts';
+import { StoreUnavailable } from './errors.ts';
+import { openApi } from './gateway-api.ts';
 import { createMediaPool } from './media/media-pool.ts';
 import { Parts } from './parts.ts';
 import { openPipeline } from './pipeline/pipeline.ts';
 import {
-  apiAddress,
   bridgeOptions,
   capacityLimits,
   caretakerOptions,
-  carrierOptions,
+  credentialsSealer,
   drachtioListeners,
   drachtioServers,
   engineOptions,
-  mediaFamily,
   mediaOptions,
-  ownSipAddress,
-  publicUrl,
   realmOf,
   sessionTimerSettings,
-  sipAddress,
-  viewSettings,
 } from './room-options.ts';
 import { Sealer } from './sealing.ts';
 import { Caretaker } from './sessions/caretaker.ts';
@@ -51,17 +42,8 @@ import { KernelUdpWatch } from './telemetry/kernel-udp-watch.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { RecentRefusals } from './telemetry/recent-refusals.ts';
-import { findApiCaller } from './telephony/api-keys.ts';
-import { CarrierAccounts } from './telephony/carrier-accounts.ts';
-import { Carriers } from './telephony/carriers.ts';
 import { importOrganizations } from './telephony/configured-organizations.ts';
-import { Connections } from './telephony/connections.ts';
-import { Numbers } from './telephony/numbers.ts';
-import { Organizations } from './telephony/organizations.ts';
-import { OutboundTrunks } from './telephony/outbound-trunks.ts';
 import { Registrations } from './telephony/registrations.ts';
-import { readRoutingSettings } from './telephony/routing-settings.ts';
-import { SipSettings } from './telephony/sip-settings.ts';
 import { Trunks } from './telephony/trunks.ts';
 import { createWebhooks, type Webhooks } from './webhooks/webhooks.ts';
 
@@ -84,11 +66,8 @@ export interface Gateway {
 /** How long a stop waits for BYEs to be answered and records to be kept. */
 const SETTLE_MS = 3000;
 
-/** How soon a change of a trunk that another node made counts here. */
-const TRUNKS_RELOAD_MS = 3000;
-
 /** What all rooms share. */
-interface Base {
+export interface Base {
   config: Config;
   log: Log;
   parts: Parts;
@@ -99,14 +78,16 @@ interface Base {
   state: { draining: boolean };
 }
 
-type Calls = Awaited<ReturnType<typeof openCalls>>;
+export type Calls = Awaited<ReturnType<typeof openCalls>>;
 
-interface Sip {
+export interface Sip {
   sip: SipApplication;
   defence: ScannerDefence;
   /** The embedded engine, while it is up. */
   engine: () => Engine | undefined;
   capacity: CapacityWatch;
+  /** Why no new call is taken now. */
+  unavailable: () => 'draining' | 'overloaded' | undefined;
 }
 
 /** The gateway's parts, from the bottom to the top; `stop` takes them down the other way. @throws Error in plain words */
@@ -218,6 +199,8 @@ async function openSip(base: Base, calls: Calls): Promise<Sip> {
   const now = () => clock.now();
   let engine: Engine | undefined;
   const capacity = watchCapacity(base, calls, () => engine);
+  const unavailable = () =>
+    base.state.draining ? 'draining' : capacity.isExhausted ? 'overloaded' : undefined;
   const tellExempt = () => {
     const allowlists = [...trunks.all()].map(({ allowedIps }) => allowedIps);
     engine?.control.exemptNetworks(knownNetworks(allowlists, config.sip.trusted_proxies));
@@ -236,7 +219,7 @@ async function openSip(base: Base, calls: Calls): Promise<Sip> {
       return prepareSession(call, { sessions, log, now });
     },
     bridgeLive: (id) => bridges.isLive(id),
-    unavailable: () => unavailable(base, capacity),
+    unavailable,
     hostports: () => sip.hostports,
     silencer: () => engine?.control,
     clock,
@@ -266,7 +249,7 @@ async function openSip(base: Base, calls: Calls): Promise<Sip> {
   const meter = new EngineMeter(metrics);
   metrics.beforeScrape(() => metrics.engine_up.set(sip.isUp ? 1 : 0));
   metrics.beforeScrape(async () => engine && meter.add(engine, await engine.control.stats()));
-  return { sip, defence: admission.defence, engine: () => engine, capacity };
+  return { sip, defence: admission.defence, engine: () => engine, capacity, unavailable };
 }
 
 /** A drachtio-server has its own certificate. */
@@ -275,110 +258,6 @@ function reload({ log }: Base, { sip, engine }: Sip): void {
   if (running === undefined) log.info('there is no TLS certificate to read again');
   else running.control.reloadCertificate();
 }
-
-/** The REST API. @returns where it listens */
-async function openApi(base: Base, calls: Calls, { sip, defence, engine, capacity }: Sip): Promise<string> {
-  const { trunks, sessions, transcripts, idempotencyKeys, bridges, webhooks } = calls;
-  const { config, log, parts, metrics, store, refusals, state } = base;
-  const telephony = openTelephony(base, trunks, sip);
-  const api = createApi({
-    ...{ log, metrics, refusals, sessions, transcripts, webhooks, idempotencyKeys },
-    rateLimits: new RateLimits(config.api.rate_limit, clock),
-    legsOf: (id) => bridges.legsOf(id),
-    unrecordedLegsOf: (id) => bridges.unrecordedLegsOf(id),
-    bans: defence,
-    banSeconds: config.sip.ban.for_seconds,
-    sipTrace: (id) => sipTrace(base, calls, engine(), id),
-    adminKey: config.api.admin_key,
-    findCaller: (key) => findApiCaller(store, key),
-    view: viewSettings(config, await sharedSecret(store, 'stream_token'), clock),
-    routingSettings: (id) => readRoutingSettings(store, trunks, id),
-    organizations: new Organizations(store, () => trunks.reloadSoon()),
-    telephony,
-    dialing: {
-      dials: new Dials({
-        ...{ bridges, dialer: sip, now: () => clock.now(), most: config.limits.max_dials },
-        overloaded: () => capacity.isExhausted,
-      }),
-      outbound: telephony.outbound,
-      trunkOf: (id) => trunks.ofOrganization(id),
-      engineIsUp: () => sip.canDial,
-      isOwn: ownSipAddress(config, () => sip.hostports),
-      domain: config.sip.domains[0] as string,
-      mediaFamily: mediaFamily(config),
-    },
-    carriers: {
-      accounts: carrierAccounts(base, telephony.connections),
-      trunkOf: (id) => trunks.ofOrganization(id),
-      callsOf: (id) => bridges.callsOf(id),
-      unavailable: () => unavailable(base, capacity),
-      publicUrl: publicUrl(config),
-    },
-    // Where nodes share a database, another one takes the calls of what is made here.
-    draining: () => state.draining && store.dialect === 'sqlite',
-    capacity: () => capacity.report(),
-    notReady: () => {
-      const reasons: (string | undefined)[] = [unavailable(base, capacity)];
-      if (!sip.isUp) reasons.push('engine_lost');
-      if (!store.isAvailable) reasons.push('store_unavailable');
-      return reasons.filter((reason) => reason !== undefined);
-    },
-  });
-  const url = await api.listen(apiAddress(config));
-  parts.add(api);
-  return url;
-}
-
-/** The SIP messages of a call, by the id of its leg or by its Call-ID. @throws ApiError `trace_not_available` */
-async function sipTrace(
-  { config }: Base,
-  { bridges, sessions }: Calls,
-  engine: Engine | undefined,
-  id: string,
-) {
-  if (config.sip.engine === 'drachtio') throw new ApiError('trace_not_available');
-  const ofLeg = isLegId(id)
-    ? (bridges.findLeg(id)?.facts.callId ?? (await sessions.callIdOf(id)))
-    : undefined;
-  // What an engine kept is gone with it.
-  return engine?.control.trace(ofLeg ?? id).catch(() => undefined);
-}
-
-/** The organizations' telephony settings. */
-function openTelephony({ config, store, parts, log }: Base, trunks: Trunks, sip: SipApplication) {
-  const now = () => clock.now();
-  const carriers = parts.add(new Carriers(carrierOptions(config)));
-  const sealer = credentialsSealer(config);
-  // Another node may have changed a trunk, or a change of ours could not be read back.
-  const failed = (error: unknown) => log.warn({ err: error }, 'the trunks could not be read again');
-  parts.add(trunks.follow(TRUNKS_RELOAD_MS, failed));
-  return {
-    numbers: new Numbers(store, config.telephony.inventory, now),
-    connections: new Connections({
-      store,
-      sealer,
-      verify: (credentials) => carriers.verify(credentials),
-      now,
-    }),
-    sip: new SipSettings({ store, trunks, realm: realmOf(config) }),
-    outbound: new OutboundTrunks({ store, sealer }),
-    sipAddress: sipAddress(config, () => sip.hostports),
-    publicUrl: publicUrl(config),
-  };
-}
-
-/** Whose carrier accounts voice webhooks come from. */
-const carrierAccounts = ({ store, config: { telephony } }: Base, connections: Connections) =>
-  new CarrierAccounts({
-    store,
-    open: (connection) => connections.open(connection),
-    operator: { twilioAuthToken: telephony.twilio_auth_token, telnyxPublicKey: telephony.telnyx_public_key },
-    now: () => clock.now(),
-  });
-
-/** Seals what carriers trust the organizations with; there is none without a key of the operator's. */
-const credentialsSealer = ({ store: { encryption_key: key } }: Config) =>
-  key === undefined ? undefined : new Sealer(key);
 
 /** Losing the store costs new calls only; it comes back by itself. */
 const storeListener = (log: Log, metrics: Metrics) => ({
@@ -389,9 +268,3 @@ const storeListener = (log: Log, metrics: Metrics) => ({
     else if (error instanceof StoreUnavailable) metrics.store_failures_total.inc();
   },
 });
-
-/** Why no new call is taken now. */
-function unavailable({ state }: Base, capacity: CapacityWatch): 'draining' | 'overloaded' | undefined {
-  if (state.draining) return 'draining';
-  return capacity.isExhausted ? 'overloaded' : undefined;
-}

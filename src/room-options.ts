@@ -12,6 +12,7 @@ import { LOCAL_SERVER } from './config/drachtio.ts';
 import { type Listen, parseHostPort, parseListen, parsePortRange } from './config/values.ts';
 import type { MediaPoolOptions } from './media/media-pool.ts';
 import { openWaitingSound } from './media/waiting-file.ts';
+import { Sealer } from './sealing.ts';
 import type { CaretakerOptions } from './sessions/caretaker.ts';
 import type { EngineSource } from './sip/engine-link.ts';
 import type { ListenerOptions } from './sip/engine-listener.ts';
@@ -191,3 +192,7 @@ export function viewSettings(config: Config, streamSecret: string, clock: Clock)
     now: () => clock.now(),
   };
 }
+
+/** Seals what carriers trust the organizations with; there is none without a key of the operator's. */
+export const credentialsSealer = ({ store: { encryption_key: key } }: Config) =>
+  key === undefined ? undefined : new Sealer(key);

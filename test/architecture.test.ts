@@ -34,7 +34,7 @@ const mayImport: Record<string, readonly string[]> = {
   webhooks: ['store'],
   api: ['sessions', 'telephony', 'bridge', 'webhooks'],
 };
-const partsList = ['main', 'gateway', 'parts', 'room-options'];
+const partsList = ['main', 'gateway', 'gateway-api', 'parts', 'room-options'];
 
 const roomOf = (file: string): string => (relative(src, file).split('/')[0] as string).replace(/\.ts$/, '');
 
