@@ -46,8 +46,8 @@ export class EngineListener {
     const { tls } = listener;
     const plain = { noDelay: true, keepAlive: true };
     this.#server = tls ? createTlsServer({ ...plain, ...tls() }, accept) : createServer(plain, accept);
-    // Of TLS, before the handshake.
-    this.#server.on('connection', (socket: Socket) => this.#turnAway(socket));
+    // Before anything is said, and before a handshake.
+    this.#server.prependListener('connection', (socket: Socket) => this.#turnAway(socket));
     this.#server.maxConnections = CONNECTIONS_MOST;
   }
 
