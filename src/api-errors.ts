@@ -156,6 +156,11 @@ const apiErrorTable = {
   },
   dial_failed: { status: 502, type: 'api_error', message: 'The call was not answered.' },
   leg_not_found: { status: 404, type: 'invalid_request_error', message: 'The session has no such leg up.' },
+  dtmf_not_possible: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'A stream takes no key presses.',
+  },
   dtmf_queue_full: { status: 409, type: 'invalid_request_error', message: 'Too many digits wait already.' },
   ban_not_found: { status: 404, type: 'invalid_request_error', message: 'This address is not banned.' },
   call_not_found: {

@@ -3,14 +3,15 @@
 /** By their code in RFC 4733 §3.2. */
 export const dtmfDigits = '0123456789*#ABCD';
 
-/** How a press came: as telephone-event in RTP, or as SIP INFO. */
+/** How a press goes out: as telephone-event in RTP, or as SIP INFO. */
 export type DtmfMethod = 'rtp' | 'info';
 
 /** One press of a key. */
 export interface KeyPress {
   digit: string;
   durationMs: number;
-  method: DtmfMethod;
+  /** How it came; `stream`: in a message of the stream that carries the leg. */
+  method: DtmfMethod | 'stream';
 }
 
 /** More than anybody, or any autodialer, presses: at once, and per second from then on. */

@@ -12,6 +12,7 @@ const base = [
   'dtmf',
   'errors',
   'ids',
+  'providers',
   'roles',
   'sealing',
   'session-token',

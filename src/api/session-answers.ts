@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { providers } from '../providers.ts';
 import { type SessionMode, sessionModes } from '../roles.ts';
 
 /** What is answered about a session, its calls and its transcript (contract §5.3 to §5.7, decisions §7), with examples. */
@@ -13,10 +14,12 @@ const callExample = {
   session_id: id,
   status: 'ended',
   role: 'customer',
+  provider: 'sip',
   direction: 'inbound',
   progress: null,
   sip_status: null,
   sip_call_id: '7d1c5a2e@192.0.2.10',
+  carrier_call_id: null,
   from: 'sip:alice@example.com',
   to: `sip:${id}@sip.kallglot.com`,
   source_address: '192.0.2.10',
@@ -77,7 +80,7 @@ export const sessionAnswer = z
     object: z.literal('session'),
     status: z.enum(['created', 'active', 'ended']),
     mode: z.enum(sessionModes as [SessionMode, ...SessionMode[]]),
-    provider: z.enum(['twilio', 'telnyx', 'sip', 'webrtc']),
+    provider: z.enum(providers),
     phone_number: z.string().nullable(),
     sip: z.object({ uri: z.string() }).optional().describe('Where the PBX calls; only when routed to SIP'),
     source_language: z.string().nullable(),
@@ -131,13 +134,15 @@ const call = z.object({
   session_id: z.string(),
   status: z.enum(['setting_up', 'up', 'ended']),
   role: z.enum(['customer', 'agent']),
+  provider: z.enum(providers).describe('What carries the leg; webrtc is a streaming client'),
   direction: z.enum(['inbound', 'outbound']),
   progress: z.enum(['dialing', 'ringing']).nullable().describe('Of an outbound leg that is not answered yet'),
   sip_status: z
     .int()
     .nullable()
     .describe('Of an outbound leg: the last status that its INVITE got; 408: it was not answered in time'),
-  sip_call_id: z.string(),
+  sip_call_id: z.string().nullable(),
+  carrier_call_id: z.string().nullable().describe("Twilio's call SID, Telnyx' call control id"),
   from: z.string(),
   to: z.string(),
   source_address: z.string().describe('Of an outbound leg: where it was answered from, empty before'),

@@ -26,6 +26,9 @@ export class RingLatency {
   readonly #histogram: LatencyHistogram;
   /** Reader: notes that are of no use any more. */
   #passed = 0;
+  /** Reader: of the note that `next` came to, the position, and when what lies before it came, this thread's monotonic ms. */
+  position = 0;
+  at = 0;
 
   /** @param buffer `RING_LATENCY_BYTES` of it from `offset` on, which is a multiple of 8 */
   constructor(buffer: SharedArrayBuffer, offset: number) {
@@ -63,6 +66,16 @@ export class RingLatency {
       this.#add(this.#passed & (NOTES - 1), now);
       this.#passed = (this.#passed + 1) | 0;
     }
+  }
+
+  /** Reader: goes to the next note, which is not counted; those that were overwritten are left out. @returns whether there is one */
+  next(): boolean {
+    if (this.#catchUp() === 0) return false;
+    const index = this.#passed & (NOTES - 1);
+    this.position = this.#positions[index] as number;
+    this.at = (this.#times[index] as number) - threadOrigin;
+    this.#passed = (this.#passed + 1) | 0;
+    return true;
   }
 
   /** What has been counted so far. */

@@ -1,7 +1,7 @@
 import type { KeyPress } from '../dtmf.ts';
 import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
-import type { MediaEvent, MediaPool, MediaPort, MediaStats } from '../media/media-port.ts';
+import type { MediaEvent, MediaPool, MediaPort, MediaStats, RingPort, RtpPort } from '../media/media-port.ts';
 import type { WaitingSound } from '../media/waiting-sound.ts';
 import type { PipelineLink } from '../pipeline/pipeline-link.ts';
 import { type Role, rolesOf } from '../roles.ts';
@@ -10,7 +10,8 @@ import type { Outage, TranslationState } from '../sessions/translation.ts';
 import type { CallRecord } from '../telemetry/call-record.ts';
 import { hearingOf, type Party } from './hearing.ts';
 import type { KeyReports } from './key-reports.ts';
-import type { CallFacts, Leg, MediaWishes } from './leg.ts';
+import type { Leg } from './leg.ts';
+import type { CallFacts, MediaWishes, StreamWishes } from './leg-carrier.ts';
 import { SessionLink, type SessionLinkContext } from './session-link.ts';
 
 /** What a bridge asks of the rest of the gateway; the same for all bridges. */
@@ -137,14 +138,27 @@ export class Bridge {
     leg: Leg,
     { family, timeoutSeconds }: Pick<MediaWishes, 'family' | 'timeoutSeconds'>,
     onEvent: (event: MediaEvent) => void,
-  ): Promise<MediaPort> {
+  ): Promise<RtpPort> {
     return this.#context.media.open({
-      affinity: this.session.id,
+      ...this.#portOptions(timeoutSeconds, onEvent),
       family,
       callerAddress: leg.facts.sourceAddress,
+    });
+  }
+
+  openRing(
+    { codec, timeoutSeconds }: Pick<StreamWishes, 'codec' | 'timeoutSeconds'>,
+    onEvent: (event: MediaEvent) => void,
+  ): Promise<RingPort> {
+    return this.#context.media.openRing({ ...this.#portOptions(timeoutSeconds, onEvent), codec });
+  }
+
+  #portOptions(timeoutSeconds: number | null | undefined, onEvent: (event: MediaEvent) => void) {
+    return {
+      affinity: this.session.id,
       timeoutSeconds: timeoutSeconds ?? this.#context.mediaTimeoutSeconds,
       onEvent,
-    });
+    };
   }
 
   /**
@@ -277,6 +291,6 @@ export class Bridge {
   }
 }
 
-/** Who is at the other end: address and URI, so that a party is known again when it calls or calls back. */
+/** Who is at the other end: address and URI or number, so that a party is known again when it calls or calls back. */
 export const partyOf = ({ direction, sourceAddress, from, to }: CallFacts): string =>
   `${sourceAddress} ${direction === 'inbound' ? from : to}`;

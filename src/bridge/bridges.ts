@@ -3,7 +3,8 @@ import type { SessionId } from '../ids.ts';
 import { type Role, rolesOf } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
 import { Bridge, type BridgeContext, partyOf } from './bridge.ts';
-import { type CallFacts, Leg } from './leg.ts';
+import { Leg } from './leg.ts';
+import type { CallFacts } from './leg-carrier.ts';
 
 /** What a call asks for when it reserves its place (rows 11 and 12). */
 export interface Reservation {
@@ -14,7 +15,7 @@ export interface Reservation {
   concurrencyLimit: number;
 }
 
-/** A caller who is back replaces its old leg when that has had no RTP for this long (decisions §4). */
+/** A caller who is back replaces its old leg when that has not been heard of for this long (decisions §4). */
 const REPLACE_AFTER_MS = 5000;
 
 /** What the bridges are given; they see to the rest themselves. */
@@ -123,7 +124,7 @@ export class Bridges {
     if (!live && this.#calls >= this.#maxCalls) throw new Refusal('overloaded');
   }
 
-  /** The session has ended: its legs get their BYE. */
+  /** The session has ended: its legs are told. */
   endSession(id: SessionId): void {
     this.#bridges.get(id)?.close('session_ended');
   }
@@ -146,7 +147,7 @@ export class Bridges {
     this.#emptied.resolve();
   }
 
-  /** Resolves when every leg and link that ended has closed, BYEs answered and records kept; at the latest in time. */
+  /** Resolves when every leg and link that ended has closed, peers told and records kept; at the latest in time. */
   async settled(withinMs: number): Promise<void> {
     const deadline = AbortSignal.timeout(withinMs);
     const over = new Promise((resolve) => deadline.addEventListener('abort', resolve));
@@ -195,6 +196,6 @@ function chooseRole(bridge: Bridge, wanted: Role | undefined, caller: string): R
   return role;
 }
 
-/** A leg that should be heard and has not been for a while; one on hold is silent by right. */
+/** A leg that should be heard of and has not been for a while; one on hold is silent by right. */
 const isAbandoned = (leg: Leg | undefined): boolean =>
-  leg?.state === 'up' && !leg.held && leg.silentForMs() >= REPLACE_AFTER_MS;
+  leg?.state === 'up' && !leg.held && leg.absentForMs() >= REPLACE_AFTER_MS;

@@ -65,8 +65,10 @@ export class Dials {
   #reserve({ session, role, call, transport, concurrencyLimit }: DialWish): Leg {
     const { bridges, now } = this.#options;
     const facts = {
+      provider: 'sip' as const,
       direction: 'outbound' as const,
       callId: randomUUID(),
+      carrierCallId: null,
       from: call.from.uri,
       to: call.uri,
       sourceAddress: '',

@@ -27,8 +27,10 @@ export function legRecord(
     session_id: leg.sessionId,
     organization_id: leg.organizationId,
     role: leg.role,
+    provider: leg.provider,
     direction: leg.direction,
-    sip_call_id: leg.callId,
+    sip_call_id: leg.callId ?? '',
+    carrier_call_id: leg.carrierCallId,
     from_uri: leg.from,
     to_uri: leg.to,
     source_address: leg.sourceAddress,
@@ -59,4 +61,5 @@ const packetsDropped = (stats: MediaStats): number =>
   stats.packetsDroppedBySource +
   stats.packetsDroppedUnauthentic +
   stats.packetsDroppedReplayed +
-  stats.packetsDroppedOverrun;
+  stats.packetsDroppedOverrun +
+  stats.packetsDroppedUnread;

@@ -1,52 +1,26 @@
 import type { DtmfMethod, KeyPress } from '../dtmf.ts';
-import { type EndReason, reasonOfEnd } from '../errors.ts';
+import { ApiError, type EndReason } from '../errors.ts';
 import { type LegId, newLegId } from '../ids.ts';
-import type { MediaEvent, MediaPort, MediaSettings, MediaStats } from '../media/media-port.ts';
+import type {
+  MediaEvent,
+  MediaPort,
+  MediaSettings,
+  MediaStats,
+  RingPort,
+  RtpPort,
+} from '../media/media-port.ts';
 import type { Role } from '../roles.ts';
 import type { LegFacts } from '../sessions/leg-view.ts';
 import type { Session } from '../sessions/session.ts';
-import type { SrtpSuite } from '../srtp.ts';
 import type { OpenCallRecord } from '../telemetry/call-record.ts';
 import type { Bridge } from './bridge.ts';
+import { deafness } from './deafness.ts';
 import type { PlacedCall } from './dialer.ts';
-import { DigitPlayer, type DigitRun } from './digit-player.ts';
+import type { DigitRun } from './digit-player.ts';
 import { Ended } from './ended.ts';
-import { KeyPresses } from './key-presses.ts';
+import type { CallFacts, LegCarrier, MediaWishes, StreamWishes } from './leg-carrier.ts';
+import { LegMedia } from './leg-media.ts';
 import { legRecord } from './leg-record.ts';
-
-/** What a leg needs of the SIP dialog that carries it; implemented by `sip/`. */
-export interface SipLeg {
-  /** Sends a BYE with this `Reason` header. Resolves when it was answered or given up; never rejects. */
-  bye(reason: string): Promise<void>;
-  /** Tells of a key press by INFO. Resolves with whether the peer took it; never rejects. */
-  press(digit: string, durationMs: number): Promise<boolean>;
-}
-
-/** What is known of a call when it is admitted, or placed; goes into its record. */
-export interface CallFacts {
-  direction: 'inbound' | 'outbound';
-  callId: string;
-  from: string;
-  to: string;
-  /** Empty for a call that we place, until the callee answers in any way. */
-  sourceAddress: string;
-  transport: string;
-  /** Wall clock of the INVITE, ms. */
-  startedAt: number;
-  /** The INVITE's `X-` headers. */
-  headers: Readonly<Record<string, string>>;
-}
-
-/** What offer/answer needs to know before a leg can take its ports. */
-export interface MediaWishes {
-  family: 4 | 6;
-  /** Seconds without RTP and RTCP until `media_timeout`, 0 = never; absent = the gateway's setting. */
-  timeoutSeconds?: number | null;
-  /** Awaited between the port and the pipeline: there an inbound-first call makes its session (decisions §3). */
-  onPort?: (() => Promise<void>) | undefined;
-  /** Called once when the pipeline is not ready within 200 ms (decisions §3, row 15): time for a 180. */
-  onWaiting: () => void;
-}
 
 const WAITING_MS = 200;
 /** After so long without any RTP that counts, an operator is told when there is some that does not. */
@@ -55,8 +29,8 @@ const DEAF_MS = 3000;
 type State = 'setting_up' | 'up' | 'ended';
 
 /**
- * One call of a session, that came to us or that we place. It exists from the moment its role is reserved, and has one
- * way out, `end`, whatever comes first: a hang-up, a CANCEL, a lost pipeline, the end of its session.
+ * One call of a session, that came to us or that we place, whatever carries it. It exists from the moment its role is
+ * reserved, and has one way out, `end`, whatever comes first: a hang-up, a CANCEL, a lost pipeline, the end of its session.
  */
 export class Leg {
   readonly id: LegId = newLegId();
@@ -64,19 +38,14 @@ export class Leg {
   #facts: CallFacts;
   readonly #bridge: Bridge;
   readonly #abort = new AbortController();
-  readonly #presses = new KeyPresses();
-  readonly #player: DigitPlayer;
+  readonly #media: LegMedia;
   #state: State = 'setting_up';
-  #sip: SipLeg | undefined;
+  #carrier: LegCarrier | undefined;
   #placed: PlacedCall | undefined;
   #sipStatus: number | null = null;
   /** That it is being dialed is being written down; no record of it is kept before that is done. */
   #announced: Promise<unknown> = Promise.resolve();
   #recorded: Promise<void> | undefined;
-  #port: MediaPort | undefined;
-  #codec = '';
-  #srtp: SrtpSuite | null = null;
-  #held = false;
   #acknowledged = false;
   #answeredAt: number | null = null;
   #endReason: EndReason | undefined;
@@ -87,10 +56,8 @@ export class Leg {
     this.#bridge = bridge;
     this.role = role;
     this.#facts = facts;
-    this.#player = new DigitPlayer({
-      pressByRtp: async ({ digits, durationMs, gapMs }) =>
-        (await this.#port?.press(digits, durationMs, gapMs)) ?? 0,
-      pressByInfo: async (digit, durationMs) => (await this.#sip?.press(digit, durationMs)) ?? false,
+    this.#media = new LegMedia({
+      pressOtherwise: async (digit, durationMs) => (await this.#carrier?.press?.(digit, durationMs)) ?? false,
       onPressed: (count, method) => bridge.keys.sent(count, method),
       onNotPressed: (count) => bridge.keys.notSent(this, count),
     });
@@ -102,26 +69,11 @@ export class Leg {
 
   /** The leg as events and the API tell of it. */
   describe(): LegFacts {
-    const { direction, callId, from, to, sourceAddress, transport, headers } = this.#facts;
+    const { startedAt: _startedAt, ...facts } = this.#facts;
     const { id: sessionId, organizationId } = this.session;
     const { id, role } = this;
-    const codec = this.#codec;
-    const srtp = this.#srtp;
-    return {
-      id,
-      sessionId,
-      organizationId,
-      role,
-      direction,
-      callId,
-      from,
-      to,
-      sourceAddress,
-      transport,
-      codec,
-      srtp,
-      headers,
-    };
+    const { codec, srtp } = this.#media;
+    return { id, sessionId, organizationId, role, ...facts, codec, srtp };
   }
 
   get session(): Session {
@@ -130,12 +82,12 @@ export class Leg {
 
   /** Its media, once it has any. */
   get port(): MediaPort | undefined {
-    return this.#port;
+    return this.#media.port;
   }
 
   /** The peer has put us on hold. */
   get held(): boolean {
-    return this.#held;
+    return this.#media.held;
   }
 
   /** It was up once, even if it has ended since. */
@@ -156,16 +108,35 @@ export class Leg {
    * Takes a pair of ports and a ready pipeline (rows 14 and 15).
    * @throws Refusal `session_ended`, `no_media_ports`, `pipeline_unavailable`; or the abort of `signal`
    */
-  async start(wishes: MediaWishes): Promise<MediaPort> {
+  start(wishes: MediaWishes): Promise<RtpPort> {
+    return this.#setUp(wishes, async () => {
+      const port = await this.#bridge.openPort(this, wishes, (event) => this.#onMedia(event));
+      this.#media.takeRtp(port);
+      return port;
+    });
+  }
+
+  /** The same for a leg that comes as a stream, and needs no ports. @throws as `start` */
+  startStream(wishes: StreamWishes): Promise<RingPort> {
+    return this.#setUp(wishes, async () => {
+      const port = await this.#bridge.openRing(wishes, (event) => this.#onMedia(event));
+      this.#media.takeRing(port, wishes.codec);
+      return port;
+    });
+  }
+
+  async #setUp<Port extends MediaPort>(
+    { onPort, onWaiting }: MediaWishes | StreamWishes,
+    open: () => Promise<Port>,
+  ): Promise<Port> {
     await this.#bridge.assertNotEnded();
     this.signal.throwIfAborted();
-    const port = await this.#bridge.openPort(this, wishes, (event) => this.#onMedia(event));
-    this.#port = port;
+    const port = await open();
     if (this.#state === 'ended') await port.close();
     this.signal.throwIfAborted();
-    await wishes.onPort?.();
+    await onPort?.();
     this.signal.throwIfAborted();
-    const waiting = setTimeout(wishes.onWaiting, WAITING_MS);
+    const waiting = onWaiting && setTimeout(onWaiting, WAITING_MS);
     try {
       await this.#bridge.openLink();
     } catch (error) {
@@ -224,56 +195,50 @@ export class Leg {
   /** Applies what offer/answer agreed, first and after every re-INVITE. */
   configure(settings: MediaSettings): void {
     if (this.#state === 'ended') return;
-    this.#codec = settings.codec;
-    this.#srtp = settings.srtp?.suite ?? null;
-    this.#held = settings.held;
-    this.#port?.configure(settings);
+    this.#media.configure(settings);
     this.#bridge.setHeld(this, settings.held);
-    this.#configurePlayer(settings.telephoneEvents.length > 0 ? 'rtp' : 'info');
   }
 
-  /** The 200 is on its way: from here audio flows, and the leg ends with a BYE. */
-  answered(sip: SipLeg): void {
-    this.#sip = sip;
+  /** The party of a stream is on hold from now on, or not any more: it hears nothing and is heard by nobody. */
+  hold(held: boolean): void {
+    if (this.#state === 'ended' || held === this.held) return;
+    this.#media.hold(held);
+    this.#bridge.setHeld(this, held);
+  }
+
+  /** The 200 is on its way, or the stream is open: from here audio flows, and the leg ends by its carrier. */
+  answered(carrier: LegCarrier): void {
+    this.#carrier = carrier;
     if (this.#state === 'ended') {
-      this.#bridge.closing(sip.bye(reasonOfEnd(this.#endReason ?? 'error')));
+      this.#bridge.closing(carrier.hangUp(this.#endReason ?? 'error'));
       return;
     }
     this.#state = 'up';
     this.#answeredAt = this.#bridge.now();
-    this.#bridge.legUp(this, this.#port as MediaPort);
+    this.#bridge.legUp(this, this.port as MediaPort);
     this.#deaf = setTimeout(() => this.#warnIfDeaf(), DEAF_MS);
     this.#deaf.unref();
   }
 
-  /** The commonest causes of a silent call, where nothing else tells of them. */
   #warnIfDeaf(): void {
-    const stats = this.#port?.stats();
-    if (!stats || stats.packetsReceived > 0) return;
-    const { packetsDroppedBySource: strange, packetsDroppedUnauthentic: unauthentic } = stats;
-    const call = { leg: this.id, call_id: this.#facts.callId };
-    if (unauthentic > 0) {
-      const text = 'the SRTP of this call does not fit the key in its SDP; it is not heard';
-      this.#bridge.warn(text, { ...call, packets: unauthentic });
-    } else if (strange > 0) {
-      const text = 'the RTP of this call comes from an address that its SDP does not name; it is not heard';
-      this.#bridge.warn(text, { ...call, packets: strange });
-    }
+    const why = deafness(this.stats());
+    if (why === undefined) return;
+    const { words, packets } = why;
+    this.#bridge.warn(words, { leg: this.id, call_id: this.#facts.callId, packets });
   }
 
-  /** The ACK came. */
+  /** The ACK came, or there is none to wait for: the party hears. */
   acknowledged(): void {
     if (this.#state !== 'up' || this.#acknowledged) return;
     this.#acknowledged = true;
-    this.#port?.startSending();
+    this.#media.startSending();
     this.#bridge.link?.startPlaying(this.role);
-    this.#configurePlayer(this.#player.method);
   }
 
   /** A key was pressed at the other end. Of one that is told of by RTP and by SIP the first counts. */
   keyPressed(press: KeyPress): void {
     if (this.#state !== 'up') return;
-    const taken = this.#presses.take(press, performance.now());
+    const taken = this.#media.keyPressed(press);
     if (taken === 'new') this.#bridge.keyPressed(this, press);
     else if (taken === 'dropped') this.#bridge.keys.dropped();
   }
@@ -281,32 +246,35 @@ export class Leg {
   /**
    * Presses keys at the other end, once it is there and does not have us on hold.
    * @returns the way in which they go out, as things are
-   * @throws ApiError `dtmf_queue_full`
+   * @throws ApiError `dtmf_queue_full`, and `dtmf_not_possible` where there is no way out
    */
   press(run: DigitRun): DtmfMethod {
-    this.#player.play(run);
-    return this.#player.method;
-  }
-
-  #configurePlayer(method: DtmfMethod): void {
-    this.#player.configure(method, this.#acknowledged && !this.#held);
+    const { method } = this.#media;
+    if (method === 'info' && this.#carrier && !this.#carrier.press) throw new ApiError('dtmf_not_possible');
+    this.#media.press(run);
+    return method;
   }
 
   stats(): MediaStats | undefined {
-    return this.#port?.stats();
+    return this.#media.stats();
   }
 
-  /** ms without RTP from the peer, counted from the answer when none has come at all; 0 before the answer. */
+  /** ms without audio from the peer, counted from the answer when none has come at all; 0 before the answer. */
   silentForMs(): number {
     if (this.#answeredAt === null) return 0;
-    const silentForMs = this.#port?.stats().silentForMs ?? -1;
+    const silentForMs = this.#media.silentForMs();
     return silentForMs < 0 ? this.#bridge.now() - this.#answeredAt : silentForMs;
+  }
+
+  /** ms without any sign of the peer: one whose carrier hears of it otherwise may be silent. */
+  absentForMs(): number {
+    return Math.min(this.silentForMs(), this.#carrier?.silentForMs?.() ?? Number.POSITIVE_INFINITY);
   }
 
   /**
    * Ends the leg, once; later calls do nothing.
-   * @param reason why; it begins the text of the BYE's `Reason` and stands in the record
-   * @param byPeer the peer has said BYE itself, so none is sent
+   * @param reason why; the peer is told, and it stands in the record
+   * @param byPeer the peer has ended it itself, or cannot be told any more
    */
   end(reason: EndReason, byPeer = false): void {
     if (this.#state === 'ended') return;
@@ -315,9 +283,9 @@ export class Leg {
     this.#endReason = reason;
     this.#endedAt = this.#bridge.now();
     clearTimeout(this.#deaf);
-    this.#player.close();
+    this.#media.stopPressing();
     this.#abort.abort(new Ended(reason));
-    const goodbye = byPeer ? undefined : wasUp ? this.#sip?.bye(reasonOfEnd(reason)) : this.#placed?.cancel();
+    const goodbye = byPeer ? undefined : wasUp ? this.#carrier?.hangUp(reason) : this.#placed?.cancel();
     const record = this.#close(reason);
     this.#recorded = record;
     this.#bridge.legEnded(this, wasUp, record);
@@ -334,15 +302,14 @@ export class Leg {
   release(): void {
     if (this.#state !== 'setting_up') return;
     this.#state = 'ended';
-    this.#player.close();
+    this.#media.stopPressing();
     this.#abort.abort(new Ended('error'));
     this.#bridge.legEnded(this, false);
-    this.#bridge.closing(this.#port?.close());
+    this.#bridge.closing(this.#media.close());
   }
 
   async #close(reason: EndReason): Promise<void> {
-    const last = this.#port?.stats();
-    const stats = await this.#port?.close().catch(() => last);
+    const stats = await this.#media.close();
     const announced = await this.#announced.then(
       () => true,
       () => false,
@@ -369,8 +336,8 @@ export class Leg {
       endedAt: this.#endedAt ?? null,
       endReason: this.#endReason ?? null,
       sipStatus: this.#sipStatus,
-      keysReceived: this.#presses.count,
-      keysSent: this.#player.count,
+      keysReceived: this.#media.keysReceived,
+      keysSent: this.#media.keysSent,
     };
     return legRecord(this.describe(), life, stats, this.#bridge.now());
   }

@@ -41,6 +41,7 @@ export class TrafficMeter {
     rtp_dropped_total.inc({ reason: 'replayed' }, grown('packetsDroppedReplayed'));
     this.#metrics.dtmf_dropped_total.inc({ reason: 'rate' }, grown('digitsDropped'));
     rtp_dropped_total.inc({ reason: 'overrun' }, grown('packetsDroppedOverrun'));
+    rtp_dropped_total.inc({ reason: 'unread' }, grown('packetsDroppedUnread'));
     this.#metrics.pipeline_latency_seconds.add('to', stats.toPipeline, before?.toPipeline);
     this.#metrics.pipeline_latency_seconds.add('from', stats.fromPipeline, before?.fromPipeline);
     this.#metrics.direct_latency_seconds.add('between', stats.direct, before?.direct);

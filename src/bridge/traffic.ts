@@ -56,7 +56,7 @@ function collectLinks(links: readonly PipelineLink[], metrics: Metrics, meter: T
   metrics.pipeline_ping_seconds.set(Math.max(0, ...stats.map(({ pingMs }) => pingMs)) / 1000);
 }
 
-/** Sessions whose legs have all been without RTP for so long, ms. */
+/** Sessions whose legs have all been without audio for so long, ms. */
 export function silentSessions(bridges: Bridges, forMs: number): SessionId[] {
   return [...bridges.all()]
     .filter((bridge) => bridge.legs().length > 0 && bridge.legs().every((leg) => leg.silentForMs() >= forMs))

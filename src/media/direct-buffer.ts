@@ -6,32 +6,42 @@ import { counter, type StatsBlock } from './stats-block.ts';
 /**
  * Between one leg's voice, which comes by the clock of its peer and by the whims of its network, and another leg's packets,
  * which leave by ours; a pure core. Reading begins when there is a packet more than is read, so that a sample waits for 20
- * to 40 ms, and that is kept up by what is left after a read: when it becomes too little, a little silence is put in
+ * to 40 ms – longer where the voice comes in bursts, or less evenly –, and that is kept up by what is left after a read: when it becomes too little, a little silence is put in
  * before the next word, and when it has been too much for a while, a little is left out. Where that cannot wait for a
  * silence, as where nothing has come in time, speech is carried on from what was played, as after a loss, and goes over
  * into what is played next. Lengths and positions are samples. Nothing is allocated once it is made.
  */
 
-/** What is left after the first read. */
-const CUSHION_MS = 20;
-/** With less left something is put in, until the cushion is there again. */
-const LOW_MS = 5;
-/** With so much left all the time something is left out; to a little above the cushion, lest it swings. */
-const HIGH_MS = 35;
-const LOWERED_MS = 25;
+/** With so small a part of the cushion left something is put in, until the cushion is there again. */
+const LOW = 1 / 4;
+/** With so much more left than the cushion, all the time, something is left out; to a little above it, lest it swings. */
+const HIGH_MS = 15;
+const LOWERED_MS = 5;
 /** That is what all the time means, and how long a silence is waited for then. */
 const WATCH_MS = 2000;
 const PATIENCE_MS = 10_000;
-/** With more left than this the next silence is left out at once: the peer has begun again after a pause of its packets. */
-const URGENT_MS = 100;
-/** No more than this waits: the oldest goes. */
-const MAX_MS = 160;
+/** With so much more left the next silence is left out at once: the peer has begun again after a pause of its packets. */
+const URGENT_MS = 80;
+/** No more than this more waits: the oldest goes. */
+const MAX_MS = 140;
 /** What was played goes over into something else within this. */
 const JOINT_MS = 5;
 /** Speech is carried on for so long. */
 const CARRIED_MS = 60;
 /** What waits, what is written at once, and the past that is put in again. */
 const CAPACITY_MS = 512;
+const BURSTS_CAPACITY_MS = 2048;
+
+/** How what is written comes. */
+export interface Arriving {
+  readonly comesInBursts: boolean;
+  /** ms that come at once, 0 where that is a packet; at most 1000. */
+  readonly burstMs: number;
+  /** ms that are left after the first read, from 20 to 300. */
+  readonly cushionMs: number;
+}
+
+const steadily: Arriving = { comesInBursts: false, burstMs: 0, cushionMs: 20 };
 
 const nothing = new Int16Array(0);
 /** Working space of all legs of a thread. */
@@ -41,6 +51,7 @@ export class DirectBuffer {
   readonly #rateHz: number;
   readonly #perMs: number;
   readonly #stats: StatsBlock;
+  readonly #arriving: Arriving;
   readonly #samples: Int16Array;
   readonly #mask: number;
   /** The last that was played, wherever it came from. */
@@ -50,6 +61,8 @@ export class DirectBuffer {
   /** Somebody reads; else what waits becomes stale, and is no loss. */
   #isHeard = false;
   #isReading = false;
+  /** Samples that were not read while there was something to read: a burst has to wait for its cushion. */
+  #waited = 0;
   /** What is read next does not follow what was played. */
   #isApart = true;
   /** Samples over which speech has been carried on. */
@@ -60,11 +73,13 @@ export class DirectBuffer {
   /** When something was put in. */
   #writtenBefore = 0;
 
-  constructor(rateHz: number, stats: StatsBlock) {
+  constructor(rateHz: number, stats: StatsBlock, arriving = steadily) {
     this.#rateHz = rateHz;
     this.#perMs = rateHz / 1000;
     this.#stats = stats;
-    this.#samples = new Int16Array(2 ** Math.ceil(Math.log2(CAPACITY_MS * this.#perMs)));
+    this.#arriving = arriving;
+    const capacityMs = arriving.comesInBursts ? BURSTS_CAPACITY_MS : CAPACITY_MS;
+    this.#samples = new Int16Array(2 ** Math.ceil(Math.log2(capacityMs * this.#perMs)));
     this.#mask = this.#samples.length - 1;
     this.#played = new Int16Array(concealmentAt(rateHz).reach);
   }
@@ -73,7 +88,8 @@ export class DirectBuffer {
   write(samples: Int16Array, length: number): void {
     for (let i = 0; i < length; i++) this.#samples[(this.#written + i) & this.#mask] = samples[i] as number;
     this.#written += length;
-    const surplus = this.#waiting - MAX_MS * this.#perMs;
+    const { burstMs, cushionMs } = this.#arriving;
+    const surplus = this.#waiting - (cushionMs + burstMs + MAX_MS) * this.#perMs;
     if (surplus <= 0) return;
     if (this.#isHeard) this.#drop(surplus);
     else this.#leaveOut(surplus);
@@ -104,6 +120,7 @@ export class DirectBuffer {
     this.#read = this.#written;
     this.#isReading = false;
     this.#isApart = true;
+    this.#waited = 0;
     this.#carried = Number.POSITIVE_INFINITY;
   }
 
@@ -123,31 +140,43 @@ export class DirectBuffer {
 
   /** Begins when there is enough; a pause that has gathered before is left out. */
   #begin(length: number): void {
-    const enough = length + CUSHION_MS * this.#perMs;
-    if (this.#waiting < enough) return;
+    const { burstMs, cushionMs } = this.#arriving;
+    const enough = length + cushionMs * this.#perMs;
+    if (this.#waiting < enough || this.#hasToWait(length)) return;
     this.#isReading = true;
+    this.#waited = 0;
     this.#watch();
-    this.#leaveOut(this.#quietAhead(this.#waiting - enough));
+    this.#leaveOut(this.#quietAhead(Math.max(0, this.#waiting - enough - burstMs * this.#perMs)));
+  }
+
+  /** What comes at once is its own reserve until the next comes; that may be late by the cushion. */
+  #hasToWait(length: number): boolean {
+    const { burstMs, cushionMs } = this.#arriving;
+    if (burstMs === 0) return false;
+    this.#waited += length;
+    return this.#waited < cushionMs * this.#perMs;
   }
 
   /** Keeps what is left after a read of `length` samples near the cushion. */
   #steer(length: number): void {
-    const perMs = this.#perMs;
+    const { burstMs, cushionMs } = this.#arriving;
     const left = this.#waiting - length;
+    const cushion = cushionMs * this.#perMs;
+    const above = left - cushion - burstMs * this.#perMs;
     this.#least = Math.min(this.#least, left);
     this.#watched += length;
-    if (left < LOW_MS * perMs) this.#putIn(CUSHION_MS * perMs - left);
-    else if (left > URGENT_MS * perMs) this.#leaveOut(this.#quietAhead(left - CUSHION_MS * perMs));
-    else if (this.#watched >= WATCH_MS * perMs) this.#lower();
+    if (left < LOW * cushion) this.#putIn(cushion - left);
+    else if (above > URGENT_MS * this.#perMs) this.#leaveOut(this.#quietAhead(above));
+    else if (this.#watched >= WATCH_MS * this.#perMs) this.#lower(cushion);
   }
 
   /** There has been so much for a while. */
-  #lower(): void {
-    if (this.#least < HIGH_MS * this.#perMs) {
+  #lower(cushion: number): void {
+    if (this.#least < cushion + HIGH_MS * this.#perMs) {
       this.#watch();
       return;
     }
-    const surplus = this.#least - LOWERED_MS * this.#perMs;
+    const surplus = this.#least - cushion - LOWERED_MS * this.#perMs;
     if (this.#quietAhead(surplus) === surplus) this.#leaveOut(surplus);
     else if (this.#watched >= PATIENCE_MS * this.#perMs) this.#drop(surplus);
   }

@@ -17,7 +17,7 @@ export class DirectVoice implements Sound, Listener {
   constructor(voice: Voice, rateHz: number, stats: StatsBlock) {
     this.#voice = voice;
     this.#stats = stats;
-    this.#buffer = new DirectBuffer(rateHz, stats);
+    this.#buffer = new DirectBuffer(rateHz, stats, voice);
     if (voice.rateHz !== rateHz) this.#resampler = new Resampler(voice.rateHz, rateHz);
   }
 

@@ -34,12 +34,17 @@ export class InboundAudio {
   /** Samples of stream time so far, what the ring could not take included. */
   position = 0;
 
-  constructor(ring: AudioRing, format: AudioFormat, stats: StatsBlock) {
+  constructor(
+    ring: AudioRing,
+    format: AudioFormat,
+    stats: StatsBlock,
+    voice = new Voice(format.sampleRateHz),
+  ) {
     this.#ring = ring;
     this.#stats = stats;
     this.format = format;
     this.law = format.encoding === 'mulaw' ? mulaw : format.encoding === 'alaw' ? alaw : undefined;
-    this.voice = new Voice(format.sampleRateHz);
+    this.voice = voice;
     this.#sampleBytes = bytesPerSample(format);
     this.#piece = (PIECE_MS * format.sampleRateHz) / 1000;
   }

@@ -3,10 +3,19 @@ import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import { Refusal } from '../errors.ts';
 import { firstLocalAddress, isBindable, isUnspecified, localAddresses } from './ip-address.ts';
-import { LegPort } from './leg-port.ts';
-import type { MediaPool, MediaPort, MediaPortOptions, MediaWorkerStats } from './media-port.ts';
+import type { LegPort } from './leg-port.ts';
+import type {
+  MediaPool,
+  MediaWorkerStats,
+  RingPort,
+  RingPortOptions,
+  RtpPort,
+  RtpPortOptions,
+} from './media-port.ts';
 import { PortPairs } from './port-pairs.ts';
 import { askForReceiveBuffer } from './receive-buffer.ts';
+import { RingLegPort } from './ring-leg-port.ts';
+import { RtpLegPort } from './rtp-leg-port.ts';
 import { type OpenResult, WorkerHost } from './worker-host.ts';
 
 export interface MediaLog {
@@ -30,6 +39,8 @@ export interface MediaPoolOptions {
 const MAX_TRIES = 32;
 /** A worker that lived shorter than this, ms, is not started again at once, lest it fails for ever at full speed. */
 const RESTART_GUARD_MS = 1000;
+const CLOSED = 'the pool is closed';
+const NO_WORKER = { ok: false, code: 'NO_WORKER', detail: 'no media worker is running' } as const;
 const SMALL_BUFFER =
   'the system gives RTP sockets a smaller receive buffer than they ask for: set net.core.rmem_max to at least that';
 
@@ -93,9 +104,9 @@ class WorkerPool implements MediaPool {
     await Promise.all(this.#workers.map((worker) => worker.ready));
   }
 
-  async open(options: MediaPortOptions): Promise<MediaPort> {
+  async open(options: RtpPortOptions): Promise<RtpPort> {
     const local = this.#localAddress(options.family);
-    let failure = 'the pool is closed';
+    let failure = CLOSED;
     for (let tries = 0; tries < MAX_TRIES && !this.#closed; tries++) {
       const rtpPort = this.#pairs.take(performance.now());
       if (rtpPort === undefined) throw new Refusal('no_media_ports');
@@ -108,6 +119,17 @@ class WorkerPool implements MediaPool {
       if (result.code !== 'EADDRINUSE' && result.code !== 'WORKER_LOST') break;
     }
     throw new Refusal('no_media_ports', failure);
+  }
+
+  async openRing(options: RingPortOptions): Promise<RingPort> {
+    const worker = this.#closed ? undefined : this.#workerFor(options.affinity);
+    if (!worker) throw new Refusal('no_media_ports', NO_WORKER.detail);
+    const leg = new RingLegPort(this.#nextLeg++, options, (message) => worker.post(message));
+    this.#join(leg, options.affinity, worker);
+    const result = await worker.open(leg, leg.setup());
+    if (result.ok && !this.#closed) return leg;
+    this.#leave(leg);
+    throw new Refusal('no_media_ports', result.ok ? CLOSED : result.detail);
   }
 
   usage(): { used: number; total: number } {
@@ -131,17 +153,17 @@ class WorkerPool implements MediaPool {
   async #openAt(
     rtpPort: number,
     local: { bind: string; advertise: string },
-    options: MediaPortOptions,
-  ): Promise<{ leg: LegPort; result: OpenResult }> {
+    options: RtpPortOptions,
+  ): Promise<{ leg: RtpLegPort; result: OpenResult }> {
     const worker = this.#workerFor(options.affinity);
     const place = { address: local.advertise, rtpPort };
-    const leg = new LegPort(this.#nextLeg++, place, options, (message) => worker?.post(message));
+    const leg = new RtpLegPort(this.#nextLeg++, place, options, (message) => worker?.post(message));
     if (!worker) {
       this.#pairs.release(rtpPort, performance.now());
-      return { leg, result: { ok: false, code: 'NO_WORKER', detail: 'no media worker is running' } };
+      return { leg, result: NO_WORKER };
     }
     this.#join(leg, options.affinity, worker);
-    const result = await worker.open(leg, local.bind);
+    const result = await worker.open(leg, leg.setup(local.bind));
     if (!result.ok) this.#leave(leg);
     return { leg, result };
   }
@@ -161,7 +183,7 @@ class WorkerPool implements MediaPool {
     const place = this.#placeOf.get(leg);
     if (!place) return;
     this.#placeOf.delete(leg);
-    this.#pairs.release(leg.rtpPort, performance.now());
+    if (leg instanceof RtpLegPort) this.#pairs.release(leg.rtpPort, performance.now());
     if (--place.legs === 0 && this.#places.get(place.affinity) === place) this.#places.delete(place.affinity);
   }
 

@@ -7,9 +7,9 @@ import type { Hearing } from './hearing.ts';
 import type { OpusSettings } from './opus-settings.ts';
 
 /**
- * What the rest of the gateway sees of a leg's media: a pair of UDP ports in a media worker, and two rings of audio.
- * The bridge configures a port from negotiated SDP and reads and writes the rings; packets, pacing and codecs stay
- * in the worker. Source: decisions §5, architecture "Threads".
+ * What the rest of the gateway sees of a leg's media in a media worker: two rings of audio, and either a pair of UDP ports
+ * (`rtp`) or two more rings for a stream that comes by WebSocket (`ring`). The bridge reads and writes the rings; packets,
+ * pacing and codecs stay in the worker. Source: decisions §5, architecture "Threads".
  */
 
 type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
@@ -54,11 +54,7 @@ export interface MediaSettings {
 export interface MediaPortOptions {
   /** Legs of one session share a worker: its session id. */
   affinity: string;
-  /** 4 or 6: which of our addresses the peer's SDP can use. */
-  family: 4 | 6;
-  /** The caller's address as admission determined it; RTP from there may take the source lock too. Empty: not known. */
-  callerAddress: string;
-  /** Seconds without RTP and RTCP until `media_timeout`; 0 = never. */
+  /** Seconds without RTP and RTCP, or without audio from a stream, until `media_timeout`; 0 = never. */
   timeoutSeconds: number;
   /** What the rings carry each way, whatever the peer speaks; mu-law at 8 kHz when absent. */
   inboundFormat?: AudioFormat;
@@ -67,8 +63,22 @@ export interface MediaPortOptions {
   onEvent: (event: MediaEvent) => void;
 }
 
+export interface RtpPortOptions extends MediaPortOptions {
+  /** 4 or 6: which of our addresses the peer's SDP can use. */
+  family: 4 | 6;
+  /** The caller's address as admission determined it; RTP from there may take the source lock too. Empty: not known. */
+  callerAddress: string;
+}
+
+/** What the messages of a stream carry both ways: G.711, 8 kHz, mono. */
+export type StreamCodec = 'PCMU' | 'PCMA';
+
+export interface RingPortOptions extends MediaPortOptions {
+  codec: StreamCodec;
+}
+
 export type MediaEvent =
-  /** The first valid RTP packet of the leg; `at` is the wall clock in ms. */
+  /** The first valid RTP packet of the leg, or the first audio of its stream; `at` is the wall clock in ms. */
   | { type: 'first_packet'; at: number }
   /** A key was pressed, and is up again. */
   | { type: 'digit'; digit: string; durationMs: number }
@@ -79,7 +89,10 @@ export type MediaEvent =
   /** The media worker died; the port is gone. */
   | { type: 'worker_lost' };
 
-/** What a media worker counts of one leg since it began; packets unless said otherwise. */
+/**
+ * What a media worker counts of one leg since it began; packets unless said otherwise. Of a stream a message counts as a
+ * packet, what it hears in pieces of 20 ms; it has no RTCP, and no source.
+ */
 export interface MediaCounters {
   packetsReceived: number;
   packetsSent: number;
@@ -94,8 +107,10 @@ export interface MediaCounters {
   packetsDroppedUnauthentic: number;
   /** SRTP and SRTCP that came before, or too late to know. */
   packetsDroppedReplayed: number;
-  /** Speech that found the inbound ring full: the main thread did not read for a second. */
+  /** Speech that found the inbound ring full: the main thread did not read for a second; or came by stream too fast. */
   packetsDroppedOverrun: number;
+  /** Pieces that a stream was to hear, and nobody took for a second. */
+  packetsDroppedUnread: number;
   /** Key presses beyond what anybody presses. */
   digitsDropped: number;
   /** ms of the other party's own voice that came too late, or too much at once, to be heard directly. */
@@ -141,20 +156,28 @@ export interface MediaStats extends MediaCounters {
   direct: LatencyCounts;
 }
 
+/** The media of a leg, whatever carries it. */
 export interface MediaPort {
-  /** What goes into the SDP: `media.advertised_address` or the local address, and the even port. */
-  readonly address: string;
-  readonly rtpPort: number;
   /** What the party says, continuous in time: losses are made up, pauses are filled. Read it here. */
   readonly inbound: AudioRing;
   /** What the party is to hear. Write it here; an empty ring is sent as silence. */
   readonly outbound: AudioRing;
-  /** Applies negotiated media, at the start and after every re-INVITE. Until the first call nothing is received. */
-  configure(settings: MediaSettings): void;
   /** What the party hears from now on; valid at any time. At first it is the translation alone. */
   hear(hearing: Hearing): void;
-  /** The ACK came: sending starts. */
+  /** The party hears from now on: sending starts. With a SIP leg the ACK came. */
   startSending(): void;
+  stats(): MediaStats;
+  /** Frees what it holds, idempotent. Resolves when its sockets are closed, with the last counters. */
+  close(): Promise<MediaStats>;
+}
+
+/** Media over a pair of UDP ports. */
+export interface RtpPort extends MediaPort {
+  /** What goes into the SDP: `media.advertised_address` or the local address, and the even port. */
+  readonly address: string;
+  readonly rtpPort: number;
+  /** Applies negotiated media, at the start and after every re-INVITE. Until the first call nothing is received. */
+  configure(settings: MediaSettings): void;
   /**
    * Presses keys at the peer's end, as the first of its telephone events; one run at a time. Speech waits meanwhile.
    * @param digits `0` to `9`, `*`, `#`, `A` to `D`
@@ -163,9 +186,24 @@ export interface MediaPort {
    * @returns how many were pressed: fewer when the peer cannot be sent anything any more
    */
   press(digits: string, durationMs: number, gapMs: number): Promise<number>;
-  stats(): MediaStats;
-  /** Frees the ports, idempotent. Resolves when both sockets are closed, with the last counters. */
-  close(): Promise<MediaStats>;
+}
+
+/** Media of a party whose audio comes and goes as messages on the main thread; it needs no UDP ports. */
+export interface RingPort extends MediaPort {
+  /**
+   * The party says this: a message of any length, in the port's codec, in the order in which it was said and as soon as it
+   * comes. Bursts, jitter and pauses are the worker's to even out; of what is more than a second ahead of time speech is
+   * dropped and counted. The bytes are copied.
+   */
+  say(audio: Uint8Array): void;
+  /**
+   * What the party hears, in the port's codec, in pieces of 20 ms (160 bytes) that come when they are due, paced by the
+   * worker; to be read every 20 ms or so. While there is nothing to hear no piece comes, so that a player that has fallen
+   * behind catches up in a pause. It holds a second; what finds it full is dropped and counted.
+   */
+  readonly heard: AudioRing;
+  /** The party is on hold from now on, or not any more: it hears nothing, and nothing of it goes to anybody. */
+  hold(held: boolean): void;
 }
 
 /** What a media worker has done since it was started. */
@@ -189,7 +227,12 @@ export interface MediaPool {
    * Takes a pair of ports in a worker and binds it.
    * @throws Refusal `no_media_ports` when no pair is free (decisions §5, resting times included)
    */
-  open(options: MediaPortOptions): Promise<MediaPort>;
+  open(options: RtpPortOptions): Promise<RtpPort>;
+  /**
+   * Takes a place in a worker for a stream.
+   * @throws Refusal `no_media_ports` when no worker is running
+   */
+  openRing(options: RingPortOptions): Promise<RingPort>;
   /** Pairs in use and pairs in the range, for metrics and `/readyz`. */
   usage(): { used: number; total: number };
   /** Of the workers that run. */

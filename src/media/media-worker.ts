@@ -3,6 +3,7 @@ import type { LegHearing } from './hearing.ts';
 import type { MediaSettings } from './media-port.ts';
 import { loadOpus } from './opus-codec.ts';
 import { Pacer, Schedule } from './pacer.ts';
+import { RingLeg } from './ring-leg.ts';
 import { RtpLeg } from './rtp-leg.ts';
 import { preferThisThread } from './thread-priority.ts';
 import { WorkerClock } from './worker-clock.ts';
@@ -15,8 +16,10 @@ import type { FromWorker, ToWorker, WorkerData } from './worker-protocol.ts';
 const port = parentPort;
 if (!port) throw new Error('media-worker.ts runs as a worker thread only');
 
-const legs = new Map<number, RtpLeg>();
-const schedule = new Schedule<RtpLeg>();
+type WorkerLeg = RtpLeg | RingLeg;
+
+const legs = new Map<number, WorkerLeg>();
+const schedule = new Schedule<WorkerLeg>();
 const pacer = new Pacer(performance.now());
 const clock = new WorkerClock((workerData as WorkerData).clock);
 let pacing = false;
@@ -26,9 +29,10 @@ const emit = (message: FromWorker): void => port.postMessage(message);
 function open(message: ToWorker & { type: 'open' }): void {
   const { setup } = message;
   try {
-    const leg = new RtpLeg(setup, emit);
+    const leg = setup.kind === 'rtp' ? new RtpLeg(setup, emit) : new RingLeg(setup, emit, performance.now());
     legs.set(setup.leg, leg);
     schedule.add(leg);
+    schedule.setPeriod(leg, leg.period);
   } catch (error) {
     const { code = 'UNKNOWN', message: detail } = error as NodeJS.ErrnoException;
     emit({ type: 'open_failed', leg: setup.leg, code, detail });
@@ -42,13 +46,23 @@ function open(message: ToWorker & { type: 'open' }): void {
 
 function configure(id: number, settings: MediaSettings): void {
   const leg = legs.get(id);
-  if (!leg) return;
+  if (leg?.kind !== 'rtp') return;
   try {
     leg.configure(settings, performance.now());
   } catch (error) {
     leg.fail(error);
   }
   schedule.setPeriod(leg, leg.period);
+}
+
+function hold(id: number, held: boolean): void {
+  const leg = legs.get(id);
+  if (leg?.kind === 'ring') leg.hold(held, performance.now());
+}
+
+function press({ leg: id, digits, durationMs, gapMs }: ToWorker & { type: 'press' }): void {
+  const leg = legs.get(id);
+  if (leg?.kind === 'rtp') leg.press(digits, durationMs, gapMs);
 }
 
 /** The other leg may be in another worker, if one has died meanwhile: then it is not heard. */
@@ -66,7 +80,7 @@ function close(id: number): void {
   leg.close(() => emit({ type: 'closed', leg: id }));
 }
 
-function tick(leg: RtpLeg, now: number): void {
+function tick(leg: WorkerLeg, now: number): void {
   try {
     leg.tick(pacer.slot, now);
   } catch (error) {
@@ -99,6 +113,9 @@ port.on('message', (message: ToWorker) => {
     case 'configure':
       configure(message.leg, message.settings);
       break;
+    case 'hold':
+      hold(message.leg, message.held);
+      break;
     case 'hear':
       hear(message.leg, message.hearing);
       break;
@@ -106,7 +123,7 @@ port.on('message', (message: ToWorker) => {
       legs.get(message.leg)?.startSending(performance.now());
       break;
     case 'press':
-      legs.get(message.leg)?.press(message.digits, message.durationMs, message.gapMs);
+      press(message);
       break;
     case 'close':
       close(message.leg);

@@ -9,6 +9,7 @@ import { JitterTarget } from './jitter-target.ts';
 import { createReceiveChain, type ReceiveChain } from './receive-chain.ts';
 import { ReceptionStatistics } from './reception-statistics.ts';
 import type { RtpHeader } from './rtp-header.ts';
+import { DRAIN_ABOVE_MS, SpareSilence } from './spare-silence.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
 import { StreamClock } from './stream-clock.ts';
@@ -31,11 +32,6 @@ const CLOCK_STEP_MS = 20;
 const MAX_CLOCK_FILL_MS = 40;
 /** The clock carries speech on for so long; then it was the end, and not a loss. */
 const MAX_CLOCK_SPEECH_MS = 60;
-/** With more than this surplus silence is left out, until less than 40 ms are left. */
-const DRAIN_ABOVE_MS = 200;
-const DRAIN_BELOW_MS = 40;
-/** Pauses between words keep this many packets. */
-const PAUSE_PACKETS = 3;
 /** Of a loss at most this is made up; the rest is a pause. */
 const MAX_CONCEALED_MS = 240;
 /** The longest packet that is taken. */
@@ -57,6 +53,7 @@ export class ReceiveStream {
   readonly #buffer: JitterBuffer;
   readonly #target = new JitterTarget();
   readonly #clock: StreamClock;
+  readonly #spare: SpareSilence;
   readonly #noise = new ComfortNoise();
   /** Samples of the ring per ms. */
   readonly #perMs: number;
@@ -78,8 +75,6 @@ export class ReceiveStream {
   #isNoise = false;
   /** The last packet was a key press, which takes the place of speech. */
   #isEvent = false;
-  #draining = false;
-  #quietPackets = 0;
 
   constructor(ring: AudioRing, format: AudioFormat, stats: StatsBlock) {
     this.#stats = stats;
@@ -87,6 +82,7 @@ export class ReceiveStream {
     this.#inbound = new InboundAudio(ring, format, stats);
     this.#perMs = format.sampleRateHz / 1000;
     this.#clock = new StreamClock(this.#perMs);
+    this.#spare = new SpareSilence(this.#perMs);
     this.#buffer = new JitterBuffer((header, bytes, kind, lost, arrivedAt) =>
       this.#deliver(header, bytes, kind, lost, arrivedAt),
     );
@@ -228,15 +224,13 @@ export class ReceiveStream {
     this.#synced = true;
     this.#nextTimestamp = (timestamp + length * units) | 0;
     const ahead = this.#clock.ahead(this.#now, this.#inbound.position);
-    const drainFrom = (this.#draining ? DRAIN_BELOW_MS : DRAIN_ABOVE_MS) * this.#perMs;
-    this.#draining = ahead > drainFrom;
-    if (!this.#draining) this.#quietPackets = 0;
+    this.#spare.observe(ahead);
     if (gap > 0) this.#fillGap(gap, length, ahead);
     this.#invented = 0;
     this.#lost = 0;
     this.#isNoise = false;
     this.#isEvent = false;
-    if (this.#draining && this.#isSpareSilence()) this.#coding.chain.drop();
+    if (this.#spare.holds(this.#coding.chain)) this.#coding.chain.drop();
     else this.#coding.chain.write();
     this.#clock.follow(this.#now, this.#inbound.position, length);
   }
@@ -282,14 +276,5 @@ export class ReceiveStream {
 
   #pause(length: number): void {
     this.#coding.chain.pause(length, this.#isNoise ? this.#noise : undefined);
-  }
-
-  /** Whether what was taken is silence that nobody will miss: quiet all through, after a pause that is long enough. */
-  #isSpareSilence(): boolean {
-    if (!this.#coding.chain.isQuiet()) {
-      this.#quietPackets = 0;
-      return false;
-    }
-    return ++this.#quietPackets > PAUSE_PACKETS;
   }
 }

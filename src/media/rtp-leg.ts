@@ -18,7 +18,7 @@ import { SrtpSession } from './srtp-session.ts';
 import { counter, StatsBlock } from './stats-block.ts';
 import { UdpPair } from './udp-pair.ts';
 import type { Voice } from './voice.ts';
-import type { FromWorker, LegSetup } from './worker-protocol.ts';
+import type { FromWorker, RtpLegSetup } from './worker-protocol.ts';
 
 /**
  * One leg in a media worker: its two sockets, and the pure cores that its packets pass through.
@@ -60,6 +60,7 @@ const newSequence = (): number => randomBytes(2).readUInt16BE(0) & 0x7fff;
 const newWord = (): number => randomBytes(4).readUInt32BE(0);
 
 export class RtpLeg {
+  readonly kind = 'rtp';
   readonly id: number;
   readonly #emit: (message: FromWorker) => void;
   readonly #stats: StatsBlock;
@@ -86,7 +87,7 @@ export class RtpLeg {
   #polledAt = -1;
 
   /** @throws the system's error when the ports cannot be bound */
-  constructor(setup: LegSetup, emit: (message: FromWorker) => void) {
+  constructor(setup: RtpLegSetup, emit: (message: FromWorker) => void) {
     this.id = setup.leg;
     this.#emit = emit;
     this.#stats = new StatsBlock(setup.stats);

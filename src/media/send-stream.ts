@@ -1,4 +1,4 @@
-import { type AudioFormat, MAX_PACKET_SAMPLES } from '../audio/format.ts';
+import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
 import type { CodecName } from '../config/codecs.ts';
 import { dtmfDigits } from '../dtmf.ts';
@@ -7,33 +7,24 @@ import { DtmfSender } from './dtmf-sender.ts';
 import type { HearingOf } from './hearing.ts';
 import type { SentSoFar } from './leg-rtcp.ts';
 import type { TelephoneEvent } from './media-port.ts';
-import { Mixer } from './mixer.ts';
 import type { OpusSettings } from './opus-settings.ts';
-import { OutboundAudio } from './outbound-audio.ts';
 import { SLOT_MS } from './pacer.ts';
+import { Playback } from './playback.ts';
 import { RTP_HEADER_BYTES } from './rtp-header.ts';
-import { createSendChain, type SendChain } from './send-chain.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
 import type { Voice } from './voice.ts';
 import { writeUint32 } from './words.ts';
 
 /**
- * Makes the RTP packets of a leg from the outbound ring, a pure core. Timestamps are made from the pacer's slot
+ * Makes the RTP packets of a leg from what it hears, a pure core. Timestamps are made from the pacer's slot
  * numbers: they go on over silence, hold, a change of codec and a stall, and never jump back (decisions §5). Where
  * another codec counts them by another clock, they go on from where they are under a new SSRC (RFC 7160 §4.1); the
  * sequence is one for the whole leg. While keys are pressed, speech waits in the ring.
  */
 
-/** Enough audio to start with at once: a chunk of the pipeline (100 ms) and the cushion that waiting would give. */
-const START_MS = 160;
-/** Otherwise playing starts this long (60 ms) after the first byte: chunks may come late by as much. */
-const START_SLOTS = 60 / SLOT_MS;
 /** A packet's buffer is used again after so many packets: the kernel may take a moment to copy it. */
 const BUFFERS = 4;
-/** Working space of all legs of a thread. */
-const mixed = new Int16Array(MAX_PACKET_SAMPLES);
-
 /** A key press (RFC 4733 §2.3), and how loud it is played: -10 dBm0. */
 const EVENT_BYTES = 4;
 const EVENT_VOLUME = 10;
@@ -47,20 +38,14 @@ export interface SendStart {
 }
 
 export class SendStream {
-  readonly #outbound: OutboundAudio;
-  readonly #mixer: Mixer;
+  readonly #playback: Playback;
   readonly #stats: StatsBlock;
   readonly #start: SendStart;
-  /** Samples of the ring per ms. */
-  readonly #perMs: number;
   readonly #keys: DtmfSender;
   #buffers: Buffer[] = [];
   readonly #eventBuffers = Array.from({ length: BUFFERS }, () =>
     Buffer.alloc(RTP_HEADER_BYTES + EVENT_BYTES),
   );
-  #chain: SendChain | undefined;
-  /** What the chain was built for. */
-  #wanted = '';
   #packetMs = 0;
   #payloadType = 0;
   #event: TelephoneEvent | undefined;
@@ -74,15 +59,11 @@ export class SendStream {
   #nextSlotUnits = 0;
   /** The slot of the last packet that was sent; a talkspurt begins after any pause. */
   #lastSlot = -1;
-  #playing = false;
-  /** There is something to be heard in this packet, and there was in the one before. */
-  #isSpeech = false;
+  /** There was something to be heard in the last packet. */
   #wasSpeech = false;
   /** Sent as this SSRC. */
   #packets = 0;
   #bytes = 0;
-  /** The slot at which audio was first seen in the ring after it had been empty. */
-  #firstByteSlot = -1;
 
   /** @param onKeysPressed called with their number when a run of key presses is over */
   constructor(
@@ -92,12 +73,10 @@ export class SendStream {
     start: SendStart,
     onKeysPressed: (count: number) => void,
   ) {
-    this.#outbound = new OutboundAudio(ring, format);
-    this.#mixer = new Mixer(this.#outbound, stats);
+    this.#playback = new Playback(ring, format, stats);
     this.#stats = stats;
     this.#start = start;
     this.#keys = new DtmfSender(onKeysPressed);
-    this.#perMs = format.sampleRateHz / 1000;
     this.#ssrc = start.newSsrc();
     this.#sequence = start.sequence;
     this.#originTimestamp = start.timestamp;
@@ -105,12 +84,12 @@ export class SendStream {
 
   /** What is heard besides the outbound ring, and whether that is. */
   hear(hearing: HearingOf<Voice>): void {
-    this.#mixer.hear(hearing);
+    this.#playback.hear(hearing);
   }
 
   /** Sending starts: what others have said before is not heard. */
   start(): void {
-    this.#mixer.skip();
+    this.#playback.skipOthers();
   }
 
   /** Goes on as a new stream, with an SSRC and numbers of its own; time goes on. */
@@ -135,15 +114,11 @@ export class SendStream {
   /** @param packetMs ms of audio per packet @param opus what the peer wants, where the codec is Opus */
   configure(codec: CodecName, payloadType: number, packetMs: number, opus?: OpusSettings): void {
     this.#payloadType = payloadType;
-    const wanted = JSON.stringify([codec, packetMs, opus]);
-    if (wanted === this.#wanted) return;
-    this.#wanted = wanted;
+    if (!this.#playback.configure(codec, packetMs, opus)) return;
     this.#packetMs = packetMs;
     this.#nextSlotUnits = (codecs[codec].clockRateHz * SLOT_MS) / 1000;
     if (this.#slotUnits === 0) this.#slotUnits = this.#nextSlotUnits;
-    this.#chain?.close();
-    this.#chain = createSendChain(codec, packetMs, this.#outbound, opus);
-    const bytes = RTP_HEADER_BYTES + this.#chain.maxPayloadBytes;
+    const bytes = RTP_HEADER_BYTES + this.#playback.maxPayloadBytes;
     this.#buffers = Array.from({ length: BUFFERS }, () => Buffer.alloc(bytes));
   }
 
@@ -155,11 +130,13 @@ export class SendStream {
     if (this.#nextSlotUnits !== this.#slotUnits) this.#changeClock(slot);
     const keys = this.#keys.next(slot, this.#packetMs);
     if (keys === 'press') return this.#nextOfPress(slot);
-    const chain = this.#chain as SendChain;
+    const playback = this.#playback;
     const buffer = this.#buffers[this.#sequence & (BUFFERS - 1)] as Buffer;
     const length =
-      keys === 'speech' ? this.#fill(buffer, chain, this.#isPlaying(slot)) : this.#fillGap(buffer, chain);
-    const isSpeech = this.#isSpeech;
+      keys === 'speech'
+        ? playback.next(buffer, RTP_HEADER_BYTES, slot)
+        : playback.nextOfGap(buffer, RTP_HEADER_BYTES);
+    const { isSpeech } = playback;
     if (length === 0) return undefined;
     const paused = (slot - this.#lastSlot) * SLOT_MS !== this.#packetMs;
     this.#writeHeader(buffer, slot, this.#payloadType, isSpeech && (paused || !this.#wasSpeech));
@@ -170,7 +147,7 @@ export class SendStream {
 
   /** All packets of a press have the timestamp of its start (RFC 4733 §2.5.1.1). */
   #nextOfPress(slot: number): Buffer {
-    this.#mixer.skip();
+    this.#playback.skipOthers();
     const { digit, lengthMs, isEnd, isFirst, startSlot } = this.#keys;
     const { payloadType, clockRate } = this.#event as TelephoneEvent;
     const duration = (lengthMs * clockRate) / 1000;
@@ -210,65 +187,14 @@ export class SendStream {
   /** Nobody is to hear this slot (hold, `recvonly`): its audio passes unheard. */
   skip(slot: number): void {
     this.#keys.stop();
-    const chain = this.#chain as SendChain;
     this.#wasSpeech = false;
-    this.#mixer.skip();
-    if (!this.#isPlaying(slot)) return;
-    chain.skip();
-    this.#played(chain.played);
+    this.#playback.skip(slot);
   }
 
   /** Frees what the codec holds, idempotent. */
   close(): void {
     this.#keys.stop();
-    this.#mixer.close();
-    this.#chain?.close();
-  }
-
-  /** @returns bytes of payload */
-  #fill(packet: Buffer, chain: SendChain, playing: boolean): number {
-    const mixer = this.#mixer;
-    if (mixer.isIdle) {
-      const length = chain.next(packet, RTP_HEADER_BYTES, playing);
-      this.#isSpeech = this.#played(chain.played);
-      return length;
-    }
-    this.#played(mixer.read(mixed, this.#packetMs * this.#perMs, playing));
-    this.#isSpeech = !mixer.isSilent;
-    return chain.encode(mixed, packet, RTP_HEADER_BYTES);
-  }
-
-  /** Between two key presses: what the pipeline says waits, what others say passes. */
-  #fillGap(packet: Buffer, chain: SendChain): number {
-    this.#mixer.skip();
-    this.#isSpeech = false;
-    return chain.next(packet, RTP_HEADER_BYTES, false);
-  }
-
-  /** @returns whether there was something to play; a packet that the ring could not fill is the last for now */
-  #played(played: number): boolean {
-    if (played < this.#packetMs * this.#perMs) this.#playing = false;
-    return played > 0;
-  }
-
-  #isPlaying(slot: number): boolean {
-    this.#outbound.applyFlush();
-    if (this.#mixer.isDeaf) {
-      this.#outbound.drop();
-      this.#playing = false;
-      this.#firstByteSlot = -1;
-      return false;
-    }
-    if (this.#playing) return true;
-    const readable = this.#outbound.readable;
-    if (readable === 0) {
-      this.#firstByteSlot = -1;
-      return false;
-    }
-    if (this.#firstByteSlot < 0) this.#firstByteSlot = slot;
-    this.#playing = readable >= START_MS * this.#perMs || slot - this.#firstByteSlot >= START_SLOTS;
-    if (this.#playing) this.#firstByteSlot = -1;
-    return this.#playing;
+    this.#playback.close();
   }
 
   #changeClock(slot: number): void {

@@ -32,6 +32,7 @@ const names = [
   'rtcpSent',
   'digitsDropped',
   'directDroppedMs',
+  'packetsDroppedUnread',
 ] as const satisfies readonly (keyof MediaCounters)[];
 
 type Name = (typeof names)[number];

@@ -4,6 +4,9 @@ import { expandFaithfully, type Law } from '../audio/g711.ts';
 /** Working space of all legs of a thread. */
 const expanded = new Int16Array(MAX_SAMPLES);
 
+/** What a packet of RTP comes late at most, as a rule, ms. */
+const STEADY_CUSHION_MS = 20;
+
 /** Takes what is said, as it comes. */
 export interface Listener {
   /** @param samples valid during the call */
@@ -16,11 +19,32 @@ export interface Listener {
  */
 export class Voice {
   readonly rateHz: SampleRate;
+  /** It comes in messages of any length, and not in packets. */
+  readonly comesInBursts: boolean;
   readonly #listeners: Listener[] = [];
   #ended = false;
+  #burstMs = 0;
+  #cushionMs = STEADY_CUSHION_MS;
 
-  constructor(rateHz: SampleRate) {
+  constructor(rateHz: SampleRate, comesInBursts = false) {
     this.rateHz = rateHz;
+    this.comesInBursts = comesInBursts;
+  }
+
+  /** How much comes at once, ms; 0 where that is no more than a packet holds. */
+  get burstMs(): number {
+    return this.#burstMs;
+  }
+
+  /** What a listener keeps in hand, ms. */
+  get cushionMs(): number {
+    return this.#cushionMs;
+  }
+
+  /** How it comes now. */
+  comes(burstMs: number, cushionMs: number): void {
+    this.#burstMs = burstMs;
+    this.#cushionMs = cushionMs;
   }
 
   /** Whether anybody listens: else nothing needs to be written. */

@@ -1,8 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import type { LegPort } from './leg-port.ts';
 import type { MediaEvent, MediaWorkerStats } from './media-port.ts';
+import { RtpLegPort } from './rtp-leg-port.ts';
 import { WorkerClock } from './worker-clock.ts';
-import type { FromWorker, ToWorker, WorkerData } from './worker-protocol.ts';
+import type { FromWorker, RingLegSetup, RtpLegSetup, ToWorker, WorkerData } from './worker-protocol.ts';
 
 /** How a try to open a leg in a worker ended; `code` is the system's, or `WORKER_LOST`. */
 export type OpenResult = { ok: true } | { ok: false; code: string; detail: string };
@@ -11,7 +12,7 @@ export type OpenResult = { ok: true } | { ok: false; code: string; detail: strin
 const MAX_HEAP_MB = 512;
 
 export interface WorkerHostEvents {
-  /** The leg's sockets are closed: its ports are free. */
+  /** The leg is over: its ports, if it had any, are free. */
   onClosed: (leg: LegPort) => void;
   /** The worker ended though nobody asked it to, with so many legs in it. */
   onLost: (host: WorkerHost, legs: number, reason: Error | undefined) => void;
@@ -74,12 +75,12 @@ export class WorkerHost {
     this.#worker.postMessage(message);
   }
 
-  /** @returns when the leg's ports are bound, or could not be */
-  open(leg: LegPort, address: string): Promise<OpenResult> {
+  /** @returns when the leg is there and its ports are bound, or could not be */
+  open(leg: LegPort, setup: RtpLegSetup | RingLegSetup): Promise<OpenResult> {
     this.#legs.set(leg.id, leg);
     return new Promise((resolve) => {
       this.#opening.set(leg.id, resolve);
-      this.post({ type: 'open', setup: leg.setup(address) });
+      this.post({ type: 'open', setup });
     });
   }
 
@@ -115,7 +116,7 @@ export class WorkerHost {
         this.#report(leg, { type: 'digit', digit: message.digit, durationMs: message.durationMs });
         break;
       case 'digits_pressed':
-        leg.pressed(message.count);
+        if (leg instanceof RtpLegPort) leg.pressed(message.count);
         break;
       case 'media_timeout':
         this.#report(leg, { type: 'media_timeout' });

@@ -1,6 +1,6 @@
 import type { AudioFormat } from '../audio/format.ts';
 import type { LegHearing } from './hearing.ts';
-import type { MediaSettings } from './media-port.ts';
+import type { MediaSettings, StreamCodec } from './media-port.ts';
 
 /**
  * The messages between the media pool (main thread) and a media worker. None is per packet: audio goes through the
@@ -14,12 +14,8 @@ export interface WorkerData {
 }
 
 /** What a worker needs to run a leg. */
-export interface LegSetup {
+interface LegSetup {
   leg: number;
-  /** The local address to bind, and the even port of the pair. */
-  address: string;
-  rtpPort: number;
-  callerAddress: string;
   timeoutSeconds: number;
   inbound: SharedArrayBuffer;
   inboundFormat: AudioFormat;
@@ -28,9 +24,25 @@ export interface LegSetup {
   stats: SharedArrayBuffer;
 }
 
+export interface RtpLegSetup extends LegSetup {
+  kind: 'rtp';
+  /** The local address to bind, and the even port of the pair. */
+  address: string;
+  rtpPort: number;
+  callerAddress: string;
+}
+
+export interface RingLegSetup extends LegSetup {
+  kind: 'ring';
+  codec: StreamCodec;
+  said: SharedArrayBuffer;
+  heard: SharedArrayBuffer;
+}
+
 export type ToWorker =
-  | { type: 'open'; setup: LegSetup }
+  | { type: 'open'; setup: RtpLegSetup | RingLegSetup }
   | { type: 'configure'; leg: number; settings: MediaSettings }
+  | { type: 'hold'; leg: number; held: boolean }
   | { type: 'hear'; leg: number; hearing: LegHearing }
   | { type: 'start'; leg: number }
   | { type: 'press'; leg: number; digits: string; durationMs: number; gapMs: number }

@@ -1,5 +1,6 @@
 import type { KeyPress } from '../dtmf.ts';
 import type { LegId, SessionId } from '../ids.ts';
+import type { Provider } from '../providers.ts';
 import type { Role } from '../roles.ts';
 import type { CallRecord } from '../telemetry/call-record.ts';
 import { latencyView } from './call-view.ts';
@@ -10,8 +11,13 @@ export interface LegFacts {
   sessionId: SessionId;
   organizationId: string;
   role: Role;
+  /** What carries it. */
+  provider: Provider;
   direction: 'inbound' | 'outbound';
-  callId: string;
+  /** Of SIP; null where there is none. */
+  callId: string | null;
+  /** What the carrier of a stream calls it. */
+  carrierCallId: string | null;
   from: string;
   to: string;
   /** Of an outbound leg the callee's, empty before it has answered in any way. */
@@ -24,12 +30,16 @@ export interface LegFacts {
   headers: Readonly<Record<string, string>>;
 }
 
+/** Legs that an earlier release has kept as open were all SIP's. */
+export const providerOf = (leg: LegFacts): Provider => leg.provider ?? 'sip';
+
 export function legView(leg: LegFacts) {
   return {
     id: leg.id,
     role: leg.role,
     direction: leg.direction,
     sip_call_id: leg.callId,
+    carrier_call_id: leg.carrierCallId ?? null,
     from: leg.from,
     to: leg.to,
     source_address: leg.sourceAddress,
@@ -44,7 +54,7 @@ export function legView(leg: LegFacts) {
 export function disconnectedData(call: CallRecord, leg: LegFacts) {
   return {
     session_id: leg.sessionId,
-    provider: 'sip',
+    provider: providerOf(leg),
     leg: legView(leg),
     connected_at: new Date(call.answered_at ?? call.started_at).toISOString(),
     reason: call.reason,
@@ -64,7 +74,7 @@ export function disconnectedData(call: CallRecord, leg: LegFacts) {
 export function keyPressData(leg: LegFacts, { digit, durationMs, method }: KeyPress, at: number) {
   return {
     session_id: leg.sessionId,
-    provider: 'sip',
+    provider: providerOf(leg),
     leg: legView(leg),
     digit,
     duration_ms: durationMs,
@@ -78,7 +88,7 @@ export function ringingData(leg: LegFacts, sipStatus: number | null, at: number)
   const ringingAt = new Date(at).toISOString();
   return {
     session_id: leg.sessionId,
-    provider: 'sip',
+    provider: providerOf(leg),
     leg: legView(leg),
     sip_status: sipStatus,
     ringing_at: ringingAt,
@@ -91,7 +101,7 @@ export function dialFailedData(call: CallRecord, leg: LegFacts) {
   const { reason, sip_status } = call;
   return {
     session_id: leg.sessionId,
-    provider: 'sip',
+    provider: providerOf(leg),
     leg: legView(leg),
     reason,
     sip_status,

@@ -1,5 +1,5 @@
 import { ApiError } from '../errors.ts';
-import type { Provider } from '../store/schema.ts';
+import type { Provider } from '../providers.ts';
 
 /** What a request may say about its route (contract §5.2). */
 export interface RoutingRequest {

@@ -1,6 +1,7 @@
 import type { SessionId } from '../ids.ts';
+import type { Provider } from '../providers.ts';
 import type { SessionMode } from '../roles.ts';
-import type { Provider, SessionRow, SessionStatus } from '../store/schema.ts';
+import type { SessionRow, SessionStatus } from '../store/schema.ts';
 import type { TranslationState } from './translation.ts';
 
 /** A session as the rest of the gateway sees it. Times are wall clock in ms. */

@@ -7,7 +7,7 @@ import type { Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import type { CallRecord, OpenCallRecord } from '../telemetry/call-record.ts';
 import { type NewEvent, writeEvent } from './events.ts';
-import { keyPressData, type LegFacts, legView, ringingData } from './leg-view.ts';
+import { keyPressData, type LegFacts, legView, providerOf, ringingData } from './leg-view.ts';
 import { type NewSession, newSessionRow } from './new-session.ts';
 import { closeOpenLegs, keepOpen, writeRecord } from './open-legs.ts';
 import type { Route } from './routing.ts';
@@ -192,7 +192,7 @@ export class Sessions {
   ): Promise<void> {
     const data = {
       session_id: leg.sessionId,
-      provider: 'sip',
+      provider: providerOf(leg),
       leg: legView(leg),
       connected_at: new Date(at).toISOString(),
     };
@@ -308,14 +308,14 @@ export class Sessions {
       .execute();
   }
 
-  /** The SIP Call-ID of a leg that has ended. */
+  /** The SIP Call-ID of a leg that has ended, where it had one. */
   async callIdOf(leg: LegId): Promise<string | undefined> {
     const row = await this.#store.db
       .selectFrom('call_records')
       .select('sip_call_id')
       .where('leg_id', '=', leg)
       .executeTakeFirst();
-    return row?.sip_call_id;
+    return row?.sip_call_id || undefined;
   }
 
   async #writeSessionEvent(

@@ -20,11 +20,7 @@ export async function placeCall(context: SipContext, leg: Leg, call: OutboundCal
   try {
     const { codecs, family, srtp } = call;
     const sdp = new SdpSession({ codecs, srtp, tls: leg.facts.transport === 'tls' });
-    const port = await leg.start({
-      family,
-      timeoutSeconds: call.mediaTimeoutSeconds,
-      onWaiting: () => undefined,
-    });
+    const port = await leg.start({ family, timeoutSeconds: call.mediaTimeoutSeconds });
     const local = { address: port.address, rtpPort: port.rtpPort };
     await new Dialing(context, leg, call, sdp, local).done;
   } catch (error) {
@@ -149,7 +145,7 @@ function headersOf(leg: Leg, { from, to, assertsCaller, headers }: OutboundCall)
     ...headers,
     Supported: SUPPORTED.join(', '),
     // In lower case, as drachtio-srf writes it when it answers a challenge.
-    'call-id': callId,
+    'call-id': callId as string,
     From: `${name}<${uri}>`,
     To: `<${to}>`,
     Allow: ALLOW,

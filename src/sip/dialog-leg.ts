@@ -1,5 +1,6 @@
-import type { Leg, SipLeg } from '../bridge/leg.ts';
-import { type EndReason, Refusal } from '../errors.ts';
+import type { Leg } from '../bridge/leg.ts';
+import type { LegCarrier } from '../bridge/leg-carrier.ts';
+import { type EndReason, Refusal, reasonOfEnd } from '../errors.ts';
 import { extractSdp } from '../sdp/multipart.ts';
 import type { LocalMedia, NegotiatedMedia, SdpSession } from '../sdp/sdp-session.ts';
 import { ALLOW, refuse } from './answers.ts';
@@ -13,7 +14,7 @@ import type { SipDialog, SipRequest, SipResponse } from './srf-port.ts';
  * The SIP dialog of a leg that is up: re-INVITEs become new media settings, BYEs become ends, and the leg's own end
  * becomes a BYE.
  */
-export class DialogLeg implements SipLeg {
+export class DialogLeg implements LegCarrier {
   readonly #context: SipContext;
   readonly #leg: Leg;
   readonly #dialog: SipDialog;
@@ -58,9 +59,9 @@ export class DialogLeg implements SipLeg {
     dialog.on('options', answerOptionsInDialog);
   }
 
-  async bye(reason: string): Promise<void> {
+  async hangUp(reason: EndReason): Promise<void> {
     try {
-      await this.#dialog.destroy({ headers: { Reason: reason } });
+      await this.#dialog.destroy({ headers: { Reason: reasonOfEnd(reason) } });
     } catch (error) {
       this.#context.log.debug({ err: error, leg: this.#leg.id }, 'BYE was not answered');
     }

@@ -86,8 +86,10 @@ function reserve(context: SipContext, call: AdmittedCall, request: SipRequest, s
     role: call.role,
     concurrencyLimit: call.concurrencyLimit,
     facts: {
+      provider: 'sip',
       direction: 'inbound',
       callId: request.get('Call-ID') ?? '',
+      carrierCallId: null,
       from: uriOf(request.get('From') ?? ''),
       to: request.uri,
       sourceAddress: call.sourceAddress,

@@ -19,6 +19,7 @@ const migrations: readonly Migration[] = [
   createTranscripts,
   addTranslation,
   addCarrierCalls,
+  addStreams,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -175,4 +176,12 @@ async function addCarrierCalls(db: Kysely<Schema>): Promise<void> {
   await db.schema.alterTable('connections').addColumn('session_defaults', 'text').execute();
   await db.schema.alterTable('connections').addColumn('public_key', 'text').execute();
   await db.schema.createIndex('connections_account').on('connections').column('account').execute();
+}
+
+async function addStreams(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .alterTable('call_records')
+    .addColumn('provider', 'text', (c) => c.notNull().defaultTo('sip'))
+    .execute();
+  await db.schema.alterTable('call_records').addColumn('carrier_call_id', 'text').execute();
 }

@@ -1,5 +1,6 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { SessionId } from '../ids.ts';
+import type { Provider } from '../providers.ts';
 import type { SessionMode } from '../roles.ts';
 import type { SrtpPolicy } from '../srtp.ts';
 import type { CallRecord } from '../telemetry/call-record.ts';
@@ -65,7 +66,6 @@ interface ApiKeyRow {
 }
 
 export type SessionStatus = 'created' | 'active' | 'ended';
-export type Provider = 'twilio' | 'telnyx' | 'sip' | 'webrtc';
 
 export interface SessionRow {
   id: SessionId;

@@ -1,5 +1,6 @@
 import type { EndReason } from '../errors.ts';
 import type { LegId, SessionId } from '../ids.ts';
+import type { Provider } from '../providers.ts';
 import type { Role } from '../roles.ts';
 
 /**
@@ -11,9 +12,14 @@ export interface CallRecord {
   session_id: SessionId;
   organization_id: string;
   role: Role;
+  /** What carried it. */
+  provider: Provider;
   /** `outbound` for a call that we placed. */
   direction: 'inbound' | 'outbound';
+  /** Empty where there was no SIP. */
   sip_call_id: string;
+  /** What the carrier calls it, where the leg was a stream of one. */
+  carrier_call_id: string | null;
   from_uri: string;
   to_uri: string;
   source_address: string;

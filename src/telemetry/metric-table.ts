@@ -87,13 +87,13 @@ export const metricTable = {
   rtp_concealed_ms_total: counter('Speech made up for RTP packets that did not come in time, ms'),
   rtp_dropped_total: counter(
     'Packets refused: from an address that the source lock does not allow (source), no RTP or an unknown payload type (invalid), not by the SRTP key (unauthentic), a second time (replayed), more than was read (overrun)',
-    { reason: ['source', 'invalid', 'unauthentic', 'replayed', 'overrun'] },
+    { reason: ['source', 'invalid', 'unauthentic', 'replayed', 'overrun', 'unread'] },
   ),
   rtp_socket_errors_total: counter('Errors of RTP sockets, such as packets that the peer refused'),
   kernel_udp_dropped_total: counter('UDP packets that the kernel of this machine dropped', {
     reason: ['receive_buffer', 'send_buffer', 'no_port'],
   }),
-  dtmf_total: counter('Key presses', { direction: ['in', 'out'], method: ['rtp', 'info'] }),
+  dtmf_total: counter('Key presses', { direction: ['in', 'out'], method: ['rtp', 'info', 'stream'] }),
   dtmf_dropped_total: counter(
     'Key presses lost here: too many (rate), the store too slow for their webhooks (store), not sent (unsent)',
     { reason: ['rate', 'store', 'unsent'] },

@@ -42,7 +42,9 @@ class FakeLeg {
       role: this.role,
       direction: 'inbound',
       sip_status: null,
+      provider: 'sip',
       sip_call_id: 'call-1',
+      carrier_call_id: null,
       from_uri: 'sip:a@example.com',
       to_uri: 'sip:b@example.com',
       source_address: '192.0.2.1',
@@ -139,7 +141,8 @@ describe('the calls of a session', () => {
   test('are listed, those that ended by their records and those that are up by their numbers of now', async () => {
     const [customer, agent] = legs as [FakeLeg, FakeLeg];
     const { from, to, transport, ...leg } = {
-      ...{ id: customer.id, sessionId: id, organizationId: 'acme', role: customer.role, callId: 'call-1' },
+      ...{ id: customer.id, sessionId: id, organizationId: 'acme', role: customer.role },
+      ...{ provider: 'sip' as const, callId: 'call-1', carrierCallId: null },
       ...{ from: 'sip:a@example.com', to: 'sip:b@example.com', sourceAddress: '192.0.2.1' },
       ...{ transport: 'udp', codec: 'PCMU', srtp: null, headers: {}, direction: 'inbound' as const },
     };
@@ -158,7 +161,9 @@ describe('the calls of a session', () => {
       direction: 'inbound',
       progress: null,
       sip_status: null,
+      provider: 'sip',
       sip_call_id: 'call-1',
+      carrier_call_id: null,
       from,
       to,
       source_address: '192.0.2.1',

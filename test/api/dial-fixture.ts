@@ -37,7 +37,7 @@ export class PlacedByTest {
 
   answer(): void {
     this.leg.reached({ sourceAddress: '192.0.2.9', transport: 'udp' }, 200);
-    this.leg.answered({ bye: async () => undefined, press: async () => true });
+    this.leg.answered({ hangUp: async () => undefined, press: async () => true });
     this.#over();
   }
 

@@ -1,7 +1,7 @@
 import { Bridges } from '../../src/bridge/bridges.ts';
 import { systemClock as clock } from '../../src/clock.ts';
 import { parseConfig } from '../../src/config/config.ts';
-import type { MediaPort } from '../../src/media/media-port.ts';
+import type { RtpPort } from '../../src/media/media-port.ts';
 import type { PipelineLink } from '../../src/pipeline/pipeline-link.ts';
 import type { Session } from '../../src/sessions/session.ts';
 import { Admission } from '../../src/sip/admission.ts';
@@ -12,7 +12,7 @@ import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { RecentRefusals } from '../../src/telemetry/recent-refusals.ts';
 import { tlsSettings } from '../support/certificates.ts';
-import { noKeyReports, noStats, noTranscripts, plainBridge } from '../support/fake-rooms.ts';
+import { noKeyReports, noStats, noStreams, noTranscripts, plainBridge } from '../support/fake-rooms.ts';
 import type { CallTransportName } from './call-transport.ts';
 
 /**
@@ -31,7 +31,7 @@ const port = {
   startSending: () => undefined,
   stats: () => noStats,
   close: async () => noStats,
-} as unknown as MediaPort;
+} as unknown as RtpPort;
 
 const link = {
   open: async () => undefined,
@@ -78,6 +78,7 @@ let engine: Engine | undefined;
 
 const bridges = new Bridges({
   media: {
+    ...noStreams,
     open: async () => port,
     workers: () => [],
     deaths: 0,

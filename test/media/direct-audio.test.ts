@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { alawOfMulaw, expand, mulaw } from '../../src/audio/g711.ts';
 import type { Hearing } from '../../src/media/hearing.ts';
 import { createMediaPool } from '../../src/media/media-pool.ts';
-import type { MediaPool, MediaPort, MediaSettings } from '../../src/media/media-port.ts';
+import type { MediaPool, MediaSettings, RtpPort } from '../../src/media/media-port.ts';
 import { defaultOpusSettings } from '../../src/media/opus-settings.ts';
 import { percentilesOf } from '../../src/telemetry/latency-histogram.ts';
 import { bindUdp } from '../support/port-pair.ts';
@@ -18,7 +18,7 @@ let parties: Party[];
 let warnings: object[];
 
 interface Party {
-  port: MediaPort;
+  port: RtpPort;
   socket: Socket;
   /** Payloads that came to it. */
   heard: Buffer[];

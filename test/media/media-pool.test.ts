@@ -7,9 +7,9 @@ import { createMediaPool, type MediaPoolOptions } from '../../src/media/media-po
 import type {
   MediaEvent,
   MediaPool,
-  MediaPort,
-  MediaPortOptions,
   MediaSettings,
+  RtpPort,
+  RtpPortOptions,
 } from '../../src/media/media-port.ts';
 
 /** Real workers and real sockets on loopback. */
@@ -48,7 +48,7 @@ afterEach(async () => {
   workers.length = 0;
 });
 
-const open = (options: Partial<MediaPortOptions> = {}): Promise<MediaPort> =>
+const open = (options: Partial<RtpPortOptions> = {}): Promise<RtpPort> =>
   pool.open({
     affinity: 'sess_1',
     family: 4,
@@ -86,14 +86,14 @@ function rtp(sequence: number, fill: number): Buffer {
   return packet;
 }
 
-function readAll(port: MediaPort): Buffer {
+function readAll(port: RtpPort): Buffer {
   const bytes = Buffer.alloc(port.inbound.readable);
   port.inbound.read(bytes);
   return bytes;
 }
 
 /** Speaks until the port has heard it: a worker that has just been configured may miss the first packets. */
-async function speakUntilHeard(port: MediaPort, from: Socket = peer): Promise<void> {
+async function speakUntilHeard(port: RtpPort, from: Socket = peer): Promise<void> {
   let sequence = 0;
   await vi.waitFor(() => {
     from.send(rtp(sequence++, 0x11), port.rtpPort, '127.0.0.1');

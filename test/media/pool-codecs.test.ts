@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { AudioFormat } from '../../src/audio/format.ts';
 import { G722Decoder, G722Encoder } from '../../src/audio/g722.ts';
 import { createMediaPool } from '../../src/media/media-pool.ts';
-import type { MediaPool, MediaPort, MediaSettings } from '../../src/media/media-port.ts';
+import type { MediaPool, MediaSettings, RtpPort } from '../../src/media/media-port.ts';
 import { defaultOpusSettings } from '../../src/media/opus-settings.ts';
 import { bindUdp } from '../support/port-pair.ts';
 import { writeRtp } from '../support/rtp-packet.ts';
@@ -15,7 +15,7 @@ const WAIT = { timeout: 10_000, interval: 20 };
 const wide: AudioFormat = { encoding: 'pcm_16', sampleRateHz: 24_000 };
 const TONE_HZ = 1000;
 let pool: MediaPool;
-let port: MediaPort;
+let port: RtpPort;
 let peer: Socket;
 let packets: Buffer[];
 

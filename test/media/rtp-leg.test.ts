@@ -32,6 +32,7 @@ async function bound(): Promise<Socket> {
 /** Opens the leg at some free pair of ports. */
 function openLeg(): void {
   const setup = {
+    kind: 'rtp' as const,
     leg: 1,
     address: '127.0.0.1',
     callerAddress: '127.0.0.1',
@@ -388,6 +389,7 @@ test('a port that is taken is an error, and nothing of the pair stays open', asy
   squatter.bind(free + 1, '127.0.0.1');
   await once(squatter, 'listening');
   const setup = {
+    kind: 'rtp' as const,
     leg: 2,
     address: '127.0.0.1',
     rtpPort: free,

@@ -169,7 +169,9 @@ const DAY = 24 * 60 * MINUTE;
 const dialedLeg = (sessionId: SessionId): LegFacts => ({
   ...{ id: `leg_of_${sessionId}`, sessionId, organizationId: 'acme', role: 'agent', direction: 'outbound' },
   ...{
+    provider: 'sip' as const,
     callId: 'c',
+    carrierCallId: null,
     from: 'sip:a@b',
     to: 'sip:c@d',
     sourceAddress: '',

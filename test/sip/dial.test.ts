@@ -74,6 +74,7 @@ class Dialed {
       session,
       role: undefined,
       facts: {
+        ...{ provider: 'sip', carrierCallId: null },
         ...{ direction: 'outbound', callId: 'call-1', from: call.from.uri, to: call.uri, sourceAddress: '' },
         ...{ transport: 'tcp', startedAt: 0, headers: call.headers },
       },

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { AudioRing } from '../../src/audio/ring.ts';
 import { Bridges } from '../../src/bridge/bridges.ts';
 import type { Leg } from '../../src/bridge/leg.ts';
-import type { MediaPort } from '../../src/media/media-port.ts';
+import type { RtpPort } from '../../src/media/media-port.ts';
 import type { PipelineLink } from '../../src/pipeline/pipeline-link.ts';
 import type { Session } from '../../src/sessions/session.ts';
 import type { Admission } from '../../src/sip/admission.ts';
@@ -13,7 +13,7 @@ import type { SipDialog, SipRequest, SipResponse, SrfConnection } from '../../sr
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { RecentRefusals } from '../../src/telemetry/recent-refusals.ts';
-import { noKeyReports, noTranscripts, plainBridge } from '../support/fake-rooms.ts';
+import { noKeyReports, noStreams, noTranscripts, plainBridge } from '../support/fake-rooms.ts';
 
 const session = {
   id: 'sess_01ARZ3NDEKTSV4RRFFQ69G5FAV',
@@ -93,6 +93,7 @@ class SetUp {
   #makeBridges(): Bridges {
     return new Bridges({
       media: {
+        ...noStreams,
         open: async () => {
           this.open.ports++;
           await this.#pause('port');
@@ -134,7 +135,7 @@ class SetUp {
     this.made.push('saved');
   }
 
-  #port(): MediaPort {
+  #port(): RtpPort {
     let closed = false;
     return {
       address: '127.0.0.1',
@@ -150,7 +151,7 @@ class SetUp {
         closed = true;
         return {};
       },
-    } as unknown as MediaPort;
+    } as unknown as RtpPort;
   }
 
   #link(): PipelineLink {

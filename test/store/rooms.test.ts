@@ -130,6 +130,7 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
       const { id } = await create();
       const record = {
         ...{ leg_id: 'leg_1' as LegId, session_id: id, organization_id: 'acme', role: 'customer' as const },
+        ...{ provider: 'sip' as const, carrier_call_id: null },
         ...{ sip_call_id: 'c', from_uri: 'sip:a@b', to_uri: 'sip:c@d', source_address: '192.0.2.1' },
         ...{
           transport: 'udp',
@@ -268,6 +269,7 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
 
 const leg = (sessionId: SessionId, id = 'leg_1'): LegFacts => ({
   ...{ id: id as LegId, sessionId, organizationId: 'acme', role: 'customer', callId: 'c' },
+  ...{ provider: 'sip' as const, carrierCallId: null },
   direction: 'inbound',
   ...{
     from: 'sip:a@b',
@@ -283,6 +285,7 @@ const leg = (sessionId: SessionId, id = 'leg_1'): LegFacts => ({
 const open = (sessionId: SessionId, id: string): OpenCallRecord => ({
   ...{ leg_id: id as LegId, session_id: sessionId, organization_id: 'acme', role: 'customer' },
   ...{ direction: 'inbound', sip_status: null },
+  ...{ provider: 'sip' as const, carrier_call_id: null },
   ...{ sip_call_id: 'c', from_uri: 'sip:a@b', to_uri: 'sip:c@d', source_address: '192.0.2.1' },
   ...{
     transport: 'udp',

@@ -2,7 +2,7 @@ import { AudioRing } from '../../src/audio/ring.ts';
 import type { KeyReports } from '../../src/bridge/key-reports.ts';
 import type { TranscriptSink } from '../../src/bridge/transcript-feed.ts';
 import type { Hearing } from '../../src/media/hearing.ts';
-import type { MediaPool, MediaPort, MediaSettings, MediaStats } from '../../src/media/media-port.ts';
+import type { MediaPool, MediaSettings, MediaStats, RingPort, RtpPort } from '../../src/media/media-port.ts';
 import type { PipelineLink, PipelineLinks } from '../../src/pipeline/pipeline-link.ts';
 import { noLatency } from '../../src/telemetry/latency-histogram.ts';
 
@@ -21,7 +21,7 @@ export const noStats: MediaStats = {
     digitsDropped: 0,
   },
   ...{ rtcpSent: 0, roundTripMs: -1, peerPacketsLost: 0, peerJitterMs: 0 },
-  ...{ directDroppedMs: 0, packetsDroppedUnauthentic: 0, packetsDroppedReplayed: 0 },
+  ...{ directDroppedMs: 0, packetsDroppedUnread: 0, packetsDroppedUnauthentic: 0, packetsDroppedReplayed: 0 },
   source: '',
   ...{ toPipeline: noLatency, fromPipeline: noLatency, direct: noLatency },
 };
@@ -45,6 +45,11 @@ export const plainBridge = {
   outageOver: () => undefined,
 };
 
+/** For media that only SIP legs ask of. */
+export const noStreams: Pick<MediaPool, 'openRing'> = {
+  openRing: () => Promise.reject(new Error('there are no streams here')),
+};
+
 /** Awaited before a port or a link is given; rejects to refuse it. */
 export type Gate = () => Promise<void>;
 const atOnce: Gate = async () => undefined;
@@ -56,6 +61,9 @@ export class FakeMedia implements MediaPool {
   readonly configured: MediaSettings[] = [];
   /** What ports were told to hear. */
   readonly heard: Hearing[] = [];
+  /** What streams have said, and when they were put on hold and taken off. */
+  readonly said: Uint8Array[] = [];
+  readonly holds: boolean[] = [];
   /** Ports that may send. */
   started = 0;
   readonly #gate: Gate;
@@ -64,19 +72,36 @@ export class FakeMedia implements MediaPool {
     this.#gate = gate;
   }
 
-  async open(): Promise<MediaPort> {
+  async open(): Promise<RtpPort> {
+    const port = await this.#open();
+    return {
+      ...port,
+      address: '127.0.0.1',
+      rtpPort: 20_000,
+      configure: (settings) => void this.configured.push(settings),
+      press: async (digits) => digits.length,
+    };
+  }
+
+  async openRing(): Promise<RingPort> {
+    const port = await this.#open();
+    return {
+      ...port,
+      heard: AudioRing.create(8192),
+      say: (audio) => void this.said.push(audio),
+      hold: (held) => void this.holds.push(held),
+    };
+  }
+
+  async #open() {
     await this.#gate();
     this.openNow++;
     let closed = false;
     return {
-      address: '127.0.0.1',
-      rtpPort: 20_000,
       inbound: AudioRing.create(8192),
       outbound: AudioRing.create(8192),
-      hear: (hearing) => void this.heard.push(hearing),
-      configure: (settings) => void this.configured.push(settings),
+      hear: (hearing: Hearing) => void this.heard.push(hearing),
       startSending: () => void this.started++,
-      press: async (digits) => digits.length,
       stats: () => noStats,
       close: async () => {
         if (!closed) this.openNow--;
