@@ -3,6 +3,7 @@ import { parseConfig } from '../../src/config/config.ts';
 import type { LegId, SessionId } from '../../src/ids.ts';
 import { Sealer } from '../../src/sealing.ts';
 import type { LegFacts } from '../../src/sessions/leg-view.ts';
+import { fromDefaults } from '../../src/sessions/new-session.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import type { OpenCallRecord } from '../../src/telemetry/call-record.ts';
@@ -78,6 +79,17 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
     test('read a session as it was made', async () => {
       const made = await create();
       expect(await sessions(nodes[1]).find(made.id)).toEqual(made);
+    });
+
+    test('give a call of a carrier one session, whichever node is told of it, and however often', async () => {
+      await addEndpoint(nodes[0]);
+      const told = (node: Store, callId: string, provider: 'twilio' | 'telnyx' = 'twilio') =>
+        sessions(node).ofCarrierCall(fromDefaults('acme', {}, null), { provider }, callId);
+      const same = await Promise.all([0, 1, 0, 1, 0, 1].map((node) => told(nodes[node] as Store, 'CA1')));
+      expect(new Set(same.map(({ id }) => id)).size).toBe(1);
+      const others = [await told(nodes[1], 'CA2'), await told(nodes[0], 'CA1', 'telnyx')];
+      expect(new Set([...same, ...others].map(({ id }) => id)).size).toBe(3);
+      expect(await events()).toEqual(['session.created', 'session.created', 'session.created']);
     });
 
     test('keep the outbound settings of an organization, one whole change after the other', async () => {
