@@ -1,5 +1,4 @@
-import type { RemoteInfo } from 'node:dgram';
-import { isUnspecified, sendable } from './ip-address.ts';
+import { comparable, isUnspecified, sendable } from './ip-address.ts';
 import type { MediaSettings } from './media-port.ts';
 import type { ReportBlock } from './rtcp.ts';
 import { RtcpSession } from './rtcp-session.ts';
@@ -23,25 +22,37 @@ export interface LegRtcpParts {
   received: () => Omit<ReportBlock, 'lastSr' | 'delaySinceLastSr'> | undefined;
   /** @param muxed from the RTP port */
   send: (packet: Buffer, port: number, address: string, muxed: boolean) => void;
-  /** Whether RTP comes from elsewhere than the SDP says. */
+  /** Where RTP comes from, once it does. */
+  source: () => Source | undefined;
+  /** Whether that is elsewhere than the SDP says. */
   isTranslated: () => boolean;
   family: 4 | 6;
 }
+
+interface Source {
+  address: string;
+  port: number;
+}
+
+const isAt = (one: Source, other: Source | undefined): boolean =>
+  other !== undefined && one.port === other.port && comparable(one.address) === comparable(other.address);
 
 /** So long the learnt source of RTCP has to be silent, ms, before another is followed: three reports. */
 const SILENT_MS = 15_000;
 
 /**
- * RTCP of a leg in a media worker: reports go where the SDP says. Where RTP shows a NAT in between, they go to where the
- * RTCP of the peer comes from, and stay with that as long as it is heard: others behind that NAT draw no report to themselves.
+ * RTCP of a leg in a media worker: reports go where the SDP says, and come from there or from where RTP comes from. Where RTP
+ * shows a NAT in between, they go to where the RTCP of the peer comes from, and stay with that as long as it is heard: others
+ * behind that NAT draw no report to themselves, and what they report is not read.
  */
 export class LegRtcp {
   readonly #parts: LegRtcpParts;
   readonly #session: RtcpSession;
   #muxed = false;
-  #address = '';
-  #port = 0;
-  #learnt = false;
+  /** Of the SDP; undefined where that cannot be sent to. */
+  #agreed: Source | undefined;
+  /** Behind a NAT. */
+  #learnt: Source | undefined;
   #heardAt = 0;
 
   constructor(parts: LegRtcpParts) {
@@ -51,13 +62,11 @@ export class LegRtcp {
   }
 
   configure(settings: MediaSettings): void {
-    if (settings.moved || settings.rtcpMux !== this.#muxed) this.#learnt = false;
+    if (settings.moved || settings.rtcpMux !== this.#muxed) this.#learnt = undefined;
     this.#muxed = settings.rtcpMux;
-    if (this.#learnt) return;
     const { remoteRtcpAddress: address, remoteRtcpPort: port } = settings;
     const reachable = port > 0 && port < 65_536 && !isUnspecified(address);
-    this.#port = reachable ? port : 0;
-    this.#address = sendable(address, this.#parts.family);
+    this.#agreed = reachable ? { address: sendable(address, this.#parts.family), port } : undefined;
   }
 
   start(now: number): void {
@@ -74,8 +83,15 @@ export class LegRtcp {
     if (this.#session.started) this.#report(now, true);
   }
 
-  /** Takes RTCP whose source is the peer's. @returns whether it could be read */
-  hear(datagram: Uint8Array, from: RemoteInfo, now: number): boolean {
+  /** Whether RTCP from a port of the peer's address is the peer's own. Until RTP has come nothing tells of a NAT. */
+  accepts(from: Source, now: number): boolean {
+    const source = this.#parts.source();
+    if (source === undefined || isAt(from, this.#agreed) || isAt(from, source)) return true;
+    return this.#parts.isTranslated() && this.#mayLearn(from, now);
+  }
+
+  /** Takes RTCP of the peer. @returns whether it could be read */
+  hear(datagram: Uint8Array, from: Source, now: number): boolean {
     if (!this.#session.hear(datagram, now)) return false;
     this.#follow(from, now);
     const { stats, sent } = this.#parts;
@@ -88,21 +104,22 @@ export class LegRtcp {
     return true;
   }
 
-  #follow({ address, port }: RemoteInfo, now: number): void {
-    const isSame = address === this.#address && port === this.#port;
-    if (!isSame && !this.#parts.isTranslated()) return;
-    if (!isSame && this.#learnt && now - this.#heardAt < SILENT_MS) return;
-    this.#learnt = true;
+  #mayLearn(from: Source, now: number): boolean {
+    return this.#learnt === undefined || isAt(from, this.#learnt) || now - this.#heardAt >= SILENT_MS;
+  }
+
+  #follow({ address, port }: Source, now: number): void {
+    if (!this.#parts.isTranslated() || !this.#mayLearn({ address, port }, now)) return;
+    this.#learnt = { address, port };
     this.#heardAt = now;
-    this.#address = address;
-    this.#port = port;
   }
 
   #report(now: number, bye: boolean): void {
     const { stats, sent, received, send } = this.#parts;
     const packet = this.#session.report(now, sent(), received(), bye);
-    if (this.#port === 0) return;
-    send(packet, this.#port, this.#address, this.#muxed);
+    const target = this.#parts.isTranslated() ? (this.#learnt ?? this.#agreed) : this.#agreed;
+    if (target === undefined) return;
+    send(packet, target.port, target.address, this.#muxed);
     stats.add(counter.rtcpSent, 1);
   }
 }

@@ -128,6 +128,7 @@ export class RtpLeg {
         const sent = this.#srtp.on ? this.#srtp.protectRtcp(packet) : packet;
         this.#sockets.sendRtcp(sent, port, address, muxed);
       },
+      source: () => this.#lock.target,
       isTranslated: () => this.#isTranslated(),
       family: this.#sockets.family,
     });
@@ -276,14 +277,15 @@ export class RtpLeg {
     this.#stats.add(isReplay ? counter.packetsDroppedReplayed : counter.packetsDroppedUnauthentic, 1);
   }
 
+  /** SRTCP proves whose it is; of plain RTCP the source does. */
   #onRtcp(datagram: Buffer, from: RemoteInfo): void {
     if (!this.#settings) return;
+    const now = performance.now();
     if (!isValidRtcp(datagram)) {
       this.#stats.add(counter.packetsDroppedInvalid, 1);
-    } else if (!this.#lock.recognizes(from.address)) {
+    } else if (!this.#lock.recognizes(from.address) || !(this.#srtp.on || this.#rtcp.accepts(from, now))) {
       this.#stats.add(counter.packetsDroppedBySource, 1);
     } else {
-      const now = performance.now();
       const size = this.#srtp.on ? this.#srtp.unprotectRtcp(datagram, now) : datagram.length;
       if (size < 0) {
         this.#countBad(size);

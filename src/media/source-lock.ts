@@ -62,7 +62,7 @@ export class SourceLock {
     return !this.#mayLock(comparable(address), now);
   }
 
-  /** Whether RTCP from this address is the peer's; its port is not known beforehand. */
+  /** Whether RTCP from this address may be the peer's; its port is judged where the ports of RTCP are known. */
   recognizes(address: string): boolean {
     const source = comparable(address);
     if (this.#port !== 0 && source === this.#address) return true;

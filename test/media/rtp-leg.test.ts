@@ -343,19 +343,68 @@ test('reports to the RTCP port of the SDP, behind a NAT to where the peer report
   openLeg();
 });
 
-test('without a NAT nobody else draws the reports to itself', async () => {
+const receiverReport = (ssrc: number, totalLost: number): Buffer =>
+  writeRtcp({
+    ssrc: 7,
+    cname: 'peer',
+    sender: undefined,
+    bye: false,
+    blocks: [
+      { ssrc, fractionLost: 0, totalLost, highestSequence: 9, jitter: 80, lastSr: 0, delaySinceLastSr: 0 },
+    ],
+  });
+
+test('without a NAT nobody else draws the reports to itself, or reports in the name of the peer', async () => {
   const [theirRtcp, stranger] = [await bound(), await bound()];
   configure({ remoteRtcpPort: theirRtcp.address().port });
-  leg.startSending(performance.now());
+  const start = performance.now();
+  leg.startSending(start);
   await send(peer, rtp(1), 'packetsReceived');
-  stranger.send(Buffer.from([0x80, 201, 0, 1, 0, 0, 0, 7]), rtpPort + 1, '127.0.0.1');
-  await vi.waitFor(() => expect(stats.read().rtcpReceived).toBe(1));
+  const first = once(theirRtcp, 'message');
+  tick(start + 3_100);
+  const ssrc = readRtcp((await first)[0] as Buffer)?.senderReports[0]?.ssrc ?? 0;
+  stranger.send(receiverReport(ssrc, 1000), rtpPort + 1, '127.0.0.1');
+  await vi.waitFor(() => expect(stats.read().packetsDroppedBySource).toBe(1));
+  theirRtcp.send(receiverReport(ssrc, 4), rtpPort + 1, '127.0.0.1');
+  await vi.waitFor(() => expect(stats.read().peerPacketsLost).toBe(4));
+  expect(stats.read()).toMatchObject({ rtcpReceived: 1, packetsDroppedBySource: 1 });
   const last = once(theirRtcp, 'message');
   await new Promise<void>((resolve) => leg.close(resolve));
   expect(readRtcp((await last)[0] as Buffer)).toMatchObject({ bye: true });
   theirRtcp.close();
   stranger.close();
   openLeg();
+});
+
+test('behind a NAT the first port that reports is the peer’s, until it is silent', async () => {
+  const [behindNat, stranger] = [await bound(), await bound()];
+  configure({ remotePort: other.address().port, remoteRtcpPort: other.address().port + 1 });
+  await send(peer, rtp(1), 'packetsReceived');
+  behindNat.send(receiverReport(1, 0), rtpPort + 1, '127.0.0.1');
+  await vi.waitFor(() => expect(stats.read().rtcpReceived).toBe(1));
+  stranger.send(receiverReport(1, 0), rtpPort + 1, '127.0.0.1');
+  await vi.waitFor(() => expect(stats.read().packetsDroppedBySource).toBe(1));
+  vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 15_000);
+  stranger.send(receiverReport(1, 0), rtpPort + 1, '127.0.0.1');
+  await vi.waitFor(() => expect(stats.read().rtcpReceived).toBe(2));
+  vi.restoreAllMocks();
+  behindNat.close();
+  stranger.close();
+});
+
+test('reports of strangers keep no call alive whose peer is gone', async () => {
+  configure({ remoteRtcpPort: other.address().port });
+  const start = performance.now();
+  leg.startSending(start);
+  await send(peer, rtp(1), 'packetsReceived');
+  const stranger = await bound();
+  vi.spyOn(performance, 'now').mockReturnValue(start + 40_000);
+  stranger.send(receiverReport(1, 0), rtpPort + 1, '127.0.0.1');
+  await vi.waitFor(() => expect(stats.read().packetsDroppedBySource).toBe(1));
+  vi.restoreAllMocks();
+  tick(start + 40_100);
+  expect(events).toContainEqual({ type: 'media_timeout', leg: 1 });
+  stranger.close();
 });
 
 test('with rtcp-mux reports share the RTP port', async () => {
