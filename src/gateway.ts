@@ -152,7 +152,8 @@ async function openCalls(base: Base) {
   const idempotencyKeys = new IdempotencyKeys(store, clock);
   const media = parts.add(await createMediaPool({ ...mediaOptions(config), log }));
   const tokenSecret = config.pipeline.token_secret ?? (await sharedSecret(store, 'pipeline_token'));
-  const links = parts.add(await openPipeline(config.pipeline, tokenSecret, clock, log));
+  const secrets = { tokenSecret, openaiKey: process.env.OPENAI_API_KEY };
+  const links = parts.add(await openPipeline(config, secrets, clock, log));
   const meter = new TrafficMeter(metrics);
   const surroundings = { media, links, sessions, transcripts, metrics, meter, log, clock };
   const bridges = new Bridges(createBridgeContext({ ...surroundings, ...bridgeOptions(config) }));

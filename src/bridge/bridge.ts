@@ -157,6 +157,7 @@ export class Bridge {
     return {
       affinity: this.session.id,
       timeoutSeconds: timeoutSeconds ?? this.#context.mediaTimeoutSeconds,
+      inboundFormat: this.#context.links.inputFormat(this.session.organizationId),
       onEvent,
     };
   }

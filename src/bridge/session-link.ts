@@ -40,6 +40,8 @@ export class SessionLink {
   #link: PipelineLink | undefined;
   #ready: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
+  /** Why the last attempt failed, as it was logged. */
+  #failure: string | undefined;
   /** Calls wait no longer for the pipeline. */
   #late = Promise.withResolvers<void>();
   #abort = new AbortController();
@@ -97,10 +99,10 @@ export class SessionLink {
   }
 
   async #connect(): Promise<void> {
-    const { id, mode, sourceLanguage, targetLanguage } = this.#session;
+    const { id, organizationId, mode, sourceLanguage, targetLanguage } = this.#session;
     const keepTrying = this.#policy === 'passthrough';
     const link: PipelineLink = this.#context.links.create({
-      ...{ sessionId: id, mode, sourceLanguage, targetLanguage, keepTrying },
+      ...{ sessionId: id, organizationId, mode, sourceLanguage, targetLanguage, keepTrying },
       onEvent: (event) => {
         // The last words come while a link closes.
         if (event.type === 'transcript') this.#context.transcripts.heard(id, event);
@@ -134,9 +136,15 @@ export class SessionLink {
       this.#fail();
     } else if (event.type === 'down') {
       log.warn({ session, ...event }, 'pipeline link down');
-      this.#translation.missing('pipeline_lost', `the connection to the pipeline was lost: ${event.detail}`);
+      this.#translation.missing('pipeline_lost', 'the connection to the pipeline was lost');
+      this.#translation.explain(event.detail);
+    } else if (event.type === 'failed') {
+      this.#translation.explain(event.detail);
+      if (this.#failure !== event.detail) log.warn({ session, ...event }, 'the pipeline is not available');
+      this.#failure = event.detail;
     } else if (event.type === 'up') {
       log.warn({ session, ...event }, 'pipeline link up');
+      this.#failure = undefined;
       this.#translation.back();
     } else if (event.type === 'error') {
       log.warn({ session, code: event.code, message: event.message }, 'pipeline error');

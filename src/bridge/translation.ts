@@ -16,6 +16,7 @@ export class Translation {
   readonly #events: TranslationEvents;
   /** While the pipeline is missing. */
   #missing: Outage | undefined;
+  #explained = false;
   #timer: NodeJS.Timeout | undefined;
   #isLate = false;
   #callUpSince: number | undefined;
@@ -40,11 +41,19 @@ export class Translation {
   missing(reason: Outage['reason'], detail: string): void {
     if (this.#missing !== undefined) return;
     this.#missing = { since: this.#now(), reason, detail };
+    this.#explained = false;
     this.#timer = setTimeout(() => {
       this.#isLate = true;
       this.#events.onLate();
       this.#check();
     }, PASSTHROUGH_AFTER_MS);
+  }
+
+  /** Why it is missing, in plain words; what was known first stays. */
+  explain(why: string): void {
+    if (this.#missing === undefined || this.#explained) return;
+    this.#explained = true;
+    this.#missing.detail += `: ${why}`;
   }
 
   /** The pipeline is there. */

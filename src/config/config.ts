@@ -9,6 +9,7 @@ import { digestAlgorithms } from './digest-algorithms.ts';
 import { drachtioProblems, drachtioSchema } from './drachtio.ts';
 import { applyEnvironment } from './environment.ts';
 import { outboundProblems, outboundSchema } from './outbound.ts';
+import { organizationPipelineSchema, pipelineProblems, pipelineSchema } from './pipeline.ts';
 import { configurationProblems, type Problem } from './problems.ts';
 import { scopes } from './scopes.ts';
 import { CERTIFICATES_MOST, certificateSchema, tlsProblems, tlsSchema } from './tls.ts';
@@ -50,8 +51,6 @@ const flag = (fallback: boolean) => allowed(z.boolean(), 'true or false').defaul
 
 const mixLevel = allowed(z.number().min(-60).max(0), 'a level from -60 to 0 dB').optional();
 
-const isWebSocketUrl = (value: string): boolean => /^wss?:\/\//.test(value) && URL.canParse(value);
-
 /** A key alone is one with all scopes. */
 const apiKey = z.preprocess(
   (item) => (typeof item === 'string' ? { key: item } : item),
@@ -74,6 +73,7 @@ const organization = z.strictObject({
   id: allowed(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), '1 to 64 letters, digits, _ or -'),
   name: text(200),
   api_keys: z.array(apiKey).max(100).default([]),
+  pipeline: organizationPipelineSchema.optional(),
   sip: z
     .strictObject({
       enabled: flag(true),
@@ -153,28 +153,6 @@ const media = z.strictObject({
   timeout_seconds: seconds(0, 86_400, 60),
 });
 
-const pipeline = z.strictObject({
-  url: secret(
-    allowed(
-      z.string().max(2000).refine(isWebSocketUrl),
-      'a ws:// or wss:// address, with {session_id} and {token} where they belong',
-    ),
-  ).optional(),
-  token_secret: secret(allowed(z.string().min(16).max(200), 'a text of 16 to 200 characters')).optional(),
-  chunk_ms: allowed(z.number().int().min(20).max(200).multipleOf(20), '20 to 200 ms, in steps of 20').default(
-    100,
-  ),
-  extensions: flag(false),
-  reconnect_seconds: seconds(0, 3600, 30),
-  on_failure: allowed(z.enum(['passthrough', 'hangup']), 'passthrough or hangup').default('passthrough'),
-  embedded: z
-    .strictObject({
-      behaviour: allowed(z.enum(['echo', 'relay']), 'echo or relay').default('echo'),
-      delay_ms: allowed(z.number().int().min(0).max(10_000), '0 to 10000 ms').default(0),
-    })
-    .prefault({}),
-});
-
 const carrierUrl = (standard: string) =>
   allowed(z.url({ protocol: /^https?$/ }), 'an http:// or https:// address').default(standard);
 
@@ -222,7 +200,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   media: media.prefault({}),
-  pipeline: pipeline.prefault({}),
+  pipeline: pipelineSchema.prefault({}),
   telephony: telephony.prefault({}),
   session: z
     .strictObject({
@@ -318,9 +296,10 @@ function withoutNulls(settings: unknown): unknown {
 }
 
 /** What no single key can tell: values that have to fit each other. */
-function crossChecks({ organizations, telephony, store, sip }: Config): Problem[] {
+function crossChecks({ organizations, telephony, store, sip, pipeline }: Config): Problem[] {
   const problems =
     sip.engine === 'embedded' ? tlsProblems(sip.listen, sip.tls) : drachtioProblems(sip.drachtio);
+  problems.push(...pipelineProblems(pipeline, 'pipeline'));
   const once = (seen: Set<string>, value: string, path: string, shown = value) => {
     if (seen.has(value))
       problems.push({ path, found: `${shown} a second time`, allowed: 'a value used once' });
@@ -330,7 +309,7 @@ function crossChecks({ organizations, telephony, store, sip }: Config): Problem[
   for (const [index, { phone_number }] of telephony.inventory.entries())
     once(numbers, phone_number, `telephony.inventory[${index}].phone_number`);
   const [ids, usernames, keys] = [new Set<string>(), new Set<string>(), new Set<string>()];
-  organizations.forEach(({ id, api_keys, sip: trunk }, index) => {
+  organizations.forEach(({ id, api_keys, sip: trunk, pipeline: own }, index) => {
     const path = `organizations[${index}]`;
     once(ids, id, `${path}.id`);
     for (const { key } of api_keys) once(keys, key, `${path}.api_keys`, 'a key');
@@ -342,6 +321,7 @@ function crossChecks({ organizations, telephony, store, sip }: Config): Problem[
         allowed: 'both or neither',
       });
     }
+    if (own !== undefined) problems.push(...pipelineProblems(own, `${path}.pipeline`));
     problems.push(
       ...outboundProblems(trunk.outbound, `${path}.sip.outbound`, store.encryption_key !== undefined),
     );

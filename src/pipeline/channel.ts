@@ -3,13 +3,15 @@ import type { KeyPress } from '../dtmf.ts';
 import type { Role } from '../roles.ts';
 import { Backoff } from './backoff.ts';
 import { Connection } from './connection.ts';
-import type {
-  Conversation,
-  Dialect,
-  DialectSession,
-  LegState,
-  PipelineMessage,
-  SpeechChunk,
+import {
+  type Conversation,
+  type Dialect,
+  type DialectSession,
+  type Failure,
+  type LegState,
+  PermanentFailure,
+  type PipelineMessage,
+  type SpeechChunk,
 } from './dialect.ts';
 import { KeepAlive } from './keep-alive.ts';
 
@@ -29,9 +31,9 @@ export interface ChannelHandlers {
   /** The pipeline is ready, for the first time or again. */
   onUp(): void;
   /** It was ready and is not; the channel goes on trying. */
-  onDown(detail: string): void;
+  onDown(failure: Failure): void;
   /** An attempt came to nothing; the channel goes on trying. */
-  onFailed(detail: string): void;
+  onFailed(failure: Failure): void;
   onMessage(message: PipelineMessage): void;
   /** A frame of so many bytes came, before it is read. */
   onFrame(bytes: number): void;
@@ -99,19 +101,22 @@ export class Channel {
 
   /** @returns bytes sent; 0 while it is not up */
   sendSpeech(speaker: Role, chunk: SpeechChunk): number {
-    return this.#send(this.#conversation?.speech(speaker, chunk));
+    const conversation = this.#upConversation;
+    const bytes = this.#send(conversation?.speech(speaker, chunk));
+    if (conversation !== undefined) this.#conclude(conversation, false);
+    return bytes;
   }
 
   tellLegChange(role: Role, state: LegState): void {
-    this.#send(this.#conversation?.legChange(role, state));
+    this.#send(this.#upConversation?.legChange(role, state));
   }
 
   tellKeyPress(speaker: Role, press: KeyPress): void {
-    this.#send(this.#conversation?.keyPress(speaker, press));
+    this.#send(this.#upConversation?.keyPress(speaker, press));
   }
 
   tellMark(name: string, played: boolean): void {
-    this.#send(this.#conversation?.markReached(name, played));
+    this.#send(this.#upConversation?.markReached(name, played));
   }
 
   /** Ends it in good order. @param ended the pipeline is told that the session is over, and may say that it heard */
@@ -121,8 +126,8 @@ export class Channel {
       return;
     }
     const farewell = ended ? this.#conversation?.end() : undefined;
-    if (farewell === undefined) this.#connection?.close();
-    else this.#send(farewell);
+    this.#send(farewell);
+    if (farewell === undefined || !this.#conversation?.answersEnd) this.#connection?.close();
     this.#startClosing();
   }
 
@@ -134,6 +139,11 @@ export class Channel {
     this.#tellOver();
   }
 
+  /** Before it is up, nothing is written: a dialect may take what it has written for sent. */
+  get #upConversation(): Conversation | undefined {
+    return this.#state === 'up' ? this.#conversation : undefined;
+  }
+
   #connect(): void {
     const { dialect, session, clock } = this.#options;
     this.#state = 'connecting';
@@ -143,7 +153,7 @@ export class Channel {
       this.#conversation = conversation;
       this.#connection = this.#connectTo(conversation);
     } catch (error) {
-      this.#gone((error as Error).message);
+      this.#gone((error as Error).message, error instanceof PermanentFailure);
     }
   }
 
@@ -159,9 +169,10 @@ export class Channel {
       },
       onBinary: ofThis(() => this.#handlers.onMessage({ type: 'invalid', problem: 'a binary frame' })),
       onPong: ofThis(() => this.#onPong()),
-      onClosed: (detail) => {
+      onClosed: (detail, status) => {
         this.#open--;
-        if (this.#connection === connection) this.#onClosed(detail);
+        const meaning = status === undefined ? undefined : conversation.refused(status);
+        if (this.#connection === connection) this.#onClosed(meaning ?? { detail, permanent: false });
         this.#tellOver();
       },
     });
@@ -179,9 +190,16 @@ export class Channel {
     const message = conversation.read(frame);
     if (message.type === 'ready') this.#onReady();
     else if (message.type === 'pong') this.#onPong();
-    else if (message.type === 'ended') this.#onEnded(message);
+    else if (message.type === 'ended') this.#onEnded(message, conversation);
+    else if (message.type === 'failed') this.#onClosed(message);
     // What was said last is understood after our own good-bye.
     else if (this.#state !== 'closing' || message.type === 'transcript') this.#handlers.onMessage(message);
+    if (this.#conversation === conversation) this.#conclude(conversation, false);
+  }
+
+  #conclude(conversation: Conversation, over: boolean): void {
+    const concluded = conversation.concluded(over);
+    if (concluded !== undefined) this.#handlers.onMessage(concluded);
   }
 
   #onReady(): void {
@@ -199,12 +217,13 @@ export class Channel {
   }
 
   /** The pipeline ends the session, by itself or because we did: whoever closes the socket now, it is not lost. */
-  #onEnded(message: Extract<PipelineMessage, { type: 'ended' }>): void {
+  #onEnded(message: Extract<PipelineMessage, { type: 'ended' }>, conversation: Conversation): void {
     if (this.#state === 'connecting') {
       this.#gone(`the pipeline ended the session: ${message.reason}`);
       return;
     }
     this.#connection?.close();
+    this.#conclude(conversation, true);
     if (this.#state === 'closing') return;
     this.#startClosing();
     this.#handlers.onMessage(message);
@@ -215,12 +234,12 @@ export class Channel {
     this.#due = this.#now() + CLOSE_TIMEOUT_MS;
   }
 
-  #onClosed(detail: string): void {
+  #onClosed({ detail, permanent }: Failure): void {
     if (this.#state === 'closing') {
       this.#drop();
       this.#state = 'over';
     } else {
-      this.#gone(detail);
+      this.#gone(detail, permanent);
     }
   }
 
@@ -232,15 +251,15 @@ export class Channel {
   }
 
   /** The connection is of no use, or there is none: the next attempt follows. */
-  #gone(detail: string): void {
+  #gone(detail: string, permanent = false): void {
     const wasUp = this.#state === 'up';
     this.#drop();
     const now = this.#now();
     if (wasUp) this.#downSince = now;
     this.#state = 'waiting';
-    this.#due = now + this.#backoff.next(now - this.#downSince);
-    if (wasUp) this.#handlers.onDown(detail);
-    else this.#handlers.onFailed(detail);
+    this.#due = now + this.#backoff.next(now - this.#downSince, permanent);
+    if (wasUp) this.#handlers.onDown({ detail, permanent });
+    else this.#handlers.onFailed({ detail, permanent });
   }
 
   #tellOver(): void {
@@ -249,14 +268,16 @@ export class Channel {
 
   #drop(): void {
     const connection = this.#connection;
+    const conversation = this.#conversation;
     this.#connection = undefined;
     this.#conversation = undefined;
     this.#keepAlive = undefined;
     connection?.terminate();
+    if (conversation !== undefined) this.#conclude(conversation, true);
   }
 
   #send(text: string | undefined): number {
-    if (text === undefined || this.#state !== 'up') return 0;
+    if (text === undefined) return 0;
     this.#connection?.send(text);
     return text.length;
   }

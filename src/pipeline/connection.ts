@@ -19,14 +19,18 @@ export interface ConnectionHandlers {
   onBinary(): void;
   /** A ping frame was answered. */
   onPong(): void;
-  /** Called once, whatever ended the connection: a failed upgrade, a reset, a protocol error, a close from either side. */
-  onClosed(detail: string): void;
+  /**
+   * Called once, whatever ended the connection: a failed upgrade, a reset, a protocol error, a close from either side.
+   * @param status the HTTP status that answered the upgrade, where it was refused
+   */
+  onClosed(detail: string, status: number | undefined): void;
 }
 
 /** One WebSocket to the pipeline, from the upgrade request to its end. It knows no messages and keeps no time. */
 export class Connection {
   readonly #socket: WebSocket;
   #failure: string | undefined;
+  #status: number | undefined;
 
   /** @throws when the URL or a header cannot be sent */
   constructor({ url, headers }: ConnectionTarget, handlers: ConnectionHandlers) {
@@ -44,11 +48,16 @@ export class Connection {
       if (isBinary) handlers.onBinary();
       else handlers.onText(data as Buffer);
     });
+    this.#socket.on('unexpected-response', (_request, { statusCode }) => {
+      this.#status = statusCode;
+      this.#failure = `Unexpected server response: ${statusCode}`;
+      this.#socket.terminate();
+    });
     this.#socket.on('error', (error: Error & { code?: string }) => {
       this.#failure ??= error.message || error.code || error.name;
     });
     this.#socket.on('close', (code, reason) => {
-      handlers.onClosed(this.#failure ?? `closed with ${code} ${reason.toString()}`.trim());
+      handlers.onClosed(this.#failure ?? `closed with ${code} ${reason.toString()}`.trim(), this.#status);
     });
   }
 

@@ -1,4 +1,5 @@
 import type { AudioFormat, Encoding, SampleRate } from '../audio/format.ts';
+import type { DialectName } from '../config/pipeline.ts';
 import type { KeyPress } from '../dtmf.ts';
 import type { Role, SessionMode } from '../roles.ts';
 import type { TranscriptEvent } from './pipeline-link.ts';
@@ -9,6 +10,7 @@ import type { TranscriptEvent } from './pipeline-link.ts';
  * (`test/pipeline/dialect-contract/`). Source: decisions §6.
  */
 export interface Dialect {
+  readonly name: DialectName;
   /** One WebSocket for all speakers of a session, or one for each. */
   readonly connections: 'shared' | 'per_speaker';
   /**
@@ -23,6 +25,7 @@ export interface Dialect {
    * A connection, made anew for every attempt.
    * @param speakers whose speech it carries
    * @param now wall clock, ms
+   * @throws PermanentFailure when there is no use in connecting for this session
    */
   connect(session: DialectSession, speakers: readonly Role[], now: number): Conversation;
 }
@@ -35,6 +38,16 @@ export interface DialectSession {
   targetLanguage: string | null;
 }
 
+/** Why a connection is of no use, in plain words. */
+export interface Failure {
+  detail: string;
+  /** The next attempt would come to the same, unless somebody sees to it: it is made late. */
+  permanent: boolean;
+}
+
+/** A failure that is known before anything is sent. */
+export class PermanentFailure extends Error {}
+
 /** What is said on one connection; holds what the dialect has to remember of it. Texts are whole WebSocket messages. */
 export interface Conversation {
   readonly url: string;
@@ -44,11 +57,14 @@ export interface Conversation {
   readonly greeting: readonly string[];
   /** Whether it is ready as soon as it is open, or when a message says so. */
   readonly readyWhenOpen: boolean;
-  speech(speaker: Role, chunk: SpeechChunk): string;
+  /** @returns undefined where this is not the time to say it */
+  speech(speaker: Role, chunk: SpeechChunk): string | undefined;
   /** @returns the message that is answered with a `pong`; undefined = a ping frame of the WebSocket */
   ping(): string | undefined;
   /** The session is over. @returns undefined where closing says it all */
   end(): string | undefined;
+  /** Whether the pipeline answers that, and may go on until it has; else the connection is closed right behind it. */
+  readonly answersEnd: boolean;
   /** What became of a leg, where the dialect has a word for it. */
   legChange(role: Role, state: LegState): string | undefined;
   /** A party has pressed a key, where the dialect has a word for it. */
@@ -57,6 +73,13 @@ export interface Conversation {
   markReached(name: string, played: boolean): string | undefined;
   /** Reads a text frame. Never throws: what is wrong with it is in the result. */
   read(frame: Buffer): PipelineMessage;
+  /**
+   * What has turned out to be said to its end, where the dialect has no word for that; asked after every message, both ways.
+   * @param over nothing more will come
+   */
+  concluded(over: boolean): TranscriptEvent | undefined;
+  /** The upgrade was answered with this HTTP status. @returns what that means, where the dialect knows more of it */
+  refused(status: number): Failure | undefined;
 }
 
 export type LegState = 'joined' | 'left' | 'held' | 'resumed';
@@ -84,9 +107,13 @@ export type PipelineMessage =
   | { type: 'pong' }
   | TranscriptEvent
   | { type: 'error'; code: string; message: string }
+  /** There is no use in going on with this connection; another one follows. */
+  | ({ type: 'failed' } & Failure)
   | { type: 'ended'; reason: string }
   | { type: 'clear'; speaker: string | undefined }
   | { type: 'mark'; name: string; speaker: string | undefined }
+  /** Known, and of no consequence here. */
+  | { type: 'noted' }
   /** Of a type that is not known here. */
   | { type: 'unknown' }
   /** Not a message of the dialect, or not as its type has to be. */

@@ -1,8 +1,8 @@
 import { MULAW_8K } from '../audio/format.ts';
 import type { Role } from '../roles.ts';
-import { signToken } from '../session-token.ts';
 import type { Conversation, Dialect, DialectSession, SpeechChunk } from './dialect.ts';
 import { readMessage } from './kallglot-messages.ts';
+import { addressFor } from './pipeline-url.ts';
 
 export interface KallglotSettings {
   /** ws or wss, with `{session_id}` and `{token}` where they belong. */
@@ -33,14 +33,18 @@ export function kallglotDialect(settings: KallglotSettings): Dialect {
       extensions ? JSON.stringify({ type: 'dtmf', speaker, digit, duration_ms: durationMs }) : undefined,
     markReached: (name, played) => JSON.stringify({ type: 'audio.mark', name, played }),
     read: (frame) => readMessage(frame, extensions),
+    answersEnd: true,
+    concluded: () => undefined,
+    refused: () => undefined,
   };
   return {
+    name: 'kallglot',
     connections: 'shared',
     replay: 'sequence',
     input: MULAW_8K,
     chunkMs: settings.chunkMs,
     connect: (session, _speakers, now) => ({
-      url: fillIn(settings.url, session.sessionId, signToken(settings.tokenSecret, session.sessionId, now)),
+      url: addressFor(settings, session.sessionId, now),
       headers: upgradeHeaders(session),
       ...written,
     }),
@@ -50,12 +54,6 @@ export function kallglotDialect(settings: KallglotSettings): Dialect {
 function speech(speaker: Role, { sequence, timestampMs, audio }: SpeechChunk): string {
   // By hand: three times faster than JSON.stringify, and no value in it needs escaping.
   return `{"type":"audio.input","sequence":${sequence},"timestamp_ms":${timestampMs},"speaker":"${speaker}","audio":{"encoding":"mulaw","sample_rate_hz":8000,"payload":"${audio.toString('base64')}"}}`;
-}
-
-function fillIn(url: string, sessionId: string, token: string): string {
-  return url
-    .replaceAll('{session_id}', () => encodeURIComponent(sessionId))
-    .replaceAll('{token}', () => encodeURIComponent(token));
 }
 
 function upgradeHeaders(session: DialectSession): Record<string, string> {

@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.ts';
+import type { DialectName } from '../config/pipeline.ts';
 import type { KeyPress } from '../dtmf.ts';
 import { Refusal } from '../errors.ts';
 import { type Role, rolesOf } from '../roles.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Channel } from './channel.ts';
-import type { Dialect, PipelineMessage } from './dialect.ts';
+import type { Dialect, Failure, PipelineMessage } from './dialect.ts';
 import { LinkAudio } from './link-audio.ts';
 import {
   type LegAudio,
@@ -19,7 +20,7 @@ import type { Ticker } from './ticker.ts';
 /** How often the deadlines of a link that is closing are looked at. */
 const IDLE_MS = 10;
 
-/** What all links of the gateway have in common. */
+/** What links have in common. */
 export interface LinkSettings {
   dialect: Dialect;
   /** How long a link that is down is opened again. */
@@ -69,6 +70,10 @@ export class Link implements PipelineLink {
     this.#channels = ways.map((way) => this.#channel(way));
     const { mode } = options;
     this.#audio = new LinkAudio({ mode, dialect, clock, channels: this.#channels, counters: this.#counters });
+  }
+
+  get dialect(): DialectName {
+    return this.#settings.dialect.name;
   }
 
   get state(): LinkState {
@@ -141,8 +146,8 @@ export class Link implements PipelineLink {
       { dialect, session: this.#options, speakers, clock },
       {
         onUp: () => this.#onUp(channel),
-        onDown: (detail) => this.#onDown(channel, detail),
-        onFailed: (detail) => this.#onFailed(detail),
+        onDown: (failure) => this.#onDown(channel, failure),
+        onFailed: (failure) => this.#onFailed(failure),
         onMessage: (message) => this.#handle(message, channel),
         onFrame: (bytes) => {
           this.#counters.bytesReceived += bytes;
@@ -163,6 +168,8 @@ export class Link implements PipelineLink {
     switch (message.type) {
       case 'audio':
         this.#counters.outputsReceived++;
+        // The other direction is missing, and the parties hear each other.
+        if (this.#outage?.passed) break;
         this.#note(this.#audio.play(message, this.#cameAt));
         break;
       case 'transcript':
@@ -199,23 +206,28 @@ export class Link implements PipelineLink {
     }
   }
 
-  #onDown(channel: Channel, detail: string): void {
+  /** One direction is missing: the link as a whole is down, because half a translation helps neither party. */
+  #onDown(channel: Channel, failure: Failure): void {
     const lostMsBefore = this.#counters.lostMs;
     this.#audio.disconnected(channel);
-    if (this.#state === 'connecting') this.#onFailed(detail);
+    if (this.#state === 'connecting') this.#onFailed(failure);
     if (this.#state !== 'up') return;
+    const { detail } = failure;
     this.#state = 'down';
     this.#outage = { since: this.#now(), lostMsBefore, resentMs: 0, detail, passed: false };
     this.#options.onEvent({ type: 'down', detail });
-    if (this.#outage !== undefined) this.#bear(this.#outage, this.#now());
+    if (this.#outage === undefined) return;
+    if (failure.permanent) this.#onFailed(failure);
+    else this.#bear(this.#outage, this.#now());
   }
 
   /** An attempt came to nothing. */
-  #onFailed(detail: string): void {
+  #onFailed({ detail, permanent }: Failure): void {
     if (this.#outage !== undefined) this.#outage.detail = detail;
-    if (this.#state !== 'connecting') return;
-    if (!this.#options.keepTrying) this.#fail(new Refusal('pipeline_unavailable', detail));
-    else this.#log.warn({ detail }, 'the pipeline is not available yet');
+    const { keepTrying } = this.#options;
+    if (keepTrying) this.#options.onEvent({ type: 'failed', detail });
+    else if (this.#state === 'connecting') this.#fail(new Refusal('pipeline_unavailable', detail));
+    else if (permanent && this.#state === 'down') this.#lose(detail);
   }
 
   #recover(outage: Outage): void {

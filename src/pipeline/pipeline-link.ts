@@ -1,4 +1,6 @@
+import type { AudioFormat } from '../audio/format.ts';
 import type { AudioRing } from '../audio/ring.ts';
+import type { DialectName } from '../config/pipeline.ts';
 import type { KeyPress } from '../dtmf.ts';
 import type { Role, SessionMode } from '../roles.ts';
 
@@ -20,6 +22,8 @@ export interface LegAudio {
 
 export interface LinkOptions {
   sessionId: string;
+  /** Whose pipeline it is: an organization may have one of its own. */
+  organizationId: string;
   mode: SessionMode;
   sourceLanguage: string | null;
   targetLanguage: string | null;
@@ -39,6 +43,8 @@ export type LinkEvent =
    * outage that it never gets.
    */
   | { type: 'up'; outageMs: number; resentMs: number; lostMs: number }
+  /** It is not there, and an attempt to open it, or to open it again, came to nothing. Told where it is kept trying. */
+  | { type: 'failed'; detail: string }
   /** Given up: it was down for longer than `pipeline.reconnect_seconds`. */
   | { type: 'lost'; detail: string }
   /** The pipeline ended the session by itself (`session.ended`). */
@@ -86,6 +92,7 @@ export interface LinkStats {
 }
 
 export interface PipelineLink {
+  readonly dialect: DialectName;
   readonly state: LinkState;
   /**
    * Connects and waits until the pipeline is ready. Once it was, the link opens itself again when it is lost.
@@ -109,6 +116,8 @@ export interface PipelineLink {
 }
 
 export interface PipelineLinks {
+  /** What the pipeline of an organization is to get of its parties' speech. */
+  inputFormat(organizationId: string): AudioFormat;
   create(options: LinkOptions): PipelineLink;
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { MULAW_8K } from '../../src/audio/format.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
 import { Bridges, type Reservation } from '../../src/bridge/bridges.ts';
 import type { Leg } from '../../src/bridge/leg.ts';
@@ -57,6 +58,7 @@ class House {
         close: async () => undefined,
       },
       links: {
+        inputFormat: () => MULAW_8K,
         create: ({ onEvent }) => {
           this.links.events.push(onEvent);
           return this.#link();

@@ -1,3 +1,4 @@
+import { MULAW_8K } from '../../src/audio/format.ts';
 import { Bridges } from '../../src/bridge/bridges.ts';
 import { systemClock as clock } from '../../src/clock.ts';
 import { parseConfig } from '../../src/config/config.ts';
@@ -85,7 +86,7 @@ const bridges = new Bridges({
     usage: () => ({ used: 0, total: 1 }),
     close: async () => undefined,
   },
-  links: { create: () => link, close: async () => undefined },
+  links: { inputFormat: () => MULAW_8K, create: () => link, close: async () => undefined },
   ...{
     log,
     now,

@@ -23,7 +23,7 @@ const conversation = (extensions: boolean) =>
 test('what we send is what the contract shows', () => {
   const { speech, ping, end, legChange, markReached } = conversation(true);
   const chunk = { sequence: 7, timestampMs: 1_790_000_000_000, audio: Buffer.from([0xff, 0x00, 0x7f, 0x80]) };
-  expect(JSON.parse(speech('agent', chunk))).toEqual({
+  expect(JSON.parse(speech('agent', chunk) as string)).toEqual({
     type: 'audio.input',
     sequence: 7,
     timestamp_ms: 1_790_000_000_000,

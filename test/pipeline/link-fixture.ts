@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { expect } from 'vitest';
+import { type AudioFormat, bytesPerMs, MULAW_8K } from '../../src/audio/format.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { newSessionId } from '../../src/ids.ts';
@@ -19,9 +20,14 @@ export const patience = { timeout: 10_000, interval: 5 };
 
 /** What the media worker does for a leg, by hand. */
 export class TestLeg {
-  readonly inbound = AudioRing.create(8192);
+  readonly inbound: AudioRing;
   readonly outbound = AudioRing.create(8192);
   #heard = Buffer.alloc(0);
+
+  /** @param input what the pipeline gets of it */
+  constructor(input: AudioFormat = MULAW_8K) {
+    this.inbound = AudioRing.create(2 ** Math.ceil(Math.log2(1024 * bytesPerMs(input))));
+  }
 
   /** The party says this, as fast as the ring takes it. */
   async say(audio: Buffer): Promise<void> {
@@ -84,7 +90,7 @@ export function makeLink(setup: LinkSetup): TestLink {
     extensions: setup.extensions ?? false,
   });
   const links = createPipelineLinks({
-    dialect: { ...dialect, replay: setup.replay ?? 'sequence' },
+    dialectOf: () => ({ ...dialect, replay: setup.replay ?? 'sequence' }),
     reconnectSeconds: setup.reconnectSeconds ?? 0,
     clock: setup.clock ?? systemClock,
     log: pino({ level: 'silent' }),
@@ -93,6 +99,7 @@ export function makeLink(setup: LinkSetup): TestLink {
   const sessionId = newSessionId();
   const link = links.create({
     sessionId,
+    organizationId: 'acme',
     mode: setup.mode ?? 'bidirectional_translation',
     sourceLanguage: setup.sourceLanguage ?? null,
     targetLanguage: setup.targetLanguage ?? null,

@@ -297,6 +297,7 @@ describe('closing', () => {
     const others = [1, 2, 3].map(() =>
       links.create({
         sessionId: 'sess_other',
+        organizationId: 'acme',
         mode: 'ai_agent',
         sourceLanguage: null,
         targetLanguage: null,

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, test } from 'vitest';
+import { MULAW_8K } from '../../src/audio/format.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
 import { Bridges } from '../../src/bridge/bridges.ts';
 import type { Leg } from '../../src/bridge/leg.ts';
@@ -104,7 +105,7 @@ class SetUp {
         deaths: 0,
         close: async () => undefined,
       },
-      links: { create: () => this.#link(), close: async () => undefined },
+      links: { inputFormat: () => MULAW_8K, create: () => this.#link(), close: async () => undefined },
       log: createLog('silent'),
       now: () => 0,
       mediaTimeoutSeconds: 60,

@@ -1,3 +1,4 @@
+import { MULAW_8K } from '../../src/audio/format.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
 import type { KeyReports } from '../../src/bridge/key-reports.ts';
 import type { TranscriptSink } from '../../src/bridge/transcript-feed.ts';
@@ -132,6 +133,10 @@ export class FakeLinks implements PipelineLinks {
 
   constructor(gate = atOnce) {
     this.#gate = gate;
+  }
+
+  inputFormat() {
+    return MULAW_8K;
   }
 
   create(): PipelineLink {

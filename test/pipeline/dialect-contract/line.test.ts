@@ -15,7 +15,7 @@ describeDialect('that is all different', startLineServer);
 
 function lineDialect(port: number): Dialect {
   return {
-    ...{ connections: 'per_speaker', replay: 'none', input: MULAW_8K, chunkMs: 200 },
+    ...{ name: 'twilio', connections: 'per_speaker', replay: 'none', input: MULAW_8K, chunkMs: 200 },
     connect: (_session, [speaker]): Conversation => ({
       url: `ws://127.0.0.1:${port}/${speaker}`,
       headers: {},
@@ -24,9 +24,12 @@ function lineDialect(port: number): Dialect {
       speech: (_role, { audio }) => `speech ${audio.toString('base64')}`,
       ping: () => undefined,
       end: () => 'bye',
+      answersEnd: true,
       legChange: () => undefined,
       keyPress: () => undefined,
       markReached: () => undefined,
+      concluded: () => undefined,
+      refused: () => undefined,
       read: (frame) => {
         const [word, payload = ''] = frame.toString().split(' ');
         if (word !== 'speech') return { type: 'invalid', problem: 'not a word' };
