@@ -29,6 +29,8 @@ export async function openPipeline(
   log: Log,
 ): Promise<PipelineLinks> {
   const chosen = [pipeline, ...organizations.flatMap((organization) => organization.pipeline ?? [])];
+  if (!secrets.openaiKey && chosen.some(({ dialect }) => dialect === 'openai'))
+    throw new Error('the pipeline dialect openai needs a key: OPENAI_API_KEY is not set in the environment');
   const { behaviour, delay_ms: delayMs } = pipeline.embedded;
   const { tokenSecret } = secrets;
   const own = chosen.some(isEmbedded)
@@ -56,15 +58,13 @@ const isEmbedded = ({ dialect, url }: OrganizationPipeline): boolean =>
   dialect === 'kallglot' && url === undefined;
 
 /** @param settings with the address, but for `openai`, which has one of its own */
-function makeDialect(settings: PipelineConfig, { tokenSecret, openaiKey }: PipelineSecrets): Dialect {
+function makeDialect(settings: PipelineConfig, { tokenSecret, openaiKey = '' }: PipelineSecrets): Dialect {
   const { dialect, url = '', chunk_ms: chunkMs, extensions, openai, twilio } = settings;
   if (dialect === 'kallglot') return kallglotDialect({ url, tokenSecret, extensions, chunkMs });
   if (dialect === 'twilio') {
     const { account_sid: accountSid, auth_token: authToken } = twilio;
     return twilioDialect({ url, tokenSecret, accountSid, authToken });
   }
-  if (openaiKey === undefined || openaiKey === '')
-    throw new Error('the pipeline dialect openai needs a key: OPENAI_API_KEY is not set in the environment');
   const { model, transcription_model: transcriptionModel } = openai;
   return openaiDialect({ url: settings.url, key: openaiKey, model, transcriptionModel });
 }

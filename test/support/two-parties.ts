@@ -10,12 +10,12 @@ type Role = keyof typeof spoken;
 const speech = { customer: tone(spoken.customer, 60_000), agent: tone(spoken.agent, 60_000) };
 
 /** A gateway at a fake pipeline, and the phones of a test, each of which says one tone from its answer on. */
-export class TwoParties {
+export class TwoParties<Pipeline extends { close(): Promise<unknown> } = FakePipeline> {
   readonly gateway: TestGateway;
-  readonly pipeline: FakePipeline;
+  readonly pipeline: Pipeline;
   readonly #phones = new Map<string, TestPhone>();
 
-  private constructor(gateway: TestGateway, pipeline: FakePipeline) {
+  constructor(gateway: TestGateway, pipeline: Pipeline) {
     this.gateway = gateway;
     this.pipeline = pipeline;
   }
