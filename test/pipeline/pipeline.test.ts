@@ -19,8 +19,8 @@ const organizations = [
 ];
 const linkOf = {
   ...{ sessionId: 'sess_A', sourceLanguage: null, targetLanguage: null },
-  ...{ mode: 'ai_agent', onEvent: () => undefined },
-} as const;
+  ...{ mode: 'ai_agent' as const, onEvent: () => undefined },
+};
 
 test('an organization has its own pipeline, or the one of the gateway', async () => {
   const links = await open({ organizations }, 'sk-of-the-tests');
