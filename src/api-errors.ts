@@ -154,6 +154,38 @@ const apiErrorTable = {
     type: 'invalid_request_error',
     message: 'The limit of concurrent calls of the organization is reached.',
   },
+  role_invalid: {
+    status: 422,
+    type: 'invalid_request_error',
+    message: 'The role must be customer or agent.',
+  },
+  invalid_token: {
+    status: 401,
+    type: 'authentication_error',
+    message:
+      'The stream token is missing or wrong, older than 5 minutes, or of another session. Get the session for a fresh one.',
+  },
+  too_many_clients: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'The session has as many streaming clients as it can have.',
+  },
+  start_missing: {
+    status: 408,
+    type: 'invalid_request_error',
+    message: 'The stream showed no token: none in its URL, and none in a start message within 10 seconds.',
+  },
+  invalid_audio_format: {
+    status: 422,
+    type: 'invalid_request_error',
+    message: 'Audio must be mu-law, 8000 Hz, mono, as base64.',
+  },
+  invalid_message: { status: 422, type: 'invalid_request_error', message: 'The message is not valid.' },
+  pipeline_unavailable: {
+    status: 503,
+    type: 'api_error',
+    message: 'The translation pipeline is not ready. Try again in a moment.',
+  },
   dial_failed: { status: 502, type: 'api_error', message: 'The call was not answered.' },
   leg_not_found: { status: 404, type: 'invalid_request_error', message: 'The session has no such leg up.' },
   dtmf_not_possible: {
@@ -220,13 +252,13 @@ const apiErrorTable = {
   internal_error: { status: 500, type: 'api_error', message: 'Something went wrong on our side.' },
 } as const satisfies Record<string, ApiErrorRow>;
 
-type ApiErrorCode = keyof typeof apiErrorTable;
+export type ApiErrorCode = keyof typeof apiErrorTable;
 export const apiErrors: Readonly<Record<ApiErrorCode, ApiErrorRow>> = apiErrorTable;
 
 interface ApiErrorDetails {
-  message?: string;
-  param?: string;
-  retryAfter?: number;
+  message?: string | undefined;
+  param?: string | undefined;
+  retryAfter?: number | undefined;
   facts?: Readonly<Record<string, string | number | null>>;
 }
 

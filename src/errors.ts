@@ -4,6 +4,7 @@
  * else names the code. Sources: decisions §3, §4, §7; ITU-T Q.850.
  */
 
+import { ApiError, type ApiErrorCode } from './api-errors.ts';
 import { codecNames } from './config/codecs.ts';
 
 export { ApiError, apiErrors } from './api-errors.ts';
@@ -103,20 +104,23 @@ interface EndRow {
   /** Q.850 cause for the `Reason` header of the BYE. */
   readonly cause: number;
   readonly text: string;
+  /** Of the WebSocket where the leg is a stream; 1011 where there is none. */
+  readonly closeCode?: number;
 }
 
 /** Every way a leg can end, a closed set (decisions §4). */
 const endTable = {
-  hangup: { cause: 16, text: 'the call was hung up' },
-  canceled: { cause: 16, text: 'the caller gave up before the answer' },
+  hangup: { cause: 16, text: 'the call was hung up', closeCode: 1000 },
+  canceled: { cause: 16, text: 'the caller gave up before the answer', closeCode: 1000 },
   ack_timeout: { cause: 102, text: 'the answer was never acknowledged' },
-  session_ended: { cause: 16, text: 'the session has ended' },
-  media_timeout: { cause: 102, text: 'no audio was received' },
+  session_ended: { cause: 16, text: 'the session has ended', closeCode: 1000 },
+  media_timeout: { cause: 102, text: 'no audio was received', closeCode: 4408 },
   session_timer: { cause: 102, text: 'the session timer ran out' },
-  pipeline_failed: { cause: 41, text: 'the translation pipeline was lost' },
-  replaced: { cause: 16, text: 'a newer call of the same caller took over' },
-  drained: { cause: 41, text: 'this gateway is shutting down' },
+  pipeline_failed: { cause: 41, text: 'the translation pipeline was lost', closeCode: 4503 },
+  replaced: { cause: 16, text: 'a newer call of the same caller took over', closeCode: 4409 },
+  drained: { cause: 41, text: 'this gateway is shutting down', closeCode: 1001 },
   engine_lost: { cause: 38, text: 'the SIP engine was lost' },
+  stream_lost: { cause: 27, text: 'the connection of the stream was lost' },
   dial_failed: { cause: 31, text: 'the called party did not take the call' },
   error: { cause: 41, text: 'internal error' },
 } as const satisfies Record<string, EndRow>;
@@ -145,6 +149,24 @@ export class Refusal extends Error {
     this.code = code;
     this.detail = detail;
   }
+}
+
+/** What a refusal is called in the REST API and towards streams, where they meet it. */
+const refusedAs: Partial<Record<RefusalCode, ApiErrorCode>> = {
+  draining: 'draining',
+  overloaded: 'overloaded',
+  role_taken: 'role_taken',
+  concurrency_limit: 'concurrency_limit',
+  session_ended: 'session_ended',
+  no_media_ports: 'overloaded',
+  pipeline_unavailable: 'pipeline_unavailable',
+};
+
+/** The same refusal as the REST API and streams tell it, or undefined where only SIP knows it. */
+export function apiErrorOf({ code }: Refusal): ApiError | undefined {
+  const known = refusedAs[code];
+  const param = code === 'role_taken' ? 'role' : undefined;
+  return known && new ApiError(known, { param, retryAfter: refusals[code].retryAfter });
 }
 
 /**

@@ -19,6 +19,8 @@ import {
 import type { SipApplication } from './sip/sip-application.ts';
 import type { Engine } from './sip-engine/engine.ts';
 import { sharedSecret } from './store/secrets.ts';
+import { Streams } from './streams/streams.ts';
+import { isConnectRequest } from './streams/upgrade.ts';
 import { findApiCaller } from './telephony/api-keys.ts';
 import { CarrierAccounts } from './telephony/carrier-accounts.ts';
 import { Carriers } from './telephony/carriers.ts';
@@ -33,12 +35,14 @@ import type { Trunks } from './telephony/trunks.ts';
 /** How soon a change of a trunk that another node made counts here. */
 const TRUNKS_RELOAD_MS = 3000;
 
-/** The REST API. @returns where it listens */
+/** The REST API, and the streams that are opened at it. @returns where it listens */
 export async function openApi(base: Base, calls: Calls, opened: Sip): Promise<string> {
   const { sip, defence, engine, capacity, unavailable } = opened;
   const { trunks, sessions, transcripts, idempotencyKeys, bridges, webhooks } = calls;
   const { config, log, parts, metrics, store, refusals, state } = base;
   const telephony = openTelephony(base, trunks, sip);
+  const streamSecret = await sharedSecret(store, 'stream_token');
+  const streams = openStreams(base, calls, streamSecret, unavailable);
   const api = createApi({
     ...{ log, metrics, refusals, sessions, transcripts, webhooks, idempotencyKeys },
     rateLimits: new RateLimits(config.api.rate_limit, clock),
@@ -49,7 +53,7 @@ export async function openApi(base: Base, calls: Calls, opened: Sip): Promise<st
     sipTrace: (id) => sipTrace(base, calls, engine(), id),
     adminKey: config.api.admin_key,
     findCaller: (key) => findApiCaller(store, key),
-    view: viewSettings(config, await sharedSecret(store, 'stream_token'), clock),
+    view: viewSettings(config, streamSecret, clock),
     routingSettings: (id) => readRoutingSettings(store, trunks, id),
     organizations: new Organizations(store, () => trunks.reloadSoon()),
     telephony,
@@ -72,6 +76,7 @@ export async function openApi(base: Base, calls: Calls, opened: Sip): Promise<st
       unavailable,
       publicUrl: publicUrl(config),
     },
+    upgrades: { isOurs: isConnectRequest, take: (...request) => streams.upgrade(...request) },
     // Where nodes share a database, another one takes the calls of what is made here.
     draining: () => state.draining && store.dialect === 'sqlite',
     capacity: () => capacity.report(),
@@ -84,7 +89,28 @@ export async function openApi(base: Base, calls: Calls, opened: Sip): Promise<st
   });
   const url = await api.listen(apiAddress(config));
   parts.add(api);
+  // The API is not closed before its WebSockets are.
+  parts.add(streams);
   return url;
+}
+
+/** The clients of sessions' streams. */
+function openStreams(
+  { metrics, log, store }: Base,
+  { trunks, sessions, bridges, listeners }: Calls,
+  tokenSecret: string,
+  unavailable: Sip['unavailable'],
+): Streams {
+  const streams = new Streams({
+    ...{ bridges, sessions, metrics, log, clock, tokenSecret },
+    organizationOf: (id) => trunks.ofOrganization(id),
+    // As with SIP, whose session is up here comes in all the same.
+    unavailable: (id) => (bridges.isLive(id) ? undefined : unavailable()),
+    assertStore: () => store.assertAvailable(),
+  });
+  listeners.push((id, words) => streams.heard(id, words));
+  sessions.onEnded((session) => streams.sessionEnded(session));
+  return streams;
 }
 
 /** The SIP messages of a call, by the id of its leg or by its Call-ID. @throws ApiError `trace_not_available` */

@@ -3,6 +3,7 @@ import { createBridgeContext } from './bridge/bridge-context.ts';
 import { Bridges } from './bridge/bridges.ts';
 import { collectTraffic } from './bridge/traffic.ts';
 import { TrafficMeter } from './bridge/traffic-meter.ts';
+import type { WordListener } from './bridge/transcript-feed.ts';
 import { CapacityWatch } from './capacity/capacity-watch.ts';
 import { systemClock as clock } from './clock.ts';
 import type { Config } from './config/config.ts';
@@ -156,7 +157,11 @@ async function openCalls(base: Base) {
   const links = parts.add(await openPipeline(config, secrets, clock, log));
   const meter = new TrafficMeter(metrics);
   const surroundings = { media, links, sessions, transcripts, metrics, meter, log, clock };
-  const bridges = new Bridges(createBridgeContext({ ...surroundings, ...bridgeOptions(config) }));
+  const listeners: WordListener[] = [];
+  const onWords: WordListener = (id, words) => {
+    for (const listener of listeners) listener(id, words);
+  };
+  const bridges = new Bridges(createBridgeContext({ ...surroundings, ...bridgeOptions(config), onWords }));
   sessions.onEnded((session) => bridges.endSession(session.id));
   metrics.beforeScrape(() => collectTraffic(bridges, media, metrics, meter));
   const webhooks = await openWebhooks(base);
@@ -164,7 +169,7 @@ async function openCalls(base: Base) {
   transcripts.onEvent(webhooks.wake);
   const kept = { sessions, transcripts, idempotencyKeys };
   parts.add(new Caretaker({ ...kept, clock, log, ...caretakerOptions(config, bridges) }));
-  return { trunks, ...kept, bridges, webhooks, media };
+  return { trunks, ...kept, bridges, webhooks, media, listeners };
 }
 
 /** The delivery of events; what an earlier run left behind is on its way from here on. */

@@ -29,6 +29,7 @@ const mayImport: Record<string, readonly string[]> = {
   audio: [],
   media: ['audio'],
   pipeline: ['audio'],
+  streams: ['audio', 'bridge', 'sessions'],
   sessions: ['store'],
   telephony: ['store'],
   store: [],

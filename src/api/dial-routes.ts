@@ -4,7 +4,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import type { Dials, DialWish } from '../bridge/dials.ts';
 import type { Leg } from '../bridge/leg.ts';
-import { ApiError, Refusal, type RefusalCode } from '../errors.ts';
+import { ApiError, apiErrorOf, Refusal } from '../errors.ts';
 import { parseSessionId } from '../ids.ts';
 import { callView } from '../sessions/call-view.ts';
 import type { Session } from '../sessions/session.ts';
@@ -136,17 +136,7 @@ function headersOf(session: Session, own: Readonly<Record<string, string>>): Rec
   return Object.fromEntries(merged.values());
 }
 
-const refusedAs: Partial<Record<RefusalCode, ConstructorParameters<typeof ApiError>>> = {
-  draining: ['draining', { retryAfter: 5 }],
-  overloaded: ['overloaded', { retryAfter: 10 }],
-  role_taken: ['role_taken', { param: 'role' }],
-  concurrency_limit: ['concurrency_limit'],
-};
-
-function asApiError(error: unknown): unknown {
-  const known = error instanceof Refusal ? refusedAs[error.code] : undefined;
-  return known === undefined ? error : new ApiError(...known);
-}
+const asApiError = (error: unknown): unknown => (error instanceof Refusal && apiErrorOf(error)) || error;
 
 function dialFailed({ leg_id, reason, sip_status }: OpenCallRecord): ApiError {
   const how = sip_status === null || reason !== 'dial_failed' ? String(reason) : `SIP status ${sip_status}`;

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import fastify, {
   type FastifyInstance,
   type FastifyPluginCallback,
@@ -64,6 +66,12 @@ export interface ApiOptions
   log: Log;
   metrics: Metrics;
   idempotencyKeys: IdempotencyKeys;
+  /** Takes the requests for a WebSocket. */
+  upgrades: {
+    /** Whether a request is one; every other is answered as if it asked for none. */
+    isOurs: (request: IncomingMessage) => boolean;
+    take: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  };
 }
 
 const BODY_MOST_BYTES = 65_536;
@@ -84,7 +92,9 @@ export function createApi(options: ApiOptions): FastifyInstance {
       socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     },
     routerOptions: { maxParamLength: 1000 },
+    http: { shouldUpgradeCallback: options.upgrades.isOurs },
   });
+  app.server.on('upgrade', options.upgrades.take);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(errorHandler(options.log));

@@ -11,7 +11,7 @@ import type { BridgeParts } from './bridges.ts';
 import { createKeyReports } from './key-reports.ts';
 import { PendingChanges } from './pending-changes.ts';
 import type { TrafficMeter } from './traffic-meter.ts';
-import { TranscriptFeed } from './transcript-feed.ts';
+import { TranscriptFeed, type WordListener } from './transcript-feed.ts';
 
 export interface BridgeSurroundings {
   media: MediaPool;
@@ -28,6 +28,8 @@ export interface BridgeSurroundings {
   mixOriginalDb: number | null;
   onFailure: 'passthrough' | 'hangup';
   maxCalls: number;
+  /** Is told of all that is understood in a session, at once. */
+  onWords: WordListener;
 }
 
 /** Joins the bridges to the records of sessions, the log and the metrics. */
@@ -86,7 +88,7 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
         sessions.record(record, leg.describe(), translation),
       );
     },
-    transcripts: new TranscriptFeed({ transcripts, changes, clock, log, metrics }),
+    transcripts: new TranscriptFeed({ transcripts, changes, clock, log, metrics, onWords: parts.onWords }),
     written: (id) => changes.written(id),
     linkClosed: (link, stats, failure) => {
       meter.addLink(link, stats);

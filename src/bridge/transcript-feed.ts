@@ -21,7 +21,11 @@ export interface TranscriptFeedOptions {
   clock: Clock;
   log: Log;
   metrics: Pick<Metrics, 'transcript_turns_total'>;
+  /** Is told of all that is understood, at once. */
+  onWords: WordListener;
 }
+
+export type WordListener = (id: SessionId, words: TranscriptEvent) => void;
 
 /** Brings what the pipelines understand into the store; no text of it ever goes to the log. */
 export class TranscriptFeed implements TranscriptSink {
@@ -34,6 +38,7 @@ export class TranscriptFeed implements TranscriptSink {
 
   heard(id: SessionId, event: TranscriptEvent): void {
     if (event.text.trim() === '') return;
+    this.#options.onWords(id, event);
     let feed = this.#sessions.get(id);
     if (feed === undefined) {
       feed = new SessionFeed(id, this.#options);

@@ -1,3 +1,4 @@
+import { decodeBase64 } from '../audio/base64.ts';
 import type { Encoding, SampleRate } from '../audio/format.ts';
 import { alawToLinear, linearToMulaw, mulawOfAlaw, mulawToLinear, translate } from '../audio/g711.ts';
 import { Resampler } from '../audio/resampler.ts';
@@ -24,7 +25,7 @@ export class OutputDecoder {
 
   /** @returns mu-law, 8 kHz, valid until the next call of any decoder; undefined when the payload is not what it says */
   decode({ encoding, sampleRateHz, payload }: EncodedAudio): Uint8Array | undefined {
-    const bytes = decodeBase64(payload);
+    const bytes = decodeBase64(payload, decoded);
     if (bytes === undefined || (encoding === 'pcm_16' && bytes.length % 2 !== 0)) return undefined;
     if (sampleRateHz !== LEG_RATE_HZ) {
       return linearToMulaw(this.#resampler(sampleRateHz).process(toLinear(bytes, encoding)));
@@ -48,13 +49,4 @@ function toLinear(bytes: Buffer, encoding: Encoding): Int16Array {
   if (encoding === 'alaw') return alawToLinear(bytes);
   // Node runs on little-endian machines only, and `decoded` begins on an even address.
   return new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
-}
-
-function decodeBase64(text: string): Buffer | undefined {
-  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  const digits = text.length - padding;
-  const length = Math.floor((digits * 3) / 4);
-  if (digits % 4 === 1 || length > MAX_DECODED_BYTES) return undefined;
-  // Node skips what is not of the alphabet; fewer bytes come out then.
-  return decoded.write(text, 0, 'base64') === length ? decoded.subarray(0, length) : undefined;
 }

@@ -104,6 +104,22 @@ export const metricTable = {
   ),
   direct_dropped_ms_total: counter('Direct audio that came too late or too much at once, ms'),
 
+  // Streaming clients
+  streams_open: gauge('Streaming clients connected now; carrier: a stream that has not begun yet', {
+    client: ['kallglot', 'twilio', 'telnyx', 'carrier'],
+  }),
+  stream_refusals_total: counter('Streaming clients turned away', { code: 'error codes of the REST API' }),
+  stream_messages_total: counter(
+    'Messages of streaming clients; unknown, invalid and repeated ones were dropped',
+    {
+      kind: [
+        ...['audio', 'start', 'digit', 'ping', 'end', 'stop', 'complaint'],
+        ...['ignored', 'unknown', 'invalid', 'repeated'],
+      ] as const,
+    },
+  ),
+  stream_dropped_ms_total: counter('Audio that streaming clients did not take in time, ms'),
+
   // Media workers
   media_ports: gauge('Pairs of RTP ports', { state: ['used', 'free'] }),
   media_workers: gauge('Media workers that run'),

@@ -76,6 +76,7 @@ export async function openApi({
     ...{ sessions, transcripts, idempotencyKeys, legsOf, unrecordedLegsOf: legsOf },
     log: createLog('silent'),
     metrics: createMetrics(),
+    upgrades: { isOurs: () => false, take: () => undefined },
     refusals: new RecentRefusals(),
     rateLimits: new RateLimits(rateLimit, clock),
     adminKey: 'an-admin-key-of-length',

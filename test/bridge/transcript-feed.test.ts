@@ -19,10 +19,13 @@ describe('the feed of transcripts', () => {
   let counted: Record<string, number>;
   let fail: () => Error | undefined;
   let feed: TranscriptFeed;
+  /** What streaming clients are told. */
+  let told: string[];
 
   beforeEach(() => {
     vi.useFakeTimers();
     [written, logged, counted, fail] = [[], '', { kept: 0, dropped: 0 }, () => undefined];
+    told = [];
     const note = (...words: unknown[]) => {
       logged += JSON.stringify(words);
     };
@@ -40,6 +43,7 @@ describe('the feed of transcripts', () => {
       changes: new PendingChanges(log),
       clock: { now: () => 7, monotonic: () => performance.now() },
       log,
+      onWords: (_session, { text }) => void told.push(text),
       metrics: {
         transcript_turns_total: {
           inc: ({ outcome }: { outcome: string }, by: number) => {
@@ -61,6 +65,7 @@ describe('the feed of transcripts', () => {
     await vi.advanceTimersByTimeAsync(1);
     feed.heard(id, final('two'));
     feed.heard(id, final('three'));
+    expect(told).toEqual(['one', 'two', 'three']);
     await vi.advanceTimersByTimeAsync(50);
     expect(texts()).toEqual(['one']);
     await vi.advanceTimersByTimeAsync(100);
@@ -77,7 +82,7 @@ describe('the feed of transcripts', () => {
   test('has nothing to do for silence', async () => {
     feed.heard(id, final(' \n'));
     await feed.over(id);
-    expect(written).toEqual([]);
+    expect([written, told]).toEqual([[], []]);
   });
 
   test('holds a flood to 20 turns in 100 ms, and counts what has no place', async () => {

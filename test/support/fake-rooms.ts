@@ -44,6 +44,7 @@ export const plainBridge = {
   mixOriginalDb: null,
   degraded: () => undefined,
   outageOver: () => undefined,
+  onWords: () => undefined,
 };
 
 /** For media that only SIP legs ask of. */

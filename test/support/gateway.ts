@@ -87,6 +87,13 @@ export class TestGateway {
     return body.id;
   }
 
+  /** The stream of a session as `POST` shows it, at the port that was free: the gateway was told to take any. */
+  streamOf({ stream }: { stream: { url: string; token: string } }): { url: string; token: string } {
+    const url = new URL(stream.url);
+    url.port = new URL(this.gateway.apiUrl).port;
+    return { url: url.href, token: stream.token };
+  }
+
   /** A metric as it stands now, 0 when it has no such series. @param series as scraped: `kallglot_calls_active` */
   async metric(series: string): Promise<number> {
     const text: string = (await this.rest('GET', '/metrics')).body;

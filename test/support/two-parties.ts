@@ -1,13 +1,18 @@
 import type { FakePipeline } from './fake-pipeline.ts';
 import { eventually, TestGateway } from './gateway.ts';
 import type { PhoneCall } from './phone-call.ts';
+import type { HeardPacket } from './rtp-packet.ts';
 import type { TestPhone } from './test-phone.ts';
 import { spoken, tone, voices, voicesSince } from './tones.ts';
 
 type Role = keyof typeof spoken;
+/** A phone's call, or a client of a stream. */
+export interface Hearer {
+  readonly media: { readonly heard: readonly HeardPacket[] };
+}
 
 /** What a party says, for as long as nobody stops it. */
-const speech = { customer: tone(spoken.customer, 60_000), agent: tone(spoken.agent, 60_000) };
+export const speech = { customer: tone(spoken.customer, 60_000), agent: tone(spoken.agent, 60_000) };
 
 /** A gateway at a fake pipeline, and the phones of a test, each of which says one tone from its answer on. */
 export class TwoParties<Pipeline extends { close(): Promise<unknown> } = FakePipeline> {
@@ -51,14 +56,14 @@ export class TwoParties<Pipeline extends { close(): Promise<unknown> } = FakePip
   }
 
   /** Waits until a party hears these voices and no others, for 100 ms. */
-  async hears(call: PhoneCall, ...expected: string[]): Promise<void> {
-    const { heard } = call.media;
+  async hears(call: Hearer, ...expected: string[]): Promise<void> {
+    const { media } = call;
     const wanted = `${expected}`;
-    const from = heard.length;
+    const from = media.heard.length;
     try {
-      await eventually(`hears "${wanted}"`, () => `${voices(heard)}` === wanted);
+      await eventually(`hears "${wanted}"`, () => `${voices(media.heard)}` === wanted);
     } catch (error) {
-      throw new Error(`${(error as Error).message}; heard meanwhile: "${voicesSince(heard, from)}"`);
+      throw new Error(`${(error as Error).message}; heard meanwhile: "${voicesSince(media.heard, from)}"`);
     }
   }
 

@@ -1,0 +1,32 @@
+import type { Clock } from '../clock.ts';
+import { MessageBudget } from './message-budget.ts';
+import type { StreamCounts } from './stream-counts.ts';
+import { invalid, readFrame, type StreamMessage } from './stream-message.ts';
+
+/** The messages of one client, as far as it may send them, counted. */
+export class Intake {
+  readonly #read: (message: Readonly<Record<string, unknown>>) => StreamMessage;
+  readonly #counts: StreamCounts;
+  readonly #clock: Clock;
+  readonly #budget: MessageBudget;
+
+  constructor(
+    read: (message: Readonly<Record<string, unknown>>) => StreamMessage,
+    counts: StreamCounts,
+    clock: Clock,
+  ) {
+    this.#read = read;
+    this.#counts = counts;
+    this.#clock = clock;
+    this.#budget = new MessageBudget(clock.monotonic());
+  }
+
+  /** @returns undefined when the client sends too much */
+  take(frame: Buffer): StreamMessage | undefined {
+    if (!this.#budget.take(frame.length, this.#clock.monotonic())) return undefined;
+    const json = readFrame(frame);
+    const message = json === undefined ? invalid('not a JSON object') : this.#read(json);
+    this.#counts.messages[message.type]++;
+    return message;
+  }
+}

@@ -1,0 +1,115 @@
+import { WebSocket } from 'ws';
+
+/** More than this waits to be sent: the client is behind, and audio is not added to it. */
+const BEHIND_BYTES = 32 * 1024;
+/** A client that still makes us answer and does not read is dropped. */
+const MAX_BUFFERED_BYTES = 1024 * 1024;
+/** How often a connection is to be checked. */
+export const CHECK_MS = 4000;
+/** Checks in a row after which a client that gives no sign of life is taken for gone: some 30 s. */
+const LOST_AFTER_CHECKS = 7;
+/** How long a client may take to close its side. */
+const CLOSING_MS = 2000;
+
+export interface ConnectionHandlers {
+  onText(frame: Buffer): void;
+  onBinary(): void;
+  /** Called once, when it has ended. @param byClient undefined when we have closed it */
+  onClosed(byClient: ClosedByClient | undefined): void;
+}
+
+interface ClosedByClient {
+  /** Not as the protocol has it. */
+  lost: boolean;
+  detail: string;
+}
+
+/** The WebSocket of one client, from its upgrade to its end. It knows no messages. */
+export class StreamConnection {
+  readonly #socket: WebSocket;
+  #unanswered = 0;
+  #aliveAt = performance.now();
+  #failure: string | undefined;
+  #closing = false;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on('pong', () => this.#alive());
+    socket.on('error', (error: Error & { code?: string }) => {
+      this.#failure ??= error.message || error.code || error.name;
+    });
+  }
+
+  /** What comes, from now on. */
+  listen(handlers: ConnectionHandlers): void {
+    const socket = this.#socket;
+    socket.on('message', (data, isBinary) => {
+      if (this.#closing) return;
+      // One that only talks and never reads gives no sign of life.
+      if (!this.isBehind) this.#alive();
+      if (isBinary) handlers.onBinary();
+      else handlers.onText(data as Buffer);
+    });
+    socket.on('close', (code, reason) => {
+      const lost = code === 1006 || this.#failure !== undefined;
+      const detail = this.#failure ?? `closed with ${code} ${reason.toString()}`.trim();
+      handlers.onClosed(this.#closing ? undefined : { lost, detail });
+    });
+  }
+
+  /** The network, or the client, does not take what is sent. */
+  get isBehind(): boolean {
+    return this.#socket.bufferedAmount > BEHIND_BYTES;
+  }
+
+  /** Sends a text message; without effect once the connection is closing. */
+  send(text: string): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) {
+      this.#drop('the client does not read');
+      return;
+    }
+    // As bytes, because ws then hands header and payload to the system in one piece.
+    this.#socket.send(Buffer.from(text), { binary: false });
+  }
+
+  /** ms since the last sign of life. */
+  get silentForMs(): number {
+    return performance.now() - this.#aliveAt;
+  }
+
+  /** Called every `CHECK_MS`: finds a client that is gone without a word. */
+  check(): void {
+    if (this.#closing || this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#unanswered >= LOST_AFTER_CHECKS) {
+      this.#drop('the client gives no sign of life');
+      return;
+    }
+    this.#unanswered++;
+    this.#socket.ping();
+  }
+
+  /** Closes it from our side, idempotent: the handlers hear nothing any more. */
+  close(code: number, reason: string): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#socket.close(code, reason);
+    setTimeout(() => this.#socket.terminate(), CLOSING_MS).unref();
+  }
+
+  /** Drops it at once. */
+  terminate(): void {
+    this.#closing = true;
+    this.#socket.terminate();
+  }
+
+  #alive(): void {
+    this.#unanswered = 0;
+    this.#aliveAt = performance.now();
+  }
+
+  #drop(failure: string): void {
+    this.#failure ??= failure;
+    this.#socket.terminate();
+  }
+}

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { type CarrierWords, invalid, type StreamMessage } from './stream-message.ts';
+
+/**
+ * Telnyx media streaming, bidirectional in mode `rtp`: how a stream begins, and what Telnyx is told. Pure.
+ * Source: https://developers.telnyx.com/api-reference/websockets/stream-call-media-over-websocket
+ */
+
+const word = z.string().min(1).max(200);
+const parameter = z.string().max(2000).optional().catch(undefined);
+const startMessage = z.object({
+  stream_id: word,
+  start: z.object({
+    call_control_id: word,
+    from: parameter,
+    to: parameter,
+    custom_parameters: z
+      .object({ token: parameter, session_id: parameter, role: parameter })
+      .nullish()
+      .transform((given) => given ?? {}),
+    media_format: z.object({
+      encoding: z.enum(['PCMU', 'PCMA', 'audio/x-mulaw', 'audio/x-alaw']),
+      sample_rate: z.coerce.number().pipe(z.literal(8000)),
+      channels: z.coerce.number().pipe(z.literal(1)),
+    }),
+  }),
+});
+
+export function readTelnyxStart(message: Readonly<Record<string, unknown>>): StreamMessage {
+  const read = startMessage.safeParse(message);
+  if (!read.success) return invalid(z.prettifyError(read.error));
+  const { stream_id, start } = read.data;
+  const { token, session_id, role } = start.custom_parameters;
+  const codec = /alaw|PCMA/.test(start.media_format.encoding) ? 'PCMA' : 'PCMU';
+  return {
+    type: 'start',
+    start: {
+      ...{ provider: 'telnyx', streamId: stream_id, callId: start.call_control_id, codec },
+      ...{ from: start.from, to: start.to, token, sessionId: session_id, role },
+    },
+  };
+}
+
+/** Telnyx knows the stream by its connection. */
+export const telnyxWords: CarrierWords = {
+  audio: (audio) => `{"event":"media","media":{"payload":"${audio.toString('base64')}"}}`,
+  clear: () => '{"event":"clear"}',
+};

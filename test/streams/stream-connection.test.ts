@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { CHECK_MS } from '../../src/streams/stream-connection.ts';
+import { FakeSocket } from './fake-socket.ts';
+
+describe('the connection of a client', () => {
+  let socket: FakeSocket;
+  let closed: ({ lost: boolean; detail: string } | undefined)[];
+  let frames: string[];
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    [socket, closed, frames] = [new FakeSocket(), [], []];
+  });
+  afterEach(() => void vi.useRealTimers());
+
+  function connect() {
+    const connection = socket.connection();
+    connection.listen({
+      onText: (frame) => void frames.push(frame.toString()),
+      onBinary: () => void frames.push('binary'),
+      onClosed: (byClient) => void closed.push(byClient),
+    });
+    return connection;
+  }
+  /** Checks, as somebody does who has a timer for it. */
+  function wait(connection: ReturnType<typeof connect>, ms: number, meanwhile = () => {}) {
+    for (let at = 0; at < ms && !socket.terminated; at += CHECK_MS) {
+      vi.advanceTimersByTime(CHECK_MS);
+      meanwhile();
+      connection.check();
+    }
+  }
+
+  test('that gives no sign of life is lost after some 30 s', () => {
+    const connection = connect();
+    wait(connection, 28_000);
+    expect(socket.terminated).toBe(false);
+    wait(connection, 8000);
+    expect(closed).toEqual([{ lost: true, detail: 'the client gives no sign of life' }]);
+  });
+
+  test('stays while pings are answered, or anything is said', () => {
+    const connection = connect();
+    wait(connection, 120_000, () => socket.emit('pong'));
+    wait(connection, 120_000, () => socket.emit('message', Buffer.from('{}'), false));
+    expect([socket.terminated, socket.pings]).toEqual([false, 60]);
+    expect(connection.silentForMs).toBeLessThan(CHECK_MS);
+  });
+
+  test('that talks and never reads is lost all the same', () => {
+    const connection = connect();
+    socket.bufferedAmount = 100_000;
+    wait(connection, 40_000, () => socket.emit('message', Buffer.from('{}'), false));
+    expect(closed).toEqual([{ lost: true, detail: 'the client gives no sign of life' }]);
+  });
+
+  test('that makes us answer and never reads is lost at once', () => {
+    const connection = connect();
+    connection.send('a');
+    socket.bufferedAmount = 1_048_577;
+    connection.send('b');
+    expect([socket.sent, socket.terminated]).toEqual([['a'], true]);
+    expect(closed).toEqual([{ lost: true, detail: 'the client does not read' }]);
+  });
+
+  test('that is closed by us says nothing more, and is not waited for', () => {
+    const connection = connect();
+    connection.close(4409, 'role_taken');
+    socket.emit('message', Buffer.from('{}'), false);
+    expect([socket.closedWith, frames]).toEqual([[4409, 'role_taken'], []]);
+    vi.advanceTimersByTime(2000);
+    expect([socket.terminated, closed]).toEqual([true, [undefined]]);
+  });
+
+  test('that the client closes is not lost, one that breaks is', () => {
+    connect();
+    socket.emit('close', 1000, Buffer.from('bye'));
+    expect(closed).toEqual([{ lost: false, detail: 'closed with 1000 bye' }]);
+    socket = new FakeSocket();
+    connect();
+    socket.emit('error', new Error('read ECONNRESET'));
+    socket.emit('close', 1006, Buffer.alloc(0));
+    expect(closed.at(-1)).toEqual({ lost: true, detail: 'read ECONNRESET' });
+  });
+});
