@@ -63,7 +63,8 @@ export class CarrierAccounts {
       .selectFrom('connections')
       .selectAll()
       .where('provider', '=', carrier)
-      .where('active', '=', 1);
+      .where('active', '=', 1)
+      .where('status', '!=', 'rejected');
     const named =
       connectionId === undefined
         ? ofCarrier.where('account', '=', accountSid)

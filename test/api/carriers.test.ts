@@ -158,6 +158,14 @@ describe('the voice webhooks of carriers', () => {
     expect((await twilio(call, 'acme-token', named)).statusCode).toBe(403);
     await connections.setActive('acme', own.id, false);
     expect((await twilio(call, 'acme-token')).statusCode).toBe(403);
+    await fixture.store.write((transaction) =>
+      transaction
+        .updateTable('connections')
+        .set({ status: 'rejected' })
+        .where('id', '=', second.id)
+        .execute(),
+    );
+    expect((await twilio(call, 'other-token')).statusCode).toBe(403);
   });
 
   test('are signed by the key of a Telnyx account', async () => {

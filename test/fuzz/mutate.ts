@@ -58,3 +58,10 @@ qop="auth,auth-int" nc=00000001 nc=ffffffff cnonce= username* userhash=true __pr
   ),
   ...[' ', '\t', '\0', '\xff', ' , ', '          '],
 ]);
+
+/** What readers of forms trip over. */
+export const formPieces = bytesOf([
+  ...`& = && == % %4 %41 %00 %C3%B6 %FF %u0041 + ; CallSid= &CallSid=CA1 &AccountSid= &Direction=outbound-api __proto__= &__proto__=1
+constructor= [] []=1 {} # ?`.split(/\s+/),
+  ...['\r\n', ' ', '\0', '\xff', '\xc3\xb6', '%'.repeat(60)],
+]);
