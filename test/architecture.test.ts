@@ -21,12 +21,11 @@ const base = [
 ];
 const mayImport: Record<string, readonly string[]> = {
   'sip-engine': [],
-  sip: ['admission', 'bridge', 'sdp', 'self-test', 'sessions'],
+  sip: ['admission', 'bridge', 'sdp', 'sessions'],
   admission: [],
   capacity: [],
   sdp: [],
   bridge: ['media', 'pipeline', 'sessions'],
-  'self-test': ['media', 'store'],
   audio: [],
   media: ['audio'],
   pipeline: ['audio'],
@@ -35,7 +34,7 @@ const mayImport: Record<string, readonly string[]> = {
   telephony: ['store'],
   store: [],
   webhooks: ['store'],
-  api: ['sessions', 'telephony', 'bridge', 'self-test', 'webhooks'],
+  api: ['sessions', 'telephony', 'bridge', 'webhooks'],
 };
 const partsList = ['main', 'gateway', 'gateway-api', 'parts', 'room-options'];
 

@@ -1,4 +1,3 @@
-import type { SelfTestKind } from '../config/self-test.ts';
 import type { RefusalCode } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import type { Role } from '../roles.ts';
@@ -79,9 +78,8 @@ export interface Refused {
 interface Admitted {
   admitted: true;
   organizationId: string;
-  /** null for an inbound-first call, whose session is made after row 14, and for a self-test, which has none. */
+  /** null for an inbound-first call, whose session is made after row 14. */
   session: SessionFacts | null;
-  selfTest: SelfTestKind | null;
   /** The role that the caller named. */
   role: Role | null;
 }

@@ -27,8 +27,10 @@ import { readConnectRequest, refuseUpgrade } from './upgrade.ts';
 /** Larger messages close the connection (1009). Those of carriers are short, and they begin as strangers. */
 const MESSAGE_MOST_BYTES = 1024 * 1024;
 const CARRIER_MESSAGE_MOST_BYTES = 64 * 1024;
-/** What parties hear is sent as soon as it is there: it comes in pieces of 20 ms. */
-const TICK_MS = 20;
+/** What parties hear comes in pieces of 20 ms, and is looked for as often as keeps it from waiting for long. */
+const TICK_MS = 10;
+/** How long clients have to hear that the gateway stops. */
+const GOODBYE_MS = 1000;
 /** Clients of one session: its two parties, some who only read along, and those that are just being replaced. */
 const CLIENTS_PER_SESSION = 10;
 
@@ -56,6 +58,7 @@ export class Streams {
   readonly #metrics: Metrics;
   readonly #ticker: NodeJS.Timeout;
   readonly #checker: NodeJS.Timeout;
+  #closed = false;
 
   constructor({ bridges, sessions, metrics, log, clock, ...admission }: StreamsOptions) {
     this.#metrics = metrics;
@@ -100,17 +103,16 @@ export class Streams {
     this.#end(this.#bySession.get(id) ?? [], endReason ?? 'completed');
   }
 
-  /** The gateway stops: everybody is told. */
-  hangUp(): void {
-    this.#end(this.#clients.keys(), 'drained');
-  }
-
-  close(): void {
+  /** The gateway stops: everybody is told, and gets a second to hear of it. Resolves when no client is left. */
+  async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#ticker);
     clearInterval(this.#checker);
-    this.hangUp();
-    for (const { clients } of Object.values(this.#acceptors))
-      for (const socket of clients) socket.terminate();
+    this.#end(this.#clients.keys(), 'drained');
+    const deadline = performance.now() + GOODBYE_MS;
+    while (this.#clients.size > 0 && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    for (const connection of this.#clients.values()) connection.terminate();
   }
 
   async #take(request: IncomingMessage, socket: Duplex, head: Buffer, startedAt: number): Promise<void> {
@@ -128,6 +130,7 @@ export class Streams {
     }
     const role = roleOf(asked.role);
     const admitted = await this.#parts.admit(sessionId, asked.token);
+    if (this.#closed) throw new ApiError('draining', { retryAfter: 5 });
     const leg = this.#reserve(admitted, role, facts);
     const open = (webSocket: WebSocket) => this.#openKallglot(webSocket, admitted, facts, leg);
     if (!accept(this.#acceptors.kallglot, request, socket, head, open)) leg?.release();

@@ -15,7 +15,7 @@ const startMessage = z.object({
     from: parameter,
     to: parameter,
     custom_parameters: z
-      .object({ token: parameter, session_id: parameter, role: parameter })
+      .object({ token: parameter, session_id: parameter, role: parameter, from: parameter, to: parameter })
       .nullish()
       .transform((given) => given ?? {}),
     media_format: z.object({
@@ -30,13 +30,14 @@ export function readTelnyxStart(message: Readonly<Record<string, unknown>>): Str
   const read = startMessage.safeParse(message);
   if (!read.success) return invalid(z.prettifyError(read.error));
   const { stream_id, start } = read.data;
-  const { token, session_id, role } = start.custom_parameters;
+  const { custom_parameters: given } = start;
   const codec = /alaw|PCMA/.test(start.media_format.encoding) ? 'PCMA' : 'PCMU';
   return {
     type: 'start',
     start: {
       ...{ provider: 'telnyx', streamId: stream_id, callId: start.call_control_id, codec },
-      ...{ from: start.from, to: start.to, token, sessionId: session_id, role },
+      ...{ from: start.from ?? given.from, to: start.to ?? given.to },
+      ...{ token: given.token, sessionId: given.session_id, role: given.role },
     },
   };
 }

@@ -1,7 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FakePipeline } from '../support/fake-pipeline.ts';
+import { encode } from '../support/g711.ts';
 import { eventually } from '../support/gateway.ts';
+import { compareHeard } from '../support/heard.ts';
 import type { PhoneCall } from '../support/phone-call.ts';
+import { ENOUGH } from '../support/speaking.ts';
 import type { StreamClient, UpgradeRefused } from '../support/stream-client.ts';
 import {
   connectKallglot,
@@ -11,6 +14,11 @@ import {
 } from '../support/stream-kinds.ts';
 import { translateTone, voicesSince } from '../support/tones.ts';
 import { type Hearer, speech, TwoParties } from '../support/two-parties.ts';
+import { readWav, speechFile } from '../support/wav.ts';
+import { Receiver } from '../webhooks/receiver.ts';
+
+/** 2 s of speech. */
+const words = readWav(speechFile).subarray(0, 16_000);
 
 type Role = 'customer' | 'agent';
 /** A session as `POST` answers it. */
@@ -23,15 +31,21 @@ describe('parties that come by WebSocket', () => {
   let house: TwoParties;
   const clients: StreamClient[] = [];
   const calls: PhoneCall[] = [];
+  const running: { stop(): Promise<unknown> }[] = [];
 
   beforeAll(async () => {
-    house = await TwoParties.start(await FakePipeline.start({ translates: translateTone }), {
+    house = await TwoParties.start(await FakePipeline.start(), {
       session: { rejoin_seconds: 0 },
+      webhooks: { allow_private: true },
     });
   });
   afterAll(() => house.stop());
+  beforeEach(() => {
+    house.pipeline.behaviour = { translates: translateTone };
+  });
   afterEach(async () => {
     for (const client of clients.splice(0)) client.socket.terminate();
+    for (const one of running.splice(0)) await one.stop();
     for (const call of calls.splice(0)) if (call.isUp) await call.bye();
     await eventually(
       'nobody is left',
@@ -137,6 +151,25 @@ describe('parties that come by WebSocket', () => {
     await house.hears(agent, 'customer', 'customer translated');
   });
 
+  test.each([
+    ['SIP', 'Twilio', 'assistive_translation'],
+    ['Twilio', 'browser', 'assistive_translation'],
+    ['browser', 'SIP', 'bidirectional_translation'],
+    ['Telnyx', 'browser', 'bidirectional_translation'],
+  ])('what a %s customer says comes whole to a %s agent, %s', async (one, other, mode) => {
+    house.pipeline.behaviour = { translates: (_speaker, audio) => audio };
+    const made = await session({ mode, routing: { type: one === 'Telnyx' ? 'webrtc' : 'sip' } });
+    const customer = await come(one, made, 'customer');
+    const agent = await come(other, made, 'agent');
+    await house.hears(agent, 'customer');
+    customer.media.stop();
+    await house.hears(agent);
+    const from = agent.media.heard.length;
+    void customer.media.play(words);
+    const heard = () => compareHeard(encode('PCMU', words), agent.media.heard.slice(from));
+    await eventually('it is heard', () => heard().speechMatched > ENOUGH);
+  });
+
   test('a server speaks for both parties on one socket: two legs, told apart by their speaker', async () => {
     const made = await session({ routing: { type: 'webrtc' } });
     const server = keep(await connectKallglot(made.stream, 'customer', { named: false }));
@@ -197,7 +230,11 @@ describe('parties that come by WebSocket', () => {
     expect([(await agent.closed).code, (await customer.closed).code]).toEqual([1000, 1000]);
   });
 
-  test('keys that carriers tell of go to the pipeline and the record, and the record says what carried the leg', async () => {
+  test('keys that carriers tell of are told, and so is what carried a leg, in records and in events', async () => {
+    const receiver = await Receiver.start();
+    running.push(receiver);
+    const events = ['session.provider.connected', 'session.provider.disconnected', 'session.dtmf'];
+    await house.gateway.rest('POST', '/v1/webhooks', { url: receiver.url, events });
     const made = await session({ routing: { type: 'webrtc' } });
     const customer = (await come('Telnyx', made, 'customer')) as StreamClient;
     const agent = (await come('Twilio', made, 'agent')) as StreamClient;
@@ -231,6 +268,22 @@ describe('parties that come by WebSocket', () => {
       ]),
     );
     for (const { quality } of records) expect(quality.packets_received).toBeGreaterThan(0);
+    await receiver.count(6);
+    const told = receiver.received.map(({ body: { type, data } }) => [
+      type,
+      data.provider,
+      data.digit ?? data.reason,
+    ]);
+    expect(told).toEqual(
+      expect.arrayContaining([
+        ['session.provider.connected', 'telnyx', undefined],
+        ['session.provider.connected', 'twilio', undefined],
+        ['session.dtmf', 'telnyx', '5'],
+        ['session.dtmf', 'twilio', '#'],
+        ['session.provider.disconnected', 'telnyx', 'hangup'],
+        ['session.provider.disconnected', 'twilio', 'stream_lost'],
+      ]),
+    );
   });
 
   describe('who may not come', () => {
@@ -336,6 +389,24 @@ describe('parties that come by WebSocket', () => {
       expect(await client.closed).toEqual({ code: 4429, reason: 'rate_limit_exceeded' });
     });
 
+    test('a client that never reads is lost, and the other party goes on', async () => {
+      const made = await session();
+      const customer = (await come('SIP', made, 'customer')) as PhoneCall;
+      const agent = (await come('browser', made, 'agent')) as StreamClient;
+      await house.hears(customer, 'agent translated');
+      agent.socket.pause();
+      // More than the buffers of two sockets hold.
+      const text = 'x'.repeat(19_000);
+      const connection = house.pipeline.connections.at(-1);
+      for (let i = 0; i < 1500; i++)
+        connection?.send({ type: 'transcript.partial', speaker: 'customer', text });
+      await eventually('it is given up', async () =>
+        (await legs(made.id)).some(({ reason }: { reason: string | null }) => reason === 'stream_lost'),
+      );
+      await house.hears(customer);
+      expect(customer.isUp).toBe(true);
+    });
+
     test('a carrier that closes in mid-word: its leg ends, and the other party stays', async () => {
       const made = await session();
       const customer = await come('SIP', made, 'customer');
@@ -357,4 +428,23 @@ describe('parties that come by WebSocket', () => {
       await house.hears(back, 'customer translated');
     });
   });
+});
+
+test('a gateway that stops tells its clients', async () => {
+  const house = await TwoParties.start(await FakePipeline.start({ translates: translateTone }));
+  const wanted = { mode: 'bidirectional_translation', routing: { type: 'webrtc' } };
+  const { body } = await house.gateway.rest('POST', '/v1/sessions', wanted);
+  const stream = house.gateway.streamOf(body);
+  const agent = await connectKallglot(stream, 'agent');
+  const reader = await connectKallglot(stream, 'customer', { named: false });
+  const customer = await connectTwilio(stream, { parameters: { role: 'customer' } });
+  await agent.typed('session.ready');
+  customer.media.play(speech.customer);
+  await house.hears(agent, 'customer translated');
+  await house.stop();
+  for (const client of [agent, reader]) {
+    expect(await client.typed('session.ended')).toMatchObject({ reason: 'drained' });
+    expect((await client.closed).code).toBe(1001);
+  }
+  expect((await customer.closed).code).toBe(1001);
 });

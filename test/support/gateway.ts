@@ -87,11 +87,10 @@ export class TestGateway {
     return body.id;
   }
 
-  /** The stream of a session as `POST` shows it, at the port that was free: the gateway was told to take any. */
+  /** The stream of a session as it is shown, at the port that was free: the gateway was told to take any. */
   streamOf({ stream }: { stream: { url: string; token: string } }): { url: string; token: string } {
-    const url = new URL(stream.url);
-    url.port = new URL(this.gateway.apiUrl).port;
-    return { url: url.href, token: stream.token };
+    const { pathname } = new URL(stream.url);
+    return { url: `${this.gateway.apiUrl.replace(/^http/, 'ws')}${pathname}`, token: stream.token };
   }
 
   /** A metric as it stands now, 0 when it has no such series. @param series as scraped: `kallglot_calls_active` */

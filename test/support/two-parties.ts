@@ -8,7 +8,11 @@ import { spoken, tone, voices, voicesSince } from './tones.ts';
 type Role = keyof typeof spoken;
 /** A phone's call, or a client of a stream. */
 export interface Hearer {
-  readonly media: { readonly heard: readonly HeardPacket[] };
+  readonly media: {
+    readonly heard: readonly HeardPacket[];
+    play(samples: Int16Array): unknown;
+    stop(): void;
+  };
 }
 
 /** What a party says, for as long as nobody stops it. */
