@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { streamInstructions } from '../../src/api/call-instructions.ts';
+import { StoreUnavailable } from '../../src/errors.ts';
 import type { SessionId } from '../../src/ids.ts';
 import { Sealer } from '../../src/sealing.ts';
 import { verifyToken } from '../../src/session-token.ts';
@@ -214,6 +215,7 @@ describe('the voice webhooks of carriers', () => {
     ['draining', 503, 'busy', () => Object.assign(state, { unavailable: 'draining' })],
     ['overloaded', 503, 'busy', () => Object.assign(state, { unavailable: 'overloaded' })],
     ['session_ended', 200, 'rejected', () => endTheCall()],
+    ['store_unavailable', 503, 'busy', () => loseTheStore()],
   ])('refuse a call as its carrier understands it: %s', async (code, status, reason, prepare) => {
     await prepare();
     const answer = await twilio();
@@ -232,6 +234,8 @@ describe('the voice webhooks of carriers', () => {
     );
     await trunks.reload();
   }
+  const loseTheStore = () =>
+    vi.spyOn(fixture.sessions, 'ofCarrierCall').mockRejectedValue(new StoreUnavailable(new Error('gone')));
   async function endTheCall() {
     const { session } = await streamed(await twilio());
     await fixture.sessions.apply(session?.id as SessionId, { type: 'ended', at: 1, reason: 'completed' });
