@@ -11,3 +11,9 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
 };
+
+/** The wall clock as it was when this was made, going on without its steps: for what lasts for a time. */
+export function steadyClock({ now, monotonic }: Clock): Clock {
+  const offset = now() - monotonic();
+  return { now: () => offset + monotonic(), monotonic };
+}

@@ -1,7 +1,7 @@
 import { RateLimits } from './api/rate-limits.ts';
 import { createApi } from './api/server.ts';
 import { Dials } from './bridge/dials.ts';
-import { systemClock as clock } from './clock.ts';
+import { systemClock as clock, steadyClock } from './clock.ts';
 import { ApiError } from './errors.ts';
 import type { Base, Calls, Sip } from './gateway.ts';
 import { isLegId } from './ids.ts';
@@ -45,7 +45,7 @@ export async function openApi(base: Base, calls: Calls, opened: Sip): Promise<st
   const streams = openStreams(base, calls, streamSecret, unavailable);
   const api = createApi({
     ...{ log, metrics, refusals, sessions, transcripts, webhooks, idempotencyKeys },
-    rateLimits: new RateLimits(config.api.rate_limit, clock),
+    rateLimits: new RateLimits(config.api.rate_limit, steadyClock(clock)),
     legsOf: (id) => bridges.legsOf(id),
     unrecordedLegsOf: (id) => bridges.unrecordedLegsOf(id),
     bans: defence,

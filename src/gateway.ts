@@ -5,7 +5,7 @@ import { collectTraffic } from './bridge/traffic.ts';
 import { TrafficMeter } from './bridge/traffic-meter.ts';
 import type { WordListener } from './bridge/transcript-feed.ts';
 import { CapacityWatch } from './capacity/capacity-watch.ts';
-import { systemClock as clock } from './clock.ts';
+import { systemClock as clock, steadyClock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { StoreUnavailable } from './errors.ts';
 import { openApi } from './gateway-api.ts';
@@ -228,7 +228,7 @@ async function openSip(base: Base, calls: Calls): Promise<Sip> {
     unavailable,
     hostports: () => sip.hostports,
     silencer: () => engine?.control,
-    clock,
+    clock: steadyClock(clock),
     metrics,
     log,
   });

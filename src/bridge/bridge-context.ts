@@ -66,7 +66,8 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
         sessions.connected(leg.describe(), record, at, translation),
       );
       // How long a callee takes to answer says nothing of us.
-      if (record.direction === 'inbound') metrics.setup_seconds.observe((at - leg.facts.startedAt) / 1000);
+      if (record.direction === 'inbound')
+        metrics.setup_seconds.observe(Math.max(0, at - leg.facts.startedAt) / 1000);
       log.info(
         { session: leg.session.id, leg: leg.id, role: leg.role, call_id: leg.facts.callId },
         'call answered',

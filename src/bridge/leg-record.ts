@@ -8,6 +8,8 @@ import type { OpenCallRecord } from '../telemetry/call-record.ts';
 export interface LegLife {
   startedAt: number;
   answeredAt: number | null;
+  /** How long it has been up, on the clock that never jumps, ms. */
+  upForMs: number;
   endedAt: number | null;
   endReason: EndReason | null;
   sipStatus: number | null;
@@ -18,9 +20,8 @@ export interface LegLife {
 /** The record of a leg as it stands now. */
 export function legRecord(
   leg: LegFacts,
-  { startedAt, answeredAt, endedAt, endReason, sipStatus, keysReceived, keysSent }: LegLife,
+  { startedAt, answeredAt, upForMs, endedAt, endReason, sipStatus, keysReceived, keysSent }: LegLife,
   stats: MediaStats | undefined,
-  now: number,
 ): OpenCallRecord {
   return {
     leg_id: leg.id,
@@ -41,9 +42,9 @@ export function legRecord(
     answered_at: answeredAt,
     ended_at: endedAt,
     reason: endReason,
-    setup_ms: answeredAt === null ? null : answeredAt - startedAt,
+    setup_ms: answeredAt === null ? null : Math.max(0, answeredAt - startedAt),
     sip_status: sipStatus,
-    duration_seconds: answeredAt === null ? 0 : ((endedAt ?? now) - answeredAt) / 1000,
+    duration_seconds: Math.round(upForMs) / 1000,
     packets_received: stats?.packetsReceived ?? 0,
     packets_sent: stats?.packetsSent ?? 0,
     packets_lost: stats?.packetsLost ?? 0,

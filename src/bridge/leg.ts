@@ -48,6 +48,9 @@ export class Leg {
   #recorded: Promise<void> | undefined;
   #acknowledged = false;
   #answeredAt: number | null = null;
+  /** The same and the end, on the clock that never jumps. */
+  #upSince = 0;
+  #upUntil: number | undefined;
   #endReason: EndReason | undefined;
   #endedAt: number | undefined;
   #deaf: NodeJS.Timeout | undefined;
@@ -215,6 +218,7 @@ export class Leg {
     }
     this.#state = 'up';
     this.#answeredAt = this.#bridge.now();
+    this.#upSince = performance.now();
     this.#bridge.legUp(this, this.port as MediaPort);
     this.#deaf = setTimeout(() => this.#warnIfDeaf(), DEAF_MS);
     this.#deaf.unref();
@@ -263,7 +267,11 @@ export class Leg {
   silentForMs(): number {
     if (this.#answeredAt === null) return 0;
     const silentForMs = this.#media.silentForMs();
-    return silentForMs < 0 ? this.#bridge.now() - this.#answeredAt : silentForMs;
+    return silentForMs < 0 ? this.#upForMs : silentForMs;
+  }
+
+  get #upForMs(): number {
+    return this.#answeredAt === null ? 0 : (this.#upUntil ?? performance.now()) - this.#upSince;
   }
 
   /** ms without any sign of the peer: one whose carrier hears of it otherwise may be silent. */
@@ -282,6 +290,7 @@ export class Leg {
     this.#state = 'ended';
     this.#endReason = reason;
     this.#endedAt = this.#bridge.now();
+    this.#upUntil = performance.now();
     clearTimeout(this.#deaf);
     this.#media.stopPressing();
     this.#abort.abort(new Ended(reason));
@@ -333,12 +342,13 @@ export class Leg {
     const life = {
       startedAt: this.#facts.startedAt,
       answeredAt: this.#answeredAt,
+      upForMs: this.#upForMs,
       endedAt: this.#endedAt ?? null,
       endReason: this.#endReason ?? null,
       sipStatus: this.#sipStatus,
       keysReceived: this.#media.keysReceived,
       keysSent: this.#media.keysSent,
     };
-    return legRecord(this.describe(), life, stats, this.#bridge.now());
+    return legRecord(this.describe(), life, stats);
   }
 }

@@ -27,16 +27,24 @@ const SWEEP_MS = 15_000;
 /** A session that no node has marked alive for so long has lost its process. */
 const LEFT_BEHIND_MS = 3 * SWEEP_MS;
 const DAY_MS = 24 * 3_600_000;
+/** A wall clock that has gone wrong by so much between two sweeps was stepped. */
+const STEP_MS = 5000;
 
 /** Ends the sessions that nobody else will end (decisions §4), and forgets what is too old: answers to be repeated, transcripts. */
 export class Caretaker {
   readonly #options: CaretakerOptions;
+  /** When it began, and when the wall clock was stepped last; monotonic ms. */
   readonly #startedAt: number;
+  #steppedAt = Number.NEGATIVE_INFINITY;
+  /** How far the wall clock was ahead of the monotonic one at the last sweep. */
+  #ahead: number;
   readonly #timer: NodeJS.Timeout;
 
   constructor(options: CaretakerOptions) {
     this.#options = options;
-    this.#startedAt = options.clock.now();
+    const { clock } = options;
+    this.#startedAt = clock.monotonic();
+    this.#ahead = clock.now() - this.#startedAt;
     this.#timer = setInterval(() => {
       this.sweep().catch((error: unknown) =>
         options.log.error({ err: error }, 'sessions could not be swept'),
@@ -50,26 +58,46 @@ export class Caretaker {
   }
 
   async sweep(): Promise<void> {
-    const { sessions, idempotencyKeys, clock, unusedMinutes, rejoinSeconds, live, silent } = this.#options;
+    const { sessions, idempotencyKeys, clock, rejoinSeconds, live, silent } = this.#options;
     const now = clock.now();
+    const steadyFor = this.#steadyFor(now);
     await idempotencyKeys.sweep();
     await sessions.markAlive(live());
     const aliveBefore = now - LEFT_BEHIND_MS;
-    const unused = await sessions.unusedSince(now - unusedMinutes * 60_000, aliveBefore);
-    await this.#endLeftBehind(
-      unused.map((id) => ({ id, at: now })),
-      'unused',
-    );
+    await this.#endUnused(now, aliveBefore, steadyFor);
     await Promise.all(silent().map((id) => sessions.apply(id, { type: 'ended', at: now, reason: 'silent' })));
+    // Until other nodes have marked theirs by the new time too.
+    if (steadyFor < LEFT_BEHIND_MS) return;
     await this.#closeLegsLeftBehind(aliveBefore);
     await this.#sweepTranscripts(now, aliveBefore);
-    if (now - this.#startedAt < rejoinSeconds * 1000) return;
+    if (clock.monotonic() - this.#startedAt < rejoinSeconds * 1000) return;
     // Another node's sessions are alive there, and marked so.
     const dead = (await sessions.active()).filter(({ lastAliveAt }) => lastAliveAt < aliveBefore);
     await this.#endLeftBehind(
       dead.map(({ id, lastAliveAt }) => ({ id, at: lastAliveAt })),
       'completed',
     );
+  }
+
+  /** ms for which the times that are written down have been comparable with `now`. */
+  #steadyFor(now: number): number {
+    const monotonic = this.#options.clock.monotonic();
+    const ahead = now - monotonic;
+    if (Math.abs(ahead - this.#ahead) > STEP_MS) {
+      this.#options.log.warn({ by_ms: Math.round(ahead - this.#ahead) }, 'the wall clock was stepped');
+      this.#steppedAt = monotonic;
+    }
+    this.#ahead = ahead;
+    return monotonic - this.#steppedAt;
+  }
+
+  /** After a step a session lives for the whole time once more: how old it is cannot be told. */
+  async #endUnused(now: number, aliveBefore: number, steadyFor: number): Promise<void> {
+    const most = this.#options.unusedMinutes * 60_000;
+    if (steadyFor < most) return;
+    const unused = await this.#options.sessions.unusedSince(now - most, aliveBefore);
+    const found = unused.map((id) => ({ id, at: now }));
+    await this.#endLeftBehind(found, 'unused');
   }
 
   async #sweepTranscripts(now: number, aliveBefore: number): Promise<void> {

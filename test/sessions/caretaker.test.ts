@@ -20,12 +20,14 @@ describe('the caretaker', () => {
   let transcripts: Transcripts;
   let caretaker: Caretaker;
   let now = 0;
+  /** By how much the wall clock was stepped. */
+  let stepped = 0;
   let live: SessionId[] = [];
   let silent: SessionId[] = [];
-  const clock = { now: () => now, monotonic: () => now };
+  const clock = { now: () => now + stepped, monotonic: () => now };
 
   beforeEach(async () => {
-    [now, live, silent] = [0, [], []];
+    [now, stepped, live, silent] = [0, 0, [], []];
     store = await openStore('sqlite::memory:', 0);
     await addOrganization(store);
     sessions = new Sessions(store, clock, 'sip.kallglot.com');
@@ -106,6 +108,34 @@ describe('the caretaker', () => {
     expect(await stateOf(gone)).toEqual(['ended', 15_000, 'completed']);
     expect((await stateOf(back))[0]).toBe('active');
   });
+
+  test.each([3_600_000, -3_600_000])(
+    'ends nothing too early when the wall clock is stepped by %i ms',
+    async (step) => {
+      const [unused, elsewhere] = [await create(), await create()];
+      await sessions.apply(elsewhere, { type: 'started', at: 100 });
+      await sessions.markAlive([elsewhere]);
+      now = MINUTE - 15_000;
+      await sessions.markAlive([elsewhere]);
+      stepped = step;
+      now = MINUTE;
+      await caretaker.sweep();
+      // The other node has not marked its session by the new time yet.
+      now += 15_000;
+      await sessions.markAlive([elsewhere]);
+      for (; now < 30 * MINUTE; now += 15_000) {
+        await caretaker.sweep();
+        await sessions.markAlive([elsewhere]);
+      }
+      expect((await stateOf(unused))[0]).toBe('created');
+      expect((await stateOf(elsewhere))[0]).toBe('active');
+      now += Math.max(0, -step) + MINUTE;
+      await sessions.markAlive([elsewhere]);
+      await caretaker.sweep();
+      expect((await stateOf(unused))[0]).toBe('ended');
+      expect((await stateOf(elsewhere))[0]).toBe('active');
+    },
+  );
 
   test('completes the transcript of a session that ended when its process died, and deletes it days later', async () => {
     await addEndpoint(store);
@@ -188,6 +218,7 @@ const dialedRecord = (sessionId: SessionId, startedAt: number) =>
     {
       startedAt,
       answeredAt: null,
+      upForMs: 0,
       endedAt: null,
       endReason: null,
       sipStatus: null,
@@ -195,5 +226,4 @@ const dialedRecord = (sessionId: SessionId, startedAt: number) =>
       keysSent: 0,
     },
     undefined,
-    startedAt,
   );
