@@ -54,6 +54,8 @@ export function legRecord(
     dtmf_received: keysReceived,
     dtmf_sent: keysSent,
     ...conversationQuality(leg.codec, stats),
+    // What a stream loses comes late instead: nothing tells how it sounds.
+    ...(leg.provider !== 'sip' && { mos: null }),
   };
 }
 
