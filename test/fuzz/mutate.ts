@@ -65,3 +65,10 @@ export const formPieces = bytesOf([
 constructor= [] []=1 {} # ?`.split(/\s+/),
   ...['\r\n', ' ', '\0', '\xff', '\xc3\xb6', '%'.repeat(60)],
 ]);
+
+/** What readers of JSON messages trip over. */
+export const jsonPieces = bytesOf([
+  ...`{ } [ ] : , " \\" \\u0000 \\ud800 null true false -1 1e999 1e-9 9007199254740993 0.5 NaN "" {} [] "__proto__": "constructor": "type":
+"event": "media": "start": "payload": "sequence":`.split(/\s+/),
+  ...['\0', '\xff', '\xe2\x80\xa8', '='],
+]);

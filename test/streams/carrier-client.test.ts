@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Refusal } from '../../src/errors.ts';
 import { CarrierClient } from '../../src/streams/carrier-client.ts';
-import telnyx from '../fixtures/telnyx-media-stream.json' with { type: 'json' };
-import twilio from '../fixtures/twilio-media-stream.json' with { type: 'json' };
+import telnyx from '../fixtures/carriers/telnyx-stream.json' with { type: 'json' };
+import twilio from '../fixtures/carriers/twilio-stream.json' with { type: 'json' };
 import { FakeHouse, type FakeLeg, facts, json, sessionId, turns } from './client-fixture.ts';
 import { FakeSocket } from './fake-socket.ts';
 

@@ -3,8 +3,8 @@ import { readCarrierMessage } from '../../src/streams/carrier-messages.ts';
 import { readFrame, type StreamMessage } from '../../src/streams/stream-message.ts';
 import { telnyxWords } from '../../src/streams/telnyx-messages.ts';
 import { twilioWords } from '../../src/streams/twilio-messages.ts';
-import telnyx from '../fixtures/telnyx-media-stream.json' with { type: 'json' };
-import twilio from '../fixtures/twilio-media-stream.json' with { type: 'json' };
+import telnyx from '../fixtures/carriers/telnyx-stream.json' with { type: 'json' };
+import twilio from '../fixtures/carriers/twilio-stream.json' with { type: 'json' };
 
 const { from_twilio, to_twilio } = twilio;
 const { from_telnyx, to_telnyx } = telnyx;

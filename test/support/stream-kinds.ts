@@ -1,5 +1,5 @@
-import telnyx from '../fixtures/telnyx-media-stream.json' with { type: 'json' };
-import twilio from '../fixtures/twilio-media-stream.json' with { type: 'json' };
+import telnyx from '../fixtures/carriers/telnyx-stream.json' with { type: 'json' };
+import twilio from '../fixtures/carriers/twilio-stream.json' with { type: 'json' };
 import { StreamClient, type StreamKind, type StreamMessage } from './stream-client.ts';
 
 /** The three kinds of clients of a session's stream, as they are in the field. */
