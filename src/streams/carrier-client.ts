@@ -22,7 +22,7 @@ export interface CarrierClientOptions {
   /** As the URL names it. */
   sessionId: SessionId;
   facts: CallFacts;
-  /** The token was good: it is a stranger no more. */
+  /** The token was good: it is a stranger no more. @throws ApiError when there is no room for it */
   onAdmitted: () => void;
 }
 
@@ -55,9 +55,9 @@ export class CarrierClient implements StreamClient {
     return this.#options.sessionId;
   }
 
-  take(frame: Buffer): void {
+  take(frame: Buffer, isBinary = false): void {
     if (this.#closed) return;
-    const message = this.#intake.take(frame);
+    const message = this.#intake.take(frame, isBinary);
     if (message === undefined) this.#close(closeOfError(new ApiError('rate_limit_exceeded')));
     else this.#act(message);
   }

@@ -22,11 +22,15 @@ export class Intake {
   }
 
   /** @returns undefined when the client sends too much */
-  take(frame: Buffer): StreamMessage | undefined {
+  take(frame: Buffer, isBinary: boolean): StreamMessage | undefined {
     if (!this.#budget.take(frame.length, this.#clock.monotonic())) return undefined;
-    const json = readFrame(frame);
-    const message = json === undefined ? invalid('not a JSON object') : this.#read(json);
+    const message: StreamMessage = isBinary ? { type: 'unknown' } : this.#readText(frame);
     this.#counts.messages[message.type]++;
     return message;
+  }
+
+  #readText(frame: Buffer): StreamMessage {
+    const json = readFrame(frame);
+    return json === undefined ? invalid('not a JSON object') : this.#read(json);
   }
 }

@@ -58,9 +58,9 @@ export class KallglotClient implements StreamClient {
     this.#send(clientMessages.ready(this.sessionId));
   }
 
-  take(frame: Buffer): void {
+  take(frame: Buffer, isBinary = false): void {
     if (this.#closed) return;
-    const message = this.#intake.take(frame);
+    const message = this.#intake.take(frame, isBinary);
     if (message === undefined) this.#close(closeOfError(new ApiError('rate_limit_exceeded')));
     else this.#act(message);
   }

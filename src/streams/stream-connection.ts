@@ -12,8 +12,7 @@ const LOST_AFTER_CHECKS = 7;
 const CLOSING_MS = 2000;
 
 export interface ConnectionHandlers {
-  onText(frame: Buffer): void;
-  onBinary(): void;
+  onMessage(frame: Buffer, isBinary: boolean): void;
   /** Called once, when it has ended. @param byClient undefined when we have closed it */
   onClosed(byClient: ClosedByClient | undefined): void;
 }
@@ -47,8 +46,7 @@ export class StreamConnection {
       if (this.#closing) return;
       // One that only talks and never reads gives no sign of life.
       if (!this.isBehind) this.#alive();
-      if (isBinary) handlers.onBinary();
-      else handlers.onText(data as Buffer);
+      handlers.onMessage(data as Buffer, isBinary);
     });
     socket.on('close', (code, reason) => {
       const lost = code === 1006 || this.#failure !== undefined;

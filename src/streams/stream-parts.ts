@@ -28,8 +28,8 @@ export interface StreamClient {
   readonly sessionId: SessionId;
   /** What it is, for the metrics. */
   readonly kind: 'kallglot' | 'twilio' | 'telnyx' | 'carrier';
-  /** A text message came. */
-  take(frame: Buffer): void;
+  /** A message came. */
+  take(frame: Buffer, isBinary: boolean): void;
   /** Sends what its parties hear; called every 20 ms. */
   tick(): void;
   /** Somebody of its session was understood. */

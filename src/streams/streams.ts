@@ -120,8 +120,6 @@ export class Streams {
     const sessionId = parseSessionId(asked?.sessionId ?? '');
     if (asked === undefined || sessionId === undefined) throw new ApiError('session_not_found');
     const facts = factsOf(request, startedAt);
-    if ((this.#bySession.get(sessionId)?.size ?? 0) >= CLIENTS_PER_SESSION)
-      throw new ApiError('too_many_clients');
     if (asked.token === undefined) {
       const leave = this.#strangers.enter(facts.sourceAddress);
       const open = (webSocket: WebSocket) => this.#openCarrier(webSocket, sessionId, facts, leave);
@@ -131,6 +129,7 @@ export class Streams {
     const role = roleOf(asked.role);
     const admitted = await this.#parts.admit(sessionId, asked.token);
     if (this.#closed) throw new ApiError('draining', { retryAfter: 5 });
+    this.#assertRoom(sessionId);
     const leg = this.#reserve(admitted, role, facts);
     const open = (webSocket: WebSocket) => this.#openKallglot(webSocket, admitted, facts, leg);
     if (!accept(this.#acceptors.kallglot, request, socket, head, open)) leg?.release();
@@ -147,38 +146,55 @@ export class Streams {
     const connection = new StreamConnection(socket);
     const client = new KallglotClient({ parts: this.#parts, connection, admitted, facts, leg });
     this.#enter(client, connection);
+    this.#join(client);
     void client.begin();
   }
 
   #openCarrier(socket: WebSocket, sessionId: SessionId, facts: CallFacts, leave: () => void): void {
     const connection = new StreamConnection(socket);
     socket.once('close', leave);
-    const client = new CarrierClient({
+    const client: CarrierClient = new CarrierClient({
       ...{ parts: this.#parts, connection, sessionId, facts },
-      onAdmitted: leave,
+      onAdmitted: () => {
+        leave();
+        this.#assertRoom(sessionId);
+        this.#join(client);
+      },
     });
     this.#enter(client, connection);
   }
 
   #enter(client: StreamClient, connection: StreamConnection): void {
-    const { sessionId } = client;
-    const ofSession = this.#bySession.get(sessionId) ?? new Set();
-    this.#bySession.set(sessionId, ofSession.add(client));
     this.#clients.set(client, connection);
     connection.listen({
-      onText: (frame) => client.take(frame),
-      onBinary: () => void this.#parts.counts.messages.unknown++,
+      onMessage: (frame, isBinary) => client.take(frame, isBinary),
       onClosed: (byClient) => {
-        this.#clients.delete(client);
-        ofSession.delete(client);
-        if (ofSession.size === 0 && this.#bySession.get(sessionId) === ofSession)
-          this.#bySession.delete(sessionId);
+        this.#leave(client);
         if (byClient === undefined) return;
         if (byClient.lost)
-          this.#parts.log.warn({ session: sessionId, detail: byClient.detail }, 'a stream was lost');
+          this.#parts.log.warn({ session: client.sessionId, detail: byClient.detail }, 'a stream was lost');
         client.gone(byClient.lost);
       },
     });
+  }
+
+  /** @throws ApiError `too_many_clients` */
+  #assertRoom(id: SessionId): void {
+    const clients = this.#bySession.get(id)?.size ?? 0;
+    if (clients >= CLIENTS_PER_SESSION) throw new ApiError('too_many_clients');
+  }
+
+  /** The client's token was good: it is one of its session. */
+  #join(client: StreamClient): void {
+    const { sessionId } = client;
+    this.#bySession.set(sessionId, (this.#bySession.get(sessionId) ?? new Set()).add(client));
+  }
+
+  #leave(client: StreamClient): void {
+    this.#clients.delete(client);
+    const ofSession = this.#bySession.get(client.sessionId);
+    ofSession?.delete(client);
+    if (ofSession?.size === 0) this.#bySession.delete(client.sessionId);
   }
 
   #tick(): void {

@@ -344,6 +344,20 @@ describe('parties that come by WebSocket', () => {
       expect((await client.closed).code).toBe(4422);
     });
 
+    test('an eleventh client of a session; strangers do not count', async () => {
+      const { stream } = await session();
+      const strangers = await Promise.all(
+        Array.from({ length: 12 }, () => connectTwilio(stream, { start: () => ({ event: 'connected' }) })),
+      );
+      clients.push(...strangers);
+      const readers = Array.from({ length: 10 }, () => connectKallglot(stream, 'agent', { named: false }));
+      clients.push(...(await Promise.all(readers)));
+      const one = refused(connectKallglot(stream, 'agent'));
+      expect(await one).toEqual({ status: 409, code: 'too_many_clients' });
+      const carrier = keep(await connectTwilio(stream));
+      expect(await carrier.closed).toEqual({ code: 4409, reason: 'too_many_clients' });
+    });
+
     test('a plain request for the address of a stream is a request like any other', async () => {
       const { id } = await session();
       expect((await house.gateway.rest('GET', `/v1/sessions/${id}/connect`)).status).toBe(404);

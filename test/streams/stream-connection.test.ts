@@ -16,8 +16,7 @@ describe('the connection of a client', () => {
   function connect() {
     const connection = socket.connection();
     connection.listen({
-      onText: (frame) => void frames.push(frame.toString()),
-      onBinary: () => void frames.push('binary'),
+      onMessage: (frame) => void frames.push(frame.toString()),
       onClosed: (byClient) => void closed.push(byClient),
     });
     return connection;
