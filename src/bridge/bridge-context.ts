@@ -93,7 +93,7 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
     written: (id) => changes.written(id),
     linkClosed: (link, stats, failure) => {
       meter.addLink(link, stats);
-      if (failure) metrics.pipeline_failures_total.inc({ kind: failure });
+      if (failure) metrics.pipeline_failures_total.inc({ kind: failure, dialect: link.dialect });
     },
   };
 }

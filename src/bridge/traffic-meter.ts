@@ -1,5 +1,5 @@
 import type { MediaStats, MediaWorkerStats } from '../media/media-port.ts';
-import type { LinkStats } from '../pipeline/pipeline-link.ts';
+import type { LinkStats, PipelineLink } from '../pipeline/pipeline-link.ts';
 import type { Outage } from '../sessions/translation.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -50,7 +50,7 @@ export class TrafficMeter {
   }
 
   /** @param link whose counters these are */
-  addLink(link: object, stats: LinkStats): void {
+  addLink(link: Pick<PipelineLink, 'dialect'>, stats: LinkStats): void {
     const before = this.#links.get(link);
     this.#links.set(link, stats);
     const grown = (key: NumericKey<LinkStats>) => Math.max(0, stats[key] - (before?.[key] ?? 0));
@@ -67,6 +67,7 @@ export class TrafficMeter {
     metrics.pipeline_resent_ms_total.inc(grown('resentMs'));
     metrics.pipeline_lost_ms_total.inc(grown('lostMs'));
     metrics.pipeline_invalid_frames_total.inc(grown('invalidFrames'));
+    metrics.pipeline_errors_total.inc({ dialect: link.dialect }, grown('errors'));
   }
 
   /** @param deaths workers that have ended by themselves so far */

@@ -1,3 +1,4 @@
+import { dialectNames } from '../config/pipeline.ts';
 import type { SessionId } from '../ids.ts';
 import type { MediaPool } from '../media/media-port.ts';
 import type { LinkState, LinkStats, PipelineLink } from '../pipeline/pipeline-link.ts';
@@ -52,6 +53,8 @@ function collectLinks(links: readonly PipelineLink[], metrics: Metrics, meter: T
   metrics.pipeline_links.set(links.length);
   for (const state of ['connecting', 'up', 'down'] as const)
     metrics.pipeline_link_states.set({ state }, within(state));
+  for (const dialect of dialectNames)
+    metrics.pipeline_dialect_links.set({ dialect }, links.filter((link) => link.dialect === dialect).length);
   metrics.pipeline_queued_seconds.set(stats.reduce((sum, { queuedMs }) => sum + queuedMs, 0) / 1000);
   metrics.pipeline_ping_seconds.set(Math.max(0, ...stats.map(({ pingMs }) => pingMs)) / 1000);
 }

@@ -5,7 +5,7 @@ import { allowed, secret } from './values.ts';
 /** The settings of the way to the translation pipeline: the gateway's own, and what an organization has in their place. */
 
 /** The languages that pipelines speak. */
-const dialectNames = ['kallglot', 'openai', 'twilio'] as const;
+export const dialectNames = ['kallglot', 'openai', 'twilio'] as const;
 export type DialectName = (typeof dialectNames)[number];
 
 const isWebSocketUrl = (value: string): boolean => /^wss?:\/\//.test(value) && URL.canParse(value);

@@ -172,8 +172,11 @@ export class Link implements PipelineLink {
         if (this.#outage?.passed) break;
         this.#note(this.#audio.play(message, this.#cameAt));
         break;
-      case 'transcript':
       case 'error':
+        this.#counters.errors++;
+        this.#options.onEvent(message);
+        break;
+      case 'transcript':
         this.#options.onEvent(message);
         break;
       case 'ended':
@@ -301,6 +304,6 @@ export class Link implements PipelineLink {
 const newCounters = (): LinkStats => ({
   ...{ chunksSent: 0, bytesSent: 0, outputsReceived: 0, bytesReceived: 0 },
   ...{ inputDroppedMs: 0, outputDroppedMs: 0, trimmedMs: 0, queuedMs: 0 },
-  ...{ invalidFrames: 0, unknownFrames: 0, pingMs: -1 },
+  ...{ invalidFrames: 0, unknownFrames: 0, errors: 0, pingMs: -1 },
   ...{ reconnects: 0, downMs: 0, resentMs: 0, lostMs: 0 },
 });

@@ -79,6 +79,8 @@ export interface LinkStats {
   /** Frames that were not JSON, not of the dialect, or too large. */
   invalidFrames: number;
   unknownFrames: number;
+  /** Complaints of the pipeline, after which the link went on. */
+  errors: number;
   /** Round trip of the last answered ping, ms; -1 before the first. */
   pingMs: number;
   /** ms of audio waiting to be played, over all legs. */

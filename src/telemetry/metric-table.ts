@@ -1,3 +1,4 @@
+import { dialectNames } from '../config/pipeline.ts';
 import { type EndReason, ends, type RefusalCode, refusals } from '../errors.ts';
 
 /**
@@ -139,8 +140,13 @@ export const metricTable = {
   pipeline_link_states: gauge('The same by state; down: it was ready, was lost, and is being opened again', {
     state: ['connecting', 'up', 'down'],
   }),
+  pipeline_dialect_links: gauge('The same by what the pipeline speaks', { dialect: dialectNames }),
   pipeline_failures_total: counter('Links that were not ready or were lost', {
     kind: ['unavailable', 'lost'],
+    dialect: dialectNames,
+  }),
+  pipeline_errors_total: counter('Errors that the pipeline told of, after which the link went on', {
+    dialect: dialectNames,
   }),
   pipeline_reconnects_total: counter('Links that were lost and are ready again'),
   pipeline_down_seconds_total: counter('How long links were lost'),

@@ -25,7 +25,7 @@ function setup() {
   const channel = new FakeChannel();
   const counters = {
     ...{ chunksSent: 0, bytesSent: 0, outputsReceived: 0, bytesReceived: 0, inputDroppedMs: 0, pingMs: -1 },
-    ...{ outputDroppedMs: 0, trimmedMs: 0, invalidFrames: 0, unknownFrames: 0, queuedMs: 0 },
+    ...{ outputDroppedMs: 0, trimmedMs: 0, invalidFrames: 0, unknownFrames: 0, errors: 0, queuedMs: 0 },
     ...{ reconnects: 0, downMs: 0, resentMs: 0, lostMs: 0 },
   };
   const audio = new LinkAudio({
