@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Resampler } from '../../src/audio/resampler.ts';
+import { openaiCall } from '../demo/openai-call.ts';
 import { FakeOpenai } from '../support/fake-openai.ts';
 import { FakeVoiceBot } from '../support/fake-voice-bot.ts';
 import { acme, eventually, TestGateway } from '../support/gateway.ts';
@@ -95,4 +96,14 @@ test('where the key is not accepted the parties hear each other', async () => {
   expect(await house.translation(session)).toBe('degraded');
   openai.server.refuse = undefined;
   await Promise.all([customer.bye(), agent.bye()]);
+});
+
+test('the demo of OpenAI tells what was heard, or why it was not', async () => {
+  const said: string[] = [];
+  expect(await openaiCall((text) => said.push(text), openai.url)).toBe(true);
+  expect(said.at(-1)).toMatch(/heard [\d.]+ s of a voice/);
+  openai.server.refuse = 401;
+  expect(await openaiCall((text) => said.push(text), openai.url)).toBe(false);
+  openai.server.refuse = undefined;
+  expect(said.at(-1)).toContain('OpenAI does not accept the key of OPENAI_API_KEY (401)');
 });

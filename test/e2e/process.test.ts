@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import { certificateFile, certificateOf, keyFile } from '../support/certificates.ts';
 import { acme, eventually } from '../support/gateway.ts';
@@ -162,5 +163,17 @@ describe('the gateway as a process', () => {
     const [code] = await once(demo, 'close');
     expect(said).toMatch(/answered after \d+ ms with PCMU/);
     expect(code).toBe(0);
+  });
+
+  test('npm run demo -- --pipeline openai says that it has no key, and ends with 2', async () => {
+    const { OPENAI_API_KEY: _none, ...env } = process.env;
+    const demo = spawn('npm', ['run', 'demo', '--', '--pipeline', 'openai'], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const said = textOf(demo.stdout);
+    expect((await once(demo, 'close'))[0]).toBe(2);
+    expect(await said).toContain('OPENAI_API_KEY is not set');
   });
 });
