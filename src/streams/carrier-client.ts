@@ -5,6 +5,7 @@ import type { Role } from '../roles.ts';
 import { readCarrierMessage } from './carrier-messages.ts';
 import { clientMessages } from './client-messages.ts';
 import { Intake } from './intake.ts';
+import { PlayoutWatch } from './playout-watch.ts';
 import { closeOfEnd, closeOfError, type StreamClose } from './stream-close.ts';
 import type { StreamConnection } from './stream-connection.ts';
 import { StreamLeg } from './stream-leg.ts';
@@ -15,6 +16,8 @@ import { twilioWords } from './twilio-messages.ts';
 
 /** How long a client that has shown no token has for its `start`. */
 const START_WITHIN_MS = 10_000;
+/** Of what it hears. */
+const BYTES_PER_MS = 8;
 
 export interface CarrierClientOptions {
   parts: StreamParts;
@@ -34,6 +37,7 @@ export class CarrierClient implements StreamClient {
   readonly #options: CarrierClientOptions;
   readonly #intake: Intake;
   readonly #deadline: NodeJS.Timeout;
+  readonly #watch = new PlayoutWatch();
   #start: CarrierStart | undefined;
   #words: CarrierWords = telnyxWords;
   #leg: StreamLeg | undefined;
@@ -71,8 +75,8 @@ export class CarrierClient implements StreamClient {
       return;
     }
     // What has piled up on the way would be heard first, and all the rest late.
-    if (leg.takeDropped()) connection.send(this.#words.clear());
-    for (let heard = leg.hear(); heard; heard = leg.hear()) connection.send(this.#words.audio(heard));
+    if (leg.takeDropped()) this.#clear();
+    for (let heard = leg.hear(); heard; heard = leg.hear()) this.#play(heard);
   }
 
   /** A call has no use for them. */
@@ -86,9 +90,23 @@ export class CarrierClient implements StreamClient {
     this.#over(lost ? 'stream_lost' : 'hangup');
   }
 
+  #play(audio: Buffer): void {
+    const { connection, parts } = this.#options;
+    connection.send(this.#words.audio(audio));
+    const mark = this.#watch.sent(audio.length / BYTES_PER_MS, parts.clock.monotonic());
+    if (mark !== undefined) connection.send(this.#words.mark(mark));
+  }
+
+  #clear(): void {
+    this.#watch.cleared();
+    this.#options.connection.send(this.#words.clear());
+    this.#options.parts.counts.cleared++;
+  }
+
   #act(message: StreamMessage): void {
     if (message.type === 'audio') this.#hear(message);
     else if (message.type === 'digit') this.#leg?.press(message.digit);
+    else if (message.type === 'mark') this.#reached(message.name);
     else if (message.type === 'start') void this.#begin(message.start);
     else if (message.type === 'stop') this.#stop();
     else if (message.type === 'complaint') this.#warn('a carrier complains', message.problem);
@@ -99,6 +117,10 @@ export class CarrierClient implements StreamClient {
 
   #hear({ sequence, payload }: Extract<StreamMessage, { type: 'audio' }>): void {
     if (this.#leg?.say(sequence, payload) === false) this.#options.parts.counts.messages.invalid++;
+  }
+
+  #reached(mark: string): void {
+    if (this.#watch.reached(mark, this.#options.parts.clock.monotonic())) this.#clear();
   }
 
   /** The stream is over, and with it the call. */

@@ -10,6 +10,7 @@ import { readTwilioStart } from './twilio-messages.ts';
  */
 
 const dtmfMessage = z.object({ dtmf: z.object({ digit: z.string().length(1) }) });
+const markMessage = z.object({ mark: z.object({ name: z.string().max(100) }) });
 const errorMessage = z.object({
   payload: z.object({
     code: z.union([z.string().max(20), z.number().transform(String)]),
@@ -28,7 +29,7 @@ const events: ReadonlyMap<unknown, Read> = new Map<unknown, Read>([
   ['stop', () => ({ type: 'stop' })],
   ['error', readError],
   ['connected', () => ({ type: 'ignored' })],
-  ['mark', () => ({ type: 'ignored' })],
+  ['mark', readMark],
 ]);
 
 /** @param message has an `event` */
@@ -49,6 +50,11 @@ function readDigit(message: unknown): StreamMessage {
   return digit !== undefined && dtmfDigits.includes(digit)
     ? { type: 'digit', digit }
     : invalid('no such key');
+}
+
+function readMark(message: unknown): StreamMessage {
+  const name = markMessage.safeParse(message).data?.mark.name;
+  return name === undefined ? invalid('mark has no name') : { type: 'mark', name };
 }
 
 /** Of Telnyx. */

@@ -1,13 +1,14 @@
 import { WebSocket } from 'ws';
 
-/** More than this waits to be sent: the client is behind, and audio is not added to it. */
+/** More than this waits to be sent, or a ping so long for its answer: the client is behind, and audio is not added to it. */
 const BEHIND_BYTES = 32 * 1024;
+const BEHIND_MS = 1500;
 /** A client that still makes us answer and does not read is dropped. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 /** How often a connection is to be checked. */
-export const CHECK_MS = 4000;
-/** Checks in a row after which a client that gives no sign of life is taken for gone: some 30 s. */
-const LOST_AFTER_CHECKS = 7;
+export const CHECK_MS = 1000;
+/** Checks in a row after which a client that gives no sign of life is taken for gone. */
+const LOST_AFTER_CHECKS = 30;
 /** How long a client may take to close its side. */
 const CLOSING_MS = 2000;
 
@@ -28,12 +29,19 @@ export class StreamConnection {
   readonly #socket: WebSocket;
   #unanswered = 0;
   #aliveAt = performance.now();
+  /** Of the ping that waits for its answer; undefined = none, or it is not known that this client answers any. */
+  #pingedAt: number | undefined;
+  #answersPings = false;
   #failure: string | undefined;
   #closing = false;
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
-    socket.on('pong', () => this.#alive());
+    socket.on('pong', () => {
+      this.#alive();
+      this.#answersPings = true;
+      this.#pingedAt = undefined;
+    });
     socket.on('error', (error: Error & { code?: string }) => {
       this.#failure ??= error.message || error.code || error.name;
     });
@@ -55,9 +63,10 @@ export class StreamConnection {
     });
   }
 
-  /** The network, or the client, does not take what is sent. */
+  /** The network, or the client, does not take what is sent. The system alone holds seconds of it before any waits here. */
   get isBehind(): boolean {
-    return this.#socket.bufferedAmount > BEHIND_BYTES;
+    if (this.#socket.bufferedAmount > BEHIND_BYTES) return true;
+    return this.#pingedAt !== undefined && performance.now() - this.#pingedAt > BEHIND_MS;
   }
 
   /** Sends a text message; without effect once the connection is closing. */
@@ -84,6 +93,8 @@ export class StreamConnection {
       return;
     }
     this.#unanswered++;
+    if (this.#pingedAt !== undefined) return;
+    if (this.#answersPings) this.#pingedAt = performance.now();
     this.#socket.ping();
   }
 

@@ -11,6 +11,8 @@ export type StreamMessage =
   | { type: 'ping' }
   /** The client ends the session. */
   | { type: 'end' }
+  /** What was sent before this mark of ours has been heard. */
+  | { type: 'mark'; name: string }
   /** The carrier's call is over. */
   | { type: 'stop' }
   /** The carrier does not take what it was sent. */
@@ -49,6 +51,8 @@ export interface CarrierStart {
 export interface CarrierWords {
   /** @param audio mu-law, 8 kHz, 20 ms or more */
   audio(audio: Buffer): string;
+  /** Comes back when all before it has been heard. */
+  mark(name: string): string;
   /** Drops what waits at the carrier to be heard. */
   clear(): string;
 }

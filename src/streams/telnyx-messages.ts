@@ -45,5 +45,6 @@ export function readTelnyxStart(message: Readonly<Record<string, unknown>>): Str
 /** Telnyx knows the stream by its connection. */
 export const telnyxWords: CarrierWords = {
   audio: (audio) => `{"event":"media","media":{"payload":"${audio.toString('base64')}"}}`,
+  mark: (name) => JSON.stringify({ event: 'mark', mark: { name } }),
   clear: () => '{"event":"clear"}',
 };

@@ -45,6 +45,7 @@ export function twilioWords(streamSid: string): CarrierWords {
   return {
     audio: (audio) =>
       `{"event":"media","streamSid":${stream},"media":{"payload":"${audio.toString('base64')}"}}`,
+    mark: (name) => `{"event":"mark","streamSid":${stream},"mark":${JSON.stringify({ name })}}`,
     clear: () => `{"event":"clear","streamSid":${stream}}`,
   };
 }

@@ -114,12 +114,15 @@ export const metricTable = {
     'Messages of streaming clients; unknown, invalid and repeated ones were dropped',
     {
       kind: [
-        ...['audio', 'start', 'digit', 'ping', 'end', 'stop', 'complaint'],
+        ...['audio', 'start', 'digit', 'ping', 'end', 'mark', 'stop', 'complaint'],
         ...['ignored', 'unknown', 'invalid', 'repeated'],
       ] as const,
     },
   ),
   stream_dropped_ms_total: counter('Audio that streaming clients did not take in time, ms'),
+  stream_clears_total: counter(
+    'How often a carrier was told to drop audio that had piled up on its way or there',
+  ),
 
   // Media workers
   media_ports: gauge('Pairs of RTP ports', { state: ['used', 'free'] }),

@@ -128,6 +128,26 @@ describe('a carrier', () => {
     expect(socket.told.every((message) => message.streamSid === streamSid)).toBe(true);
   });
 
+  test('is asked by marks how late it plays, and told to drop what waits when that is too late', async () => {
+    await begin();
+    const play = (ms: number) => {
+      for (let at = 0; at < ms; at += 100) {
+        leg().hear(100);
+        house.now += 100;
+        client.tick();
+      }
+    };
+    const mark = (name: string) => json({ ...from_twilio.mark, mark: { name } });
+    play(2500);
+    client.take(mark('1'));
+    play(2500);
+    client.take(mark('2'));
+    expect(socket.told.filter(({ event }) => event === 'mark').map(({ mark }) => mark)).toEqual(
+      ['1', '2', '3', '4', '5'].map((name) => ({ name })),
+    );
+    expect([socket.told.at(-1)?.event, house.counts.cleared]).toEqual(['clear', 1]);
+  });
+
   test('that says stop, or closes, has hung up; one that is torn away is lost', async () => {
     await begin();
     client.take(json(from_twilio.stop));

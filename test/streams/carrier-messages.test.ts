@@ -18,7 +18,7 @@ describe('what Twilio says', () => {
     expect(read(from_twilio.media_inbound)).toEqual(speech);
     expect(read(from_twilio.media_outbound)).toEqual({ type: 'ignored' });
     expect(read(from_twilio.dtmf)).toEqual({ type: 'digit', digit: '1' });
-    expect(read(from_twilio.mark)).toEqual({ type: 'ignored' });
+    expect(read(from_twilio.mark)).toEqual({ type: 'mark', name: 'my label' });
     expect(read(from_twilio.stop)).toEqual({ type: 'stop' });
   });
 
@@ -60,6 +60,7 @@ describe('what Twilio says', () => {
     ['no payload', { event: 'media', media: {} }],
     ['media that is no object', { event: 'media', media: 'x' }],
     ['a key that no phone has', { event: 'dtmf', dtmf: { digit: 'x' } }],
+    ['a mark without a name', { event: 'mark', mark: {} }],
     ['two keys at once', { event: 'dtmf', dtmf: { digit: '12' } }],
   ])('costs itself when it has %s', (_what, message) => {
     expect(read(message).type).toBe('invalid');
@@ -76,7 +77,7 @@ describe('what Telnyx says', () => {
     expect(read(from_telnyx.connected)).toEqual({ type: 'ignored' });
     expect(read(from_telnyx.media)).toEqual(speech);
     expect(read(from_telnyx.dtmf)).toEqual({ type: 'digit', digit: '1' });
-    expect(read(from_telnyx.mark)).toEqual({ type: 'ignored' });
+    expect(read(from_telnyx.mark)).toEqual({ type: 'mark', name: 'greeting-end' });
     expect(read(from_telnyx.stop)).toEqual({ type: 'stop' });
     expect(read(from_telnyx.error)).toEqual({
       type: 'complaint',
@@ -118,8 +119,10 @@ describe('what carriers are told', () => {
   test('has the form that their documentation shows', () => {
     const toTwilio = twilioWords(to_twilio.media.streamSid);
     expect(JSON.parse(toTwilio.audio(audio))).toEqual(to_twilio.media);
+    expect(JSON.parse(toTwilio.mark('my label'))).toEqual(to_twilio.mark);
     expect(JSON.parse(toTwilio.clear())).toEqual(to_twilio.clear);
     expect(JSON.parse(telnyxWords.audio(audio))).toEqual(to_telnyx.media);
+    expect(JSON.parse(telnyxWords.mark('greeting-end'))).toEqual(to_telnyx.mark);
     expect(JSON.parse(telnyxWords.clear())).toEqual(to_telnyx.clear);
   });
 

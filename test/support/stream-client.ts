@@ -18,6 +18,8 @@ export interface StreamKind {
   continuous: boolean;
   speech(payload: string, number: number, timestampMs: number): StreamMessage;
   heard(message: StreamMessage): string | undefined;
+  /** What is said to a message at once. */
+  answer?(message: StreamMessage): StreamMessage | undefined;
 }
 
 /** An upgrade was answered otherwise. */
@@ -59,6 +61,8 @@ export class StreamClient {
     socket.on('message', (data) => {
       const message = JSON.parse(data.toString()) as StreamMessage;
       const payload = kind.heard(message);
+      const answer = kind.answer?.(message);
+      if (answer !== undefined) this.send(answer);
       if (payload === undefined) this.messages.push(message);
       else {
         this.outputs.push(message);

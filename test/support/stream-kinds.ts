@@ -57,6 +57,7 @@ export async function connectTwilio(
       media: { track: 'inbound', chunk: `${number}`, timestamp: `${timestamp}`, payload },
     }),
     heard: (message) => (message.event === 'media' ? message.media.payload : undefined),
+    answer: (message) => (message.event === 'mark' ? message : undefined),
   });
   client.send(connected);
   client.send(start({ ...example, start: { ...example.start, customParameters: { token, ...parameters } } }));
@@ -78,6 +79,7 @@ export async function connectTelnyx(
       media: { track: 'inbound', chunk: `${number}`, timestamp: `${timestamp}`, payload },
     }),
     heard: (message) => (message.event === 'media' ? message.media.payload : undefined),
+    answer: (message) => (message.event === 'mark' ? message : undefined),
   });
   client.send(connected);
   client.send(
