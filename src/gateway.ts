@@ -260,6 +260,7 @@ async function openSip(base: Base, calls: Calls): Promise<Sip> {
 
 /** A drachtio-server has its own certificate. */
 function reload({ log }: Base, { sip, engine }: Sip): void {
+  sip.reload();
   const running = sip.hostports.some((one) => one.startsWith('tls/')) ? engine() : undefined;
   if (running === undefined) log.info('there is no TLS certificate to read again');
   else running.control.reloadCertificate();

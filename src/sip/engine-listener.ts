@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from 'node:tls';
 import type { Allowlist } from '../admission/allowlist.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type ConnectionOptions, DrachtioConnection } from './drachtio-connection.ts';
@@ -65,6 +65,21 @@ export class EngineListener {
     );
     this.#options.log.info({ listen: this.#server.address() }, 'drachtio-servers may connect');
     this.#sweep = setInterval(() => this.#closeIdle(), SWEEP_MS);
+  }
+
+  /** Reads the certificate again, for the connections that come. */
+  reload(): void {
+    const { tls } = this.#listener;
+    if (tls === undefined) return;
+    try {
+      (this.#server as TlsServer).setSecureContext(tls());
+      this.#options.log.info('the certificate for drachtio-servers was read again');
+    } catch (error) {
+      this.#options.log.error(
+        { err: error },
+        'the certificate for drachtio-servers cannot be used; the old one stays',
+      );
+    }
   }
 
   async settled(): Promise<void> {

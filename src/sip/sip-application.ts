@@ -82,6 +82,11 @@ export class SipApplication implements Dialer {
     return placeCall({ ...this.#options, srf: () => this.#connectionToDial() }, leg, call);
   }
 
+  /** Reads the certificates again that drachtio-servers see. */
+  reload(): void {
+    for (const listener of this.#listeners) listener.reload();
+  }
+
   /** Resolves when every set-up that was running has its final answer, or after a while. */
   async settled(): Promise<void> {
     const { promise: over, resolve } = Promise.withResolvers<void>();

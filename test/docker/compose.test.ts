@@ -21,6 +21,7 @@ interface Service {
   user?: string;
   build?: unknown;
   environment?: Record<string, string>;
+  stop_grace_period?: string;
   volumes?: string[];
   healthcheck?: { test: string[] };
   depends_on?: Record<string, { condition: string }>;
@@ -115,6 +116,11 @@ describe('docker-compose.yml', () => {
     });
     for (const key of Object.keys(environment).filter((one) => one.startsWith('KALLGLOT_')))
       expect(schemaAt(configSchema, key.slice(9).toLowerCase().split('__'))).toBeDefined();
+  });
+
+  test('lets calls end before it kills the gateway', () => {
+    const drainSeconds = loadConfig(join(root, 'docker/gateway.yaml'), {}).shutdown.drain_seconds;
+    expect(Number.parseInt(gateway.stop_grace_period ?? '', 10)).toBeGreaterThanOrEqual(drainSeconds + 15);
   });
 
   test('and drachtio-server agree on ports', () => {
