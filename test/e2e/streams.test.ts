@@ -170,6 +170,35 @@ describe('parties that come by WebSocket', () => {
     await eventually('it is heard', () => heard().speechMatched > ENOUGH);
   });
 
+  test('while the pipeline is lost the parties hear each other', async () => {
+    const made = await session();
+    const customer = await come('SIP', made, 'customer');
+    const agent = await come('browser', made, 'agent');
+    await house.hears(agent, 'customer translated');
+    await house.pipeline.kill();
+    await house.hears(agent, 'customer');
+    await house.hears(customer, 'agent');
+    await house.pipeline.restart();
+    await house.hears(agent, 'customer translated');
+    await house.hears(customer, 'agent translated');
+  });
+
+  test('a carrier that was cut off for a while hears what is said now, not what was said meanwhile', async () => {
+    const made = await session({ mode: 'assistive_translation' });
+    await come('SIP', made, 'customer');
+    const agent = (await come('Twilio', made, 'agent')) as StreamClient;
+    await house.hears(agent, 'customer');
+    const pings = new Promise((resolve) => agent.socket.once('ping', resolve));
+    await pings;
+    agent.socket.pause();
+    const dropped = () => house.gateway.metric('kallglot_stream_dropped_ms_total');
+    const before = await dropped();
+    await eventually('a second is dropped', async () => (await dropped()) > before + 1000);
+    agent.socket.resume();
+    await agent.message(({ event }) => event === 'clear');
+    await house.hears(agent, 'customer');
+  });
+
   test('a server speaks for both parties on one socket: two legs, told apart by their speaker', async () => {
     const made = await session({ routing: { type: 'webrtc' } });
     const server = keep(await connectKallglot(made.stream, 'customer', { named: false }));
