@@ -168,7 +168,10 @@ const call = z.object({
     round_trip_ms: z.number().nullable().describe('By RTCP; null until the peer has reported'),
     peer_packets_lost: z.number(),
     peer_jitter_ms: z.number(),
-    mos: z.number().nullable().describe('E-model (ITU-T G.107), 1 to 4.5; null before the first packet'),
+    mos: z
+      .number()
+      .nullable()
+      .describe('E-model (ITU-T G.107), 1 to 4.5; null before the first packet, and of streams'),
     jitter_target_ms: z.number().describe('How long a missing packet is waited for; not in the latency'),
     to_pipeline_ms: latency.describe("From the arrival of a chunk's last packet to the pipeline"),
     from_pipeline_ms: latency.describe(

@@ -122,14 +122,20 @@ class WorkerPool implements MediaPool {
   }
 
   async openRing(options: RingPortOptions): Promise<RingPort> {
-    const worker = this.#closed ? undefined : this.#workerFor(options.affinity);
-    if (!worker) throw new Refusal('no_media_ports', NO_WORKER.detail);
-    const leg = new RingLegPort(this.#nextLeg++, options, (message) => worker.post(message));
-    this.#join(leg, options.affinity, worker);
-    const result = await worker.open(leg, leg.setup());
-    if (result.ok && !this.#closed) return leg;
-    this.#leave(leg);
-    throw new Refusal('no_media_ports', result.ok ? CLOSED : result.detail);
+    let failure = CLOSED;
+    for (let tries = 0; tries < MAX_TRIES && !this.#closed; tries++) {
+      const worker = this.#workerFor(options.affinity);
+      if (!worker) throw new Refusal('no_media_ports', NO_WORKER.detail);
+      const leg = new RingLegPort(this.#nextLeg++, options, (message) => worker.post(message));
+      this.#join(leg, options.affinity, worker);
+      const result = await worker.open(leg, leg.setup());
+      if (result.ok && this.#closed) break;
+      if (result.ok) return leg;
+      this.#leave(leg);
+      failure = result.detail;
+      if (result.code !== 'WORKER_LOST') break;
+    }
+    throw new Refusal('no_media_ports', failure);
   }
 
   usage(): { used: number; total: number } {

@@ -28,40 +28,64 @@ interface Path {
   seconds: number;
   /** Of a message. */
   ms: number;
+  /** What comes before: seconds of messages of any length at any time. */
+  storm?: { seconds: number; seed: number };
   /** ms by which a message is late; they stay in order. */
   late?: (message: number) => number;
   /** By how much the client's clock is fast. */
   ppm?: number;
 }
 
-/** Runs a client's messages and our ticks against each other. @returns which packets that were heard sound */
-function run({ seconds, ms, late = () => 0, ppm = 0 }: Path) {
+/** A stream, and one who hears it directly. */
+function open() {
   const said = AudioRing.create(16_384);
   const inbound = AudioRing.create(16_384);
   const [speaker, listener] = [StatsBlock.create(), StatsBlock.create()];
   const stream = new SaidStream(said, 'PCMU', inbound, MULAW_8K, speaker, 0);
   const heard = new DirectVoice(stream.voice, 8000, listener);
   heard.start();
-  const audio = speech(seconds);
   const into = new Int16Array(PACKET);
   const sounds: boolean[] = [];
-  const step = ms / (1 + ppm / 1e6);
-  let sent = 0;
-  let due = ms + late(0);
-  for (let now = 0; now < seconds * 1000 + 1000; now += 5) {
-    for (; due <= now && sent * ms * PER_MS < audio.length; ) {
-      said.write(audio.subarray(sent * ms * PER_MS, (sent + 1) * ms * PER_MS));
-      said.latency.note(said.written, now);
-      sent++;
-      due = Math.max(due, ms + sent * step + late(sent));
-    }
+  const say = (audio: Uint8Array, now: number) => {
+    said.write(audio);
+    said.latency.note(said.written, now);
+  };
+  /** Every 5 ms. */
+  const tick = (now: number) => {
     stream.poll(now);
     inbound.drop();
-    if (now % 20 !== 0) continue;
+    if (now % 20 !== 0) return;
     heard.read(into, PACKET);
     sounds.push(into.some((sample) => Math.abs(sample) > 1000));
+  };
+  const dropped = () => listener.read().directDroppedMs;
+  return { sounds, say, tick, dropped, target: () => speaker.read().jitterTargetMs };
+}
+
+/** Runs a client's messages and our ticks against each other. @returns which packets that were heard sound */
+function run({ seconds, ms, late = () => 0, ppm = 0, storm = { seconds: 0, seed: 0 } }: Path) {
+  const { sounds, say, tick, dropped, target } = open();
+  const random = randomFrom(storm.seed);
+  for (let now = 0; now < storm.seconds * 1000; now += 5) {
+    if (random(12) === 0) say(word.subarray(0, random(3) === 0 ? 4800 : random(500)), now);
+    tick(now);
   }
-  return { sounds, dropped: listener.read().directDroppedMs, target: speaker.read().jitterTargetMs };
+  sounds.length = 0;
+  const before = dropped();
+  const audio = speech(seconds);
+  const step = ms / (1 + ppm / 1e6);
+  const start = storm.seconds * 1000;
+  let sent = 0;
+  let due = start + ms + late(0);
+  for (let now = start; now < start + seconds * 1000 + 1000; now += 5) {
+    for (; due <= now && sent * ms * PER_MS < audio.length; ) {
+      say(audio.subarray(sent * ms * PER_MS, (sent + 1) * ms * PER_MS), now);
+      sent++;
+      due = Math.max(due, start + ms + sent * step + late(sent));
+    }
+    tick(now);
+  }
+  return { sounds, dropped: dropped() - before, target: target() };
 }
 
 /** Words as they were heard: when they began, and how long they were, ms; what is broken is more of them. */
@@ -120,6 +144,19 @@ test('after a stall of a second what has gathered is worked off, and words come 
   expect(late).toHaveLength(20);
   for (const { at } of late) expect(at % EVERY_MS).toBeLessThan(500);
 });
+
+test.each(Array.from({ length: 10 }, (_, seed) => [seed]))(
+  'whatever came before, words are heard whole and in time after a while: seed %i',
+  (seed) => {
+    const { sounds } = run({ seconds: 60, ms: 20 * (1 + (seed % 10)), storm: { seconds: 20, seed } });
+    const words = wordsOf(sounds).filter(({ at }) => at >= 40_000);
+    expect(words).toHaveLength(20);
+    for (const { at, ms } of words) {
+      expect(at % EVERY_MS).toBeLessThan(600);
+      expect(Math.abs(ms - WORD_MS)).toBeLessThanOrEqual(40);
+    }
+  },
+);
 
 describe('what is known of the messages of a stream', () => {
   const feed = (arrivals: MessageArrivals, count: number, ms: number, late = (_n: number) => 0, from = 0) => {

@@ -184,11 +184,11 @@ test('of a sender that is too fast a second is taken, and the rest counted', () 
   expect(rig.stats.read().packetsDroppedOverrun).toBe(lostMs / 20);
 });
 
-test("hours of a sender's clock that is fast or slow by 200 ppm cost nothing", () => {
+test("minutes of a sender's clock that is fast or slow by 200 ppm cost nothing", () => {
   for (const ppm of [200, -200]) {
     rig = new Rig();
     let messages = 0;
-    for (let at = 0; at < 600_000; at += 20) {
+    for (let at = 0; at < 300_000; at += 20) {
       const due = Math.floor((at / 20) * (1 + ppm / 1e6));
       for (; messages < due; messages++) rig.say(rig.speech(20));
       rig.now = at;
@@ -238,7 +238,7 @@ function throwAt(random: (below: number) => number): void {
 }
 
 describe('whatever comes, and whenever, time goes on, and nothing that came before holds it up', () => {
-  test.each(Array.from({ length: 40 }, (_, seed) => [seed]))('seed %i', (seed) => {
+  test.each(Array.from({ length: 15 }, (_, seed) => [seed]))('seed %i', (seed) => {
     const random = randomFrom(seed);
     rig = new Rig(seed % 2 === 0 ? 'PCMU' : 'PCMA');
     for (let n = 0; n < 400; n++) throwAt(random);
