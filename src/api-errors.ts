@@ -194,6 +194,7 @@ const apiErrorTable = {
     message: 'A stream takes no key presses.',
   },
   dtmf_queue_full: { status: 409, type: 'invalid_request_error', message: 'Too many digits wait already.' },
+  test_not_found: { status: 404, type: 'invalid_request_error', message: 'No such self-test.' },
   ban_not_found: { status: 404, type: 'invalid_request_error', message: 'This address is not banned.' },
   call_not_found: {
     status: 404,

@@ -38,13 +38,13 @@ const TRUNKS_RELOAD_MS = 3000;
 /** The REST API, and the streams that are opened at it. @returns where it listens */
 export async function openApi(base: Base, calls: Calls, opened: Sip): Promise<string> {
   const { sip, defence, engine, capacity, unavailable } = opened;
-  const { trunks, sessions, transcripts, idempotencyKeys, bridges, webhooks } = calls;
+  const { trunks, sessions, transcripts, idempotencyKeys, bridges, webhooks, selfTests } = calls;
   const { config, log, parts, metrics, store, refusals, state } = base;
   const telephony = openTelephony(base, trunks, sip);
   const streamSecret = await sharedSecret(store, 'stream_token');
   const streams = openStreams(base, calls, streamSecret, unavailable);
   const api = createApi({
-    ...{ log, metrics, refusals, sessions, transcripts, webhooks, idempotencyKeys },
+    ...{ log, metrics, refusals, sessions, transcripts, webhooks, idempotencyKeys, selfTests },
     rateLimits: new RateLimits(config.api.rate_limit, steadyClock(clock)),
     legsOf: (id) => bridges.legsOf(id),
     unrecordedLegsOf: (id) => bridges.unrecordedLegsOf(id),

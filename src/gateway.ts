@@ -25,6 +25,8 @@ import {
   sessionTimerSettings,
 } from './room-options.ts';
 import { Sealer } from './sealing.ts';
+import { TestReports } from './self-test/reports.ts';
+import { SelfTests } from './self-test/self-tests.ts';
 import { Caretaker } from './sessions/caretaker.ts';
 import { IdempotencyKeys } from './sessions/idempotency-keys.ts';
 import { Sessions } from './sessions/sessions.ts';
@@ -112,8 +114,10 @@ export async function startGateway(config: Config, log: Log): Promise<Gateway> {
     const stop = async () => {
       state.draining = true;
       calls.bridges.hangUp();
+      const reported = calls.selfTests.close(SETTLE_MS);
       await sip.settled();
       await calls.bridges.settled(SETTLE_MS);
+      await reported;
       await parts.close();
     };
     let stopped: Promise<void> | undefined;
@@ -169,7 +173,15 @@ async function openCalls(base: Base) {
   transcripts.onEvent(webhooks.wake);
   const kept = { sessions, transcripts, idempotencyKeys };
   parts.add(new Caretaker({ ...kept, clock, log, ...caretakerOptions(config, bridges) }));
-  return { trunks, ...kept, bridges, webhooks, media, listeners };
+  const selfTests = new SelfTests({
+    ...{ media, reports: new TestReports(store, () => clock.now()), log, metrics, now: () => clock.now() },
+    mediaTimeoutSeconds: config.media.timeout_seconds,
+    testSeconds: config.sip.self_test.seconds,
+    takePlace: (id, limit) => bridges.takePlace(id, limit),
+    onCounted: (call, stats) => meter.addLeg(call, stats),
+  });
+  metrics.beforeScrape(() => selfTests.count());
+  return { trunks, ...kept, bridges, webhooks, media, listeners, selfTests };
 }
 
 /** The delivery of events; what an earlier run left behind is on its way from here on. */
@@ -200,7 +212,7 @@ function watchCapacity(
 
 /** The SIP engine, and the application that takes its calls. */
 async function openSip(base: Base, calls: Calls): Promise<Sip> {
-  const { trunks, sessions, bridges } = calls;
+  const { trunks, sessions, bridges, selfTests } = calls;
   const { config, log, parts, metrics, store, refusals } = base;
   const now = () => clock.now();
   let engine: Engine | undefined;
@@ -243,7 +255,7 @@ async function openSip(base: Base, calls: Calls): Promise<Sip> {
   };
   const embedded = new EmbeddedEngine(start, log);
   const sip: SipApplication = new SipApplication({
-    ...{ admission, bridges, refusals, metrics, log, now },
+    ...{ admission, bridges, selfTests, refusals, metrics, log, now },
     registrations: new Registrations(store, now),
     sessionTimers: sessionTimerSettings(config),
     engines: config.sip.engine === 'drachtio' ? drachtioServers(config) : [embedded],

@@ -8,6 +8,8 @@ import { ulid as ulidOf } from 'ulid';
 export type SessionId = `sess_${string}`;
 export type LegId = `leg_${string}`;
 export type RequestId = `req_${string}`;
+/** Of a call to a self-test number. */
+export type TestId = `test_${string}`;
 
 /** Random bytes that are still to be used: asking the system for each of them would cost more than all else in an id. */
 const pool = new Uint8Array(4096);
@@ -27,6 +29,7 @@ const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 
 export const newSessionId = (): SessionId => `sess_${ulid()}`;
 export const newLegId = (): LegId => `leg_${ulid()}`;
+export const newTestId = (): TestId => `test_${ulid()}`;
 export const newRequestId = (): RequestId => `req_${ulid()}`;
 export const newEventId = (): string => `evt_${ulid()}`;
 export const newDeliveryId = (): string => `wh_del_${ulid()}`;

@@ -21,11 +21,12 @@ const base = [
 ];
 const mayImport: Record<string, readonly string[]> = {
   'sip-engine': [],
-  sip: ['admission', 'bridge', 'sdp', 'sessions'],
+  sip: ['admission', 'bridge', 'sdp', 'self-test', 'sessions'],
   admission: [],
   capacity: [],
   sdp: [],
   bridge: ['media', 'pipeline', 'sessions'],
+  'self-test': ['media', 'store'],
   audio: [],
   media: ['audio'],
   pipeline: ['audio'],
@@ -34,7 +35,7 @@ const mayImport: Record<string, readonly string[]> = {
   telephony: ['store'],
   store: [],
   webhooks: ['store'],
-  api: ['sessions', 'telephony', 'bridge', 'webhooks'],
+  api: ['sessions', 'telephony', 'bridge', 'self-test', 'webhooks'],
 };
 const partsList = ['main', 'gateway', 'gateway-api', 'parts', 'room-options'];
 

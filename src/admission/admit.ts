@@ -37,16 +37,14 @@ export function admitInvite({ gateway, request, caller, called }: InviteFacts): 
   const role = requestedRole(uri.role, roleHeader);
   if (role === 'invalid') return refused('role_invalid');
 
-  const inboundFirst = uri.target.kind === 'other';
-  const organization = inboundFirst
-    ? inboundFirstOrganization(caller, identified)
-    : ownerOf(session, caller, identified);
+  const organization = organizationOf(uri, session, caller, identified);
   if ('refused' in organization) return organization;
 
-  const calledSession = inboundFirst ? null : session;
+  const calledSession = uri.target.kind === 'session' ? session : null;
   const refusal = checkTrunk(organization, caller) ?? (calledSession && checkSession(calledSession));
   if (refusal !== null) return refusal;
-  return { admitted: true, organizationId: organization.id, session: calledSession, role };
+  const selfTest = uri.target.kind === 'self_test' ? uri.target.test : null;
+  return { admitted: true, organizationId: organization.id, session: calledSession, selfTest, role };
 }
 
 /**
@@ -106,10 +104,22 @@ function identify(caller: CallerFacts): Refused | OrganizationFacts[] {
   return refused('credentials_invalid', { detail: caller.credentials.detail ?? undefined });
 }
 
-/** Row 4: the domain is ours, and the user part names a session, or anything where a trunk has inbound-first on. */
+/** Row 4: the domain is ours, and the user part names a session, a self-test, or anything where a trunk has inbound-first on. */
 function isCallable({ ours, user, target }: CalledUri, identified: OrganizationFacts[]): boolean {
   if (!ours) return false;
-  return target.kind === 'session' || (user !== '' && identified.some((each) => each.inboundFirst));
+  return target.kind !== 'other' || (user !== '' && identified.some((each) => each.inboundFirst));
+}
+
+/** Whose the call is: a session tells, or who calls. */
+function organizationOf(
+  { target }: CalledUri,
+  session: SessionFacts | null,
+  caller: CallerFacts,
+  identified: OrganizationFacts[],
+): Refused | OrganizationFacts {
+  if (target.kind === 'session') return ownerOf(session, caller, identified);
+  const isTest = target.kind === 'self_test';
+  return callersOrganization(caller, isTest ? identified : identified.filter((each) => each.inboundFirst));
 }
 
 /** Row 5. */
@@ -124,13 +134,9 @@ function ownerOf(
   return gaveCredentials(caller) ? refused('session_not_found') : challenged(caller.credentials);
 }
 
-/** Several candidates share the address: the username decides. */
-function inboundFirstOrganization(
-  caller: CallerFacts,
-  identified: OrganizationFacts[],
-): Refused | OrganizationFacts {
+/** Several candidates share the address: the username decides. @param wanting those that take such a call */
+function callersOrganization(caller: CallerFacts, wanting: OrganizationFacts[]): Refused | OrganizationFacts {
   // One that cannot take calls is nobody's rival; alone, it is told why by the rows that follow.
-  const wanting = identified.filter((each) => each.inboundFirst);
   const able = wanting.filter((each) => each.active && each.sipEnabled);
   const candidates = able.length > 0 ? able : wanting;
   const named = candidates.find((each) => hasValidCredentials(caller, each.id));

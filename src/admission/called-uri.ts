@@ -1,3 +1,4 @@
+import { type SelfTestKind, selfTestKinds } from '../config/self-test.ts';
 import { parseSessionId, type SessionId } from '../ids.ts';
 import { normalizeAddress } from './address.ts';
 
@@ -10,7 +11,10 @@ export interface CalledUri {
   host: string;
   /** Host is one of ours. */
   ours: boolean;
-  target: { kind: 'session'; sessionId: SessionId } | { kind: 'other' };
+  target:
+    | { kind: 'session'; sessionId: SessionId }
+    | { kind: 'self_test'; test: SelfTestKind }
+    | { kind: 'other' };
   /** Value of the parameter `role` as written, null when there is none. */
   role: string | null;
 }
@@ -20,6 +24,8 @@ export interface OwnHosts {
   domains: readonly string[];
   /** Listening and advertised addresses. */
   addresses: readonly string[];
+  /** User parts of the self-tests; an empty one is none. */
+  selfTests?: Readonly<Record<SelfTestKind, string>> | undefined;
 }
 
 const MAX_URI_CHARACTERS = 1024;
@@ -38,15 +44,22 @@ export function parseCalledUri(text: string, own: OwnHosts): CalledUri | null {
   const user = unescaped(name.split(':', 1)[0] ?? '');
   const host = normalizeAddress(hostText) ?? hostText.toLowerCase().replace(/\.$/, '');
   if (user === null) return null;
-  const sessionId = parseSessionId(user);
   return {
     user,
     host,
     ours: isOwn(host, own),
-    target: sessionId === undefined ? { kind: 'other' } : { kind: 'session', sessionId },
+    target: targetOf(user, own.selfTests),
     // Asterisk's user-only dialling leaves the parameters in the user part; those in their own place come first.
     role: parameter('role', [...uriParameters.split(';'), ...userParameters]),
   };
+}
+
+function targetOf(user: string, selfTests: OwnHosts['selfTests']): CalledUri['target'] {
+  const sessionId = parseSessionId(user);
+  if (sessionId !== undefined) return { kind: 'session', sessionId };
+  const name = user.toLowerCase();
+  const test = selfTestKinds.find((kind) => name !== '' && name === selfTests?.[kind].toLowerCase());
+  return test === undefined ? { kind: 'other' } : { kind: 'self_test', test };
 }
 
 function isOwn(host: string, { domains, addresses }: OwnHosts): boolean {

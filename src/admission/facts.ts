@@ -1,3 +1,4 @@
+import type { SelfTestKind } from '../config/self-test.ts';
 import type { RefusalCode } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import type { Role } from '../roles.ts';
@@ -78,8 +79,9 @@ export interface Refused {
 interface Admitted {
   admitted: true;
   organizationId: string;
-  /** null for an inbound-first call, whose session is made after row 14. */
+  /** null for an inbound-first call, whose session is made after row 14, and for a self-test, which has none. */
   session: SessionFacts | null;
+  selfTest: SelfTestKind | null;
   /** The role that the caller named. */
   role: Role | null;
 }

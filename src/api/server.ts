@@ -25,6 +25,7 @@ import { acceptJson } from './json-body.ts';
 import { describeApi } from './openapi.ts';
 import { type OperatorRoutes, operatorRoutes } from './operator-routes.ts';
 import { type OrganizationRoutes, organizationAdminRoutes } from './organization-routes.ts';
+import { type SelfTestRoutes, selfTestRoutes } from './self-test-routes.ts';
 import { type SessionRoutes, sessionRoutes } from './session-routes.ts';
 import { type SipTraceRoutes, sipTraceRoutes } from './sip-trace-routes.ts';
 import { type TelephonyRoutes, telephonyRoutes } from './telephony-routes.ts';
@@ -62,6 +63,7 @@ export interface ApiOptions
     SipTraceRoutes,
     BanRoutes,
     CarrierRoutes,
+    SelfTestRoutes,
     Omit<OperatorRoutes, 'guard'> {
   log: Log;
   metrics: Metrics;
@@ -144,6 +146,7 @@ function organizationRoutes(scope: FastifyInstance, guard: Guard, options: ApiOp
   dialRoutes(scope, options);
   dtmfRoutes(scope, options);
   telephonyRoutes(scope, options);
+  selfTestRoutes(scope, options);
   webhookRoutes(scope, options);
 }
 

@@ -43,7 +43,7 @@ export class Bridges {
     this.#context = {
       ...context,
       legGone: (leg, record) => {
-        this.#count(leg, -1);
+        this.#count(leg.session.organizationId, -1);
         if (record !== undefined) this.#leave(leg, record);
       },
       closing: (work) => this.#track(work),
@@ -107,15 +107,33 @@ export class Bridges {
     const bridge = live ?? new Bridge(session, this.#context);
     const role = chooseRole(bridge, wanted, partyOf(facts));
     const old = bridge.legOf(role);
-    const calls = this.callsOf(session.organizationId);
-    if (calls - (old ? 1 : 0) >= concurrencyLimit)
-      throw new Refusal('concurrency_limit', `limit ${concurrencyLimit}`);
+    this.#assertBelow(concurrencyLimit, this.callsOf(session.organizationId) - (old ? 1 : 0));
     const leg = new Leg(bridge, role, facts);
     this.#bridges.set(session.id, bridge);
     bridge.take(leg);
-    this.#count(leg, 1);
+    this.#count(session.organizationId, 1);
     old?.end('replaced');
     return leg;
+  }
+
+  /**
+   * Holds a place under the limits for a call that has no session.
+   * @returns gives it back, idempotent
+   * @throws Refusal `draining`, `overloaded`, `concurrency_limit`
+   */
+  takePlace(organizationId: string, concurrencyLimit: number): () => void {
+    this.#assertTaken(false);
+    this.#assertBelow(concurrencyLimit, this.callsOf(organizationId));
+    this.#count(organizationId, 1);
+    let held = true;
+    return () => {
+      if (held) this.#count(organizationId, -1);
+      held = false;
+    };
+  }
+
+  #assertBelow(limit: number, calls: number): void {
+    if (calls >= limit) throw new Refusal('concurrency_limit', `limit ${limit}`);
   }
 
   /** @param live a session that is here: it has its other party come in, which its first is waiting for */
@@ -168,8 +186,7 @@ export class Bridges {
     record.then(gone, gone);
   }
 
-  #count(leg: Leg, change: 1 | -1): void {
-    const organization = leg.session.organizationId;
+  #count(organization: string, change: 1 | -1): void {
     const calls = this.callsOf(organization) + change;
     if (calls === 0) this.#callsByOrganization.delete(organization);
     else this.#callsByOrganization.set(organization, calls);

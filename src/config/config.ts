@@ -12,6 +12,7 @@ import { outboundProblems, outboundSchema } from './outbound.ts';
 import { organizationPipelineSchema, pipelineProblems, pipelineSchema } from './pipeline.ts';
 import { configurationProblems, type Problem } from './problems.ts';
 import { scopes } from './scopes.ts';
+import { selfTestSchema } from './self-test.ts';
 import { CERTIFICATES_MOST, certificateSchema, tlsProblems, tlsSchema } from './tls.ts';
 import {
   addressSchema,
@@ -134,6 +135,7 @@ const sip = z.strictObject({
     .optional(),
   dns_servers: z.array(dnsServerSchema).max(8).default([]),
   trusted_proxies: z.array(cidrSchema).max(1000).default([]),
+  self_test: selfTestSchema.prefault({}),
   session_expires_seconds: seconds(90, 86_400, 1800),
   min_session_expires_seconds: seconds(90, 86_400, 90),
   ban: z

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
-import { admitInvite, checkRequire, identifyCaller } from '../admission/admit.ts';
+import { admitInvite, checkRequire, hasValidCredentials, identifyCaller } from '../admission/admit.ts';
 import { Allowlist } from '../admission/allowlist.ts';
 import { type CalledUri, type OwnHosts, parseCalledUri } from '../admission/called-uri.ts';
 import { isMapped, parsePeerCertificate } from '../admission/certificate.ts';
@@ -20,6 +20,7 @@ import { admitRegister } from '../admission/registration.ts';
 import type { Clock } from '../clock.ts';
 import type { CodecName } from '../config/codecs.ts';
 import type { Config } from '../config/config.ts';
+import type { SelfTestKind } from '../config/self-test.ts';
 import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import type { Role } from '../roles.ts';
@@ -96,6 +97,17 @@ export interface AdmittedCall {
   sourceAddress: string;
 }
 
+/** A call to a self-test number: it has no session. */
+export interface AdmittedTest
+  extends Pick<
+    AdmittedCall,
+    'mediaTimeoutSeconds' | 'codecs' | 'concurrencyLimit' | 'srtp' | 'sourceAddress'
+  > {
+  selfTest: SelfTestKind;
+  organizationId: string;
+  identifiedBy: 'address' | 'password' | 'certificate';
+}
+
 /** A refusal and the headers that only this case has. */
 export interface RefusedRequest {
   refusal: Refusal;
@@ -143,7 +155,7 @@ export class Admission {
   }
 
   /** Rows 1 to 10. A stranger is sent away before any session is looked up. */
-  async admitInvite(request: SipRequest): Promise<AdmittedCall | RefusedRequest> {
+  async admitInvite(request: SipRequest): Promise<AdmittedCall | AdmittedTest | RefusedRequest> {
     const caller = this.#caller(request);
     if (this.#isBanned(request, caller)) return { refusal: new Refusal('banned'), headers: {} };
     try {
@@ -153,7 +165,10 @@ export class Admission {
     }
   }
 
-  async #judgeInvite(request: SipRequest, caller: CallerFacts): Promise<AdmittedCall | RefusedRequest> {
+  async #judgeInvite(
+    request: SipRequest,
+    caller: CallerFacts,
+  ): Promise<AdmittedCall | AdmittedTest | RefusedRequest> {
     const uri = parseCalledUri(request.uri, this.#hosts());
     const facts = { gateway: this.#gateway(), request: requestFacts(request), caller };
     const identified = identifyCaller({ ...facts, uri });
@@ -172,17 +187,23 @@ export class Admission {
     }
     const trunk = this.#parts.trunks.ofOrganization(decision.organizationId);
     if (trunk === undefined) return { refusal: new Refusal('organization_inactive'), headers: {} };
+    const { organizationId, selfTest } = decision;
+    const settings = {
+      concurrencyLimit: trunk.concurrencyLimit,
+      mediaTimeoutSeconds: trunk.mediaTimeoutSeconds,
+      codecs: trunk.codecs,
+      srtp: trunk.srtp,
+      sourceAddress: caller.source,
+    };
+    if (selfTest !== null)
+      return { ...settings, selfTest, organizationId, identifiedBy: identifiedBy(caller, organizationId) };
     const newSession =
       session === undefined ? this.#parts.newSession({ trunk, called: uri?.user ?? '' }) : undefined;
     return {
       session: session ?? (newSession as NewSession).session,
       newSession,
       role: decision.role ?? undefined,
-      concurrencyLimit: trunk.concurrencyLimit,
-      mediaTimeoutSeconds: trunk.mediaTimeoutSeconds,
-      codecs: trunk.codecs,
-      srtp: trunk.srtp,
-      sourceAddress: caller.source,
+      ...settings,
     };
   }
 
@@ -293,11 +314,16 @@ export class Admission {
     const all = listening.some((host) => host === '0.0.0.0' || host === '[::]');
     const addresses = [...listening, ...(all ? local.map(({ address }) => address) : [])];
     if (config.advertised_address) addresses.push(config.advertised_address);
-    const own = { domains: config.domains, addresses };
+    const own = { domains: config.domains, addresses, selfTests: config.self_test };
     // Until the engine has said where it listens, the answer is not yet final.
     if (listening.length > 0) this.#ownHosts = own;
     return own;
   }
+}
+
+function identifiedBy(caller: CallerFacts, organizationId: string): AdmittedTest['identifiedBy'] {
+  if (hasValidCredentials(caller, organizationId)) return 'password';
+  return caller.certificateOrganizations.includes(organizationId) ? 'certificate' : 'address';
 }
 
 function organizationFacts(trunk: TrunkView): OrganizationFacts {

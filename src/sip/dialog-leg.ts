@@ -1,9 +1,9 @@
-import type { Leg } from '../bridge/leg.ts';
 import type { LegCarrier } from '../bridge/leg-carrier.ts';
 import { type EndReason, Refusal, reasonOfEnd } from '../errors.ts';
 import { extractSdp } from '../sdp/multipart.ts';
 import type { LocalMedia, NegotiatedMedia, SdpSession } from '../sdp/sdp-session.ts';
 import { ALLOW, refuse } from './answers.ts';
+import type { CallLeg } from './call-leg.ts';
 import { dtmfRelay, dtmfTypes, readDtmf } from './dtmf-info.ts';
 import { answerOptionsInDialog } from './options.ts';
 import { sessionTimer } from './session-timer.ts';
@@ -16,7 +16,7 @@ import type { SipDialog, SipRequest, SipResponse } from './srf-port.ts';
  */
 export class DialogLeg implements LegCarrier {
   readonly #context: SipContext;
-  readonly #leg: Leg;
+  readonly #leg: CallLeg;
   readonly #dialog: SipDialog;
   readonly #sdp: SdpSession;
   readonly #local: LocalMedia;
@@ -35,7 +35,7 @@ export class DialogLeg implements LegCarrier {
       family,
       lateOffer,
     }: {
-      leg: Leg;
+      leg: CallLeg;
       dialog: SipDialog;
       sdp: SdpSession;
       local: LocalMedia;

@@ -1,14 +1,14 @@
 import { isIPv6 } from 'node:net';
 import { Ended } from '../bridge/ended.ts';
-import type { Leg } from '../bridge/leg.ts';
 import { Refusal } from '../errors.ts';
 import { SdpSession } from '../sdp/sdp-session.ts';
-import type { AdmittedCall } from './admission.ts';
+import type { AdmittedCall, AdmittedTest } from './admission.ts';
 import { ALLOW, answerEarlyUpdate, asRefusal, refuse, SUPPORTED } from './answers.ts';
+import type { CallLeg } from './call-leg.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
 import { guard } from './drachtio-connection.ts';
 import { addressParameter, extensionHeaders, headerList, uriOf } from './header-values.ts';
-import type { NewSession } from './inbound-first.ts';
+import { inviteSeen } from './self-test-invite.ts';
 import { sessionTimer, tooShortInterval } from './session-timer.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
@@ -28,8 +28,8 @@ export async function handleInvite(
 
 async function takeCall(context: SipContext, request: SipRequest, response: SipResponse): Promise<Outcome> {
   const startedAt = context.now();
-  let leg: Leg | undefined;
-  let made: NewSession | undefined;
+  let leg: CallLeg | undefined;
+  let abandon: (() => void) | undefined;
   let canceled = false;
   const cancel = () => {
     canceled = true;
@@ -50,10 +50,10 @@ async function takeCall(context: SipContext, request: SipRequest, response: SipR
       refuse(context, request, response, new Refusal('session_interval_too_small'), minSession);
       return 'refused';
     }
-    made = call.newSession;
-    leg = reserve(context, call, request, startedAt);
+    const place = reserve(context, call, request, startedAt);
+    ({ leg, abandon } = place);
     context.srf().carry(leg);
-    return await setUp(context, call, leg, request, response);
+    return await setUp(context, call, place, request, response);
   } catch (error) {
     leg?.release();
     const refusal = error instanceof Ended ? error.asRefusal() : asRefusal(error);
@@ -63,7 +63,7 @@ async function takeCall(context: SipContext, request: SipRequest, response: SipR
     return 'refused';
   } finally {
     // Nobody else was told its id, so that nobody can come to it any more.
-    if (!leg?.wasUp) made?.abandon();
+    if (!leg?.wasUp) abandon?.();
   }
 }
 
@@ -79,8 +79,46 @@ function checkForm(request: SipRequest): void {
 const isInDialog = (request: SipRequest): boolean =>
   addressParameter(request.get('To') ?? '', 'tag') !== undefined;
 
+/** Where an admitted call has its place. */
+interface Place {
+  leg: CallLeg;
+  organizationId: string;
+  /** Header of the 200 that names what the caller does not know. */
+  naming: Record<string, string>;
+  /** Of an inbound-first call, whose session is new. */
+  onPort?: (() => Promise<void>) | undefined;
+  abandon?: (() => void) | undefined;
+}
+
 /** Rows 11 and 12, synchronous. */
-function reserve(context: SipContext, call: AdmittedCall, request: SipRequest, startedAt: number): Leg {
+function reserve(
+  context: SipContext,
+  call: AdmittedCall | AdmittedTest,
+  request: SipRequest,
+  startedAt: number,
+): Place {
+  if ('selfTest' in call) {
+    const { selfTest: kind, organizationId, concurrencyLimit } = call;
+    const invite = inviteSeen(request, call, context.sessionTimers);
+    const leg = context.selfTests.reserve({ kind, organizationId, concurrencyLimit, invite });
+    return { leg, organizationId, naming: { 'X-Kallglot-Test': leg.id } };
+  }
+  const { session, newSession } = call;
+  return {
+    leg: reserveLeg(context, call, request, startedAt),
+    organizationId: session.organizationId,
+    naming: newSession ? { 'X-Kallglot-Session': session.id } : {},
+    onPort: newSession?.save,
+    abandon: newSession?.abandon,
+  };
+}
+
+function reserveLeg(
+  context: SipContext,
+  call: AdmittedCall,
+  request: SipRequest,
+  startedAt: number,
+): CallLeg {
   return context.bridges.reserve({
     session: call.session,
     role: call.role,
@@ -103,8 +141,8 @@ function reserve(context: SipContext, call: AdmittedCall, request: SipRequest, s
 /** Rows 13 to 15, then the answer. */
 async function setUp(
   context: SipContext,
-  { newSession, mediaTimeoutSeconds, codecs, srtp }: AdmittedCall,
-  leg: Leg,
+  { mediaTimeoutSeconds, codecs, srtp }: AdmittedCall | AdmittedTest,
+  { leg, organizationId, naming, onPort }: Place,
   request: SipRequest,
   response: SipResponse,
 ): Promise<Outcome> {
@@ -116,7 +154,7 @@ async function setUp(
   const port = await leg.start({
     family,
     timeoutSeconds: mediaTimeoutSeconds,
-    onPort: newSession?.save,
+    onPort,
     onWaiting: () => ring(leg, request, response),
   });
   const local = { address: port.address, rtpPort: port.rtpPort };
@@ -128,12 +166,12 @@ async function setUp(
     Allow: ALLOW,
     Supported: SUPPORTED.join(', '),
     ...sessionTimer(request, context.sessionTimers),
-    ...(newSession && { 'X-Kallglot-Session': newSession.session.id }),
+    ...naming,
   };
   return new Promise((resolve) => {
     context.srf().answer(request, response, { localSdp, headers }, (error, dialog) => {
       if (dialog) {
-        context.admission.succeeded(sourceAddress, leg.session.organizationId);
+        context.admission.succeeded(sourceAddress, organizationId);
         leg.answered(new DialogLeg(context, { ...answered, dialog }));
         return resolve('answered');
       }
@@ -145,7 +183,7 @@ async function setUp(
 }
 
 /** A caller that insists on it gets a 180 that it acknowledges with PRACK (RFC 3262 §3). */
-function ring(leg: Leg, request: SipRequest, response: SipResponse): void {
+function ring(leg: CallLeg, request: SipRequest, response: SipResponse): void {
   if (leg.state !== 'setting_up' || response.finalResponseSent) return;
   const reliable = headerList(request.get('Require')).some((tag) => tag.toLowerCase() === '100rel');
   response.send(180, { headers: reliable ? { Require: '100rel' } : {} });

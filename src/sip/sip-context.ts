@@ -1,4 +1,5 @@
 import type { Bridges } from '../bridge/bridges.ts';
+import type { SelfTests } from '../self-test/self-tests.ts';
 import type { Admission } from './admission.ts';
 import type { RefusalBook } from './answers.ts';
 import type { RegistrationBook } from './register.ts';
@@ -9,6 +10,7 @@ import type { SrfConnection } from './srf-port.ts';
 export interface SipContext extends RefusalBook {
   admission: Admission;
   bridges: Bridges;
+  selfTests: Pick<SelfTests, 'reserve'>;
   registrations: RegistrationBook;
   sessionTimers: SessionTimerSettings;
   /** The connection that a request came by, or one to place a call with. @throws EngineLost when there is none to place it */

@@ -20,6 +20,7 @@ const migrations: readonly Migration[] = [
   addTranslation,
   addCarrierCalls,
   addStreams,
+  createSipTests,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -184,4 +185,20 @@ async function addStreams(db: Kysely<Schema>): Promise<void> {
     .addColumn('provider', 'text', (c) => c.notNull().defaultTo('sip'))
     .execute();
   await db.schema.alterTable('call_records').addColumn('carrier_call_id', 'text').execute();
+}
+
+async function createSipTests(db: Kysely<Schema>): Promise<void> {
+  await db.schema
+    .createTable('sip_tests')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('organization_id', 'text', (c) => c.notNull().references('organizations.id'))
+    .addColumn('ended_at', 'bigint', (c) => c.notNull())
+    .addColumn('report', 'text', (c) => c.notNull())
+    .execute();
+  await db.schema
+    .createIndex('sip_tests_of_organization')
+    .on('sip_tests')
+    .columns(['organization_id', 'id'])
+    .execute();
+  await db.schema.createIndex('sip_tests_ended').on('sip_tests').column('ended_at').execute();
 }

@@ -20,6 +20,7 @@ export interface Schema {
   open_legs: OpenLegRow;
   transcripts: TranscriptRow;
   transcript_turns: TranscriptTurnRow;
+  sip_tests: SipTestRow;
   deliveries: DeliveryRow;
   delivery_attempts: DeliveryAttemptRow;
   idempotency_keys: IdempotencyRow;
@@ -230,6 +231,15 @@ interface OpenLegRow {
   /** JSON of its facts, and of its record as far as it is known. */
   leg: string;
   record: string;
+}
+
+/** What a call to a self-test number has found. */
+interface SipTestRow {
+  id: string;
+  organization_id: string;
+  ended_at: number;
+  /** JSON of `TestReport`. */
+  report: string;
 }
 
 /** What was said in a session, as a whole; made with its first turn. */

@@ -1,4 +1,5 @@
 import { dialectNames } from '../config/pipeline.ts';
+import { selfTestKinds } from '../config/self-test.ts';
 import { type EndReason, ends, type RefusalCode, refusals } from '../errors.ts';
 
 /**
@@ -74,6 +75,10 @@ export const metricTable = {
     outcome: ['answered', ...reasons],
   }),
   ends_total: counter('Ended legs by reason', { reason: reasons }),
+  self_tests_total: counter('Calls to self-test numbers that were answered, by what they found', {
+    kind: selfTestKinds,
+    result: ['ok', 'warning', 'failed'],
+  }),
   bans_total: counter('Source addresses banned'),
 
   // Audio of the calls

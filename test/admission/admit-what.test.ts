@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { parseCalledUri } from '../../src/admission/called-uri.ts';
 import {
   admit,
   codeOf,
   organization,
+  own,
   PBX,
   refusalOf,
   SESSION,
@@ -95,6 +97,46 @@ describe('row 5: the session exists, and belongs to an organization that was ide
   });
 });
 
+describe('a self-test number', () => {
+  const a = organization({ id: 'org_a', allow: [PBX] });
+  const b = organization({ id: 'org_b', allow: [PBX] });
+  const uri = 'sip:Echo@sip.kallglot.com';
+
+  test('is for whoever is identified, needs no session, and is found in any case', () => {
+    expect(admit({ uri, session: null, organizations: [a] })).toMatchObject({
+      ...{ admitted: true, organizationId: 'org_a', session: null, selfTest: 'echo' },
+    });
+    expect(admit({ uri: 'sip:test@sip.kallglot.com', session: null })).toMatchObject({ selfTest: 'test' });
+    expect(admit({ session: sessionOf('org_a') })).toMatchObject({ admitted: true, selfTest: null });
+  });
+
+  test('of two at one address the username decides', () => {
+    const shared = { uri, session: null, organizations: [a, b] };
+    expect(admit(shared)).toMatchObject({ refused: 'credentials_required' });
+    const named = admit({ ...shared, credentials: validOf('org_b') });
+    expect(named).toMatchObject({ admitted: true, organizationId: 'org_b' });
+  });
+
+  test("passes the trunk's rows, and comes before inbound-first", () => {
+    const disabled = organization({ id: 'org_a', allow: [PBX], sipEnabled: false });
+    expect(admit({ uri, session: null, organizations: [disabled] })).toMatchObject({
+      refused: 'sip_not_enabled',
+    });
+    const inboundFirst = organization({ id: 'org_a', allow: [PBX], inboundFirst: true });
+    expect(admit({ uri, session: null, organizations: [inboundFirst] })).toMatchObject({ selfTest: 'echo' });
+    expect(admit({ uri, session: null, draining: true })).toMatchObject({ refused: 'draining' });
+  });
+
+  test('whose name is empty is none', () => {
+    const unnamed = { ...own, selfTests: { echo: '', test: 'probe' } };
+    expect(parseCalledUri('sip:@sip.kallglot.com', unnamed)?.target).toEqual({ kind: 'other' });
+    expect(parseCalledUri('sip:echo@sip.kallglot.com', unnamed)?.target).toEqual({ kind: 'other' });
+    expect(parseCalledUri('sip:probe@sip.kallglot.com', unnamed)?.target).toEqual({
+      ...{ kind: 'self_test', test: 'test' },
+    });
+  });
+});
+
 describe('inbound-first', () => {
   const uri = 'sip:+4930123456@sip.kallglot.com';
   const a = organization({ id: 'org_a', allow: [PBX], inboundFirst: true });
@@ -104,6 +146,7 @@ describe('inbound-first', () => {
   test('where a trunk has it on, anything may be called, and the session is made later', () => {
     expect(admit({ uri, organizations: [a], session: null })).toEqual({
       admitted: true,
+      selfTest: null,
       organizationId: 'org_a',
       session: null,
       role: null,

@@ -21,6 +21,7 @@ import {
 test('a good call is admitted, for the organization of its session', () => {
   expect(admit()).toEqual({
     admitted: true,
+    selfTest: null,
     organizationId: 'org_a',
     session: sessionOf('org_a'),
     role: null,

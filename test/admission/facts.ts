@@ -10,7 +10,11 @@ import type { SessionId } from '../../src/ids.ts';
 /** Facts of a call as the tests like to say them: what is not said is a good call. */
 
 export const SESSION: SessionId = 'sess_01J9ZQ3V5W8X7Y6T4R2P1N0M9K';
-export const own = { domains: ['sip.kallglot.com'], addresses: ['198.51.100.1', '2001:db8::1'] };
+export const own = {
+  domains: ['sip.kallglot.com'],
+  addresses: ['198.51.100.1', '2001:db8::1'],
+  selfTests: { echo: 'echo', test: 'test' },
+};
 /** On the allowlist of nobody, unless a test says so. */
 export const STRANGER = '203.0.113.66';
 export const PBX = '192.0.2.7';

@@ -3,6 +3,7 @@ import type { CallRoutes } from '../../src/api/call-routes.ts';
 import type { CarrierRoutes } from '../../src/api/carrier-routes.ts';
 import type { DialRoutes } from '../../src/api/dial-routes.ts';
 import { type RateLimitSettings, RateLimits } from '../../src/api/rate-limits.ts';
+import type { SelfTestRoutes } from '../../src/api/self-test-routes.ts';
 import { type ApiOptions, createApi } from '../../src/api/server.ts';
 import type { TelephonyRoutes } from '../../src/api/telephony-routes.ts';
 import type { WebhookRoutes } from '../../src/api/webhook-routes.ts';
@@ -115,6 +116,7 @@ export async function openApi({
       outbound: {},
     } as TelephonyRoutes['telephony'],
     webhooks: { endpoints: {}, deliveries: {} } as WebhookRoutes['webhooks'],
+    selfTests: {} as SelfTestRoutes['selfTests'],
     dialing: {} as DialRoutes['dialing'],
     carriers: { unavailable: () => undefined } as CarrierRoutes['carriers'],
     ...parts?.({ store, sessions, transcripts, clock }),

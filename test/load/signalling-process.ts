@@ -128,6 +128,11 @@ async function start() {
 }
 const sip: SipApplication = new SipApplication({
   ...{ admission, bridges, metrics, log, now, refusals: new RecentRefusals() },
+  selfTests: {
+    reserve: () => {
+      throw new Error('no self-tests here');
+    },
+  },
   registrations: { update: async () => undefined },
   sessionTimers: { expiresSeconds: 1_800, minSeconds: 90 },
   engines: [new EmbeddedEngine(start, log)],

@@ -216,6 +216,11 @@ class SetUp {
     return {
       admission: admission as Admission,
       bridges: this.bridges,
+      selfTests: {
+        reserve: () => {
+          throw new Error('no self-tests here');
+        },
+      },
       registrations: { update: async () => undefined },
       sessionTimers: { expiresSeconds: 1800, minSeconds: 90 },
       srf: () => srf as SrfConnection,

@@ -1,0 +1,17 @@
+import { z } from 'zod';
+import { allowed } from './values.ts';
+
+/** `echo`: callers hear themselves. `test`: the same for a while, with tones, and then hung up. */
+export const selfTestKinds = ['echo', 'test'] as const;
+export type SelfTestKind = (typeof selfTestKinds)[number];
+
+const name = allowed(
+  z.string().regex(/^[A-Za-z0-9._+-]{0,64}$/),
+  'at most 64 letters, digits or . _ + -; empty: there is none',
+);
+
+export const selfTestSchema = z.strictObject({
+  echo: name.default('echo'),
+  test: name.default('test'),
+  seconds: allowed(z.number().int().min(5).max(600), 'a whole number of seconds from 5 to 600').default(60),
+});
