@@ -1,6 +1,6 @@
 import { Refusal } from '../errors.ts';
 import { parseSessionId } from '../ids.ts';
-import { type Role, roles } from '../roles.ts';
+import { type Role, roles, rolesOf } from '../roles.ts';
 import { fromDefaults } from '../sessions/new-session.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -64,6 +64,7 @@ export async function sessionOfCall(
       ? await ownSession(call, owner, trunk.sessionDefaults, sessions)
       : await namedSession(call.sessionId, organizationId, sessions);
   if (session.status === 'ended') throw new Refusal('session_ended', session.id);
+  if (!rolesOf(session.mode).includes(role)) throw new Refusal('role_taken', `this mode has no ${role}`);
   return { session, role };
 }
 

@@ -65,7 +65,12 @@ async function streamCall(
   const unavailable = carriers.unavailable();
   if (unavailable !== undefined) throw new Refusal(unavailable);
   const account = await identify();
-  if (account === undefined) throw new Refusal('signature_invalid', `account ${accountSid.slice(0, 64)}`);
+  // A signature over another address than this one is the commonest mistake.
+  if (account === undefined)
+    throw new Refusal(
+      'signature_invalid',
+      `account ${accountSid.slice(0, 64)}, called at ${webhook.url.slice(0, 300)}`,
+    );
   const call = callOf(webhook);
   const { session, role } = await sessionOfCall(call, account, { ...carriers, sessions });
   const { url, token } = streamView(session.id, 'live', view);

@@ -54,8 +54,8 @@ export function telephonyNumberRoutes(app: FastifyInstance, numbers: Numbers): v
     response: { 200: number },
   };
   typed.patch(`${url}/:id`, { config: write, schema: changing }, async ({ params, body, caller }) => {
-    const { session_defaults: defaults = null } = body;
-    return numberView(await numbers.setDefaults(caller.organizationId, params.id, defaults));
+    const changed = await numbers.setDefaults(caller.organizationId, params.id, body.session_defaults);
+    return numberView(changed);
   });
 
   for (const [action, active] of [

@@ -34,7 +34,7 @@ const sessionDefaults = z
     mix_original_db: mixOriginalDb.nullish(),
     metadata: boundedObject.nullish(),
   })
-  .nullish()
+  .nullable()
   .describe(
     'What the sessions get that calls make; of a number or a connection, over those of the organization',
   );
@@ -125,7 +125,7 @@ export const addConnectionBody = z
     ],
   });
 export const changeConnectionBody = z
-  .object({ name, public_key: publicKey, session_defaults: sessionDefaults })
+  .object({ name, public_key: publicKey, session_defaults: sessionDefaults.optional() })
   .meta({ examples: [{ name: 'Main account', session_defaults: { target_language: 'de' } }] });
 export const connection = z
   .object({
@@ -172,7 +172,7 @@ export const changeSipBody = z
     media_timeout_seconds: z.int().min(0).max(86_400).nullish(),
     codecs: codecList.nullish(),
     inbound_first: z.boolean().optional(),
-    session_defaults: sessionDefaults,
+    session_defaults: sessionDefaults.optional(),
     tls_required: z.boolean().optional(),
     tls_certificates: z.array(certificateSchema).max(CERTIFICATES_MOST).optional(),
     srtp: z.enum(srtpPolicies).optional(),

@@ -198,14 +198,16 @@ describe('the voice webhooks of carriers', () => {
     expect((await as('?session_id=sess_nonsense')).body).toBe(reject('rejected'));
     await ownTwilio('other', 'other-token');
     expect((await twilio(call, 'other-token', `?session_id=${id}`)).body).toBe(reject('rejected'));
+    const solo = (await fixture.create({ mode: 'ai_agent', routing: { type: 'webrtc' } })).json();
+    expect((await as(`?session_id=${solo.id}&role=agent`)).body).toBe(reject('busy'));
     const own = await streamed(await as(''));
     expect(own.session?.routing).toMatchObject({ phone_number: '+442071234567', direction: 'outbound' });
     expect(
       refusals
         .list()
         .map(({ code }) => code)
-        .slice(0, 3),
-    ).toEqual(['session_not_found', 'session_not_found', 'role_invalid']);
+        .slice(0, 4),
+    ).toEqual(['role_taken', 'session_not_found', 'session_not_found', 'role_invalid']);
   });
 
   test.each<[string, number, 'rejected' | 'busy', () => unknown]>([
@@ -254,7 +256,8 @@ describe('the voice webhooks of carriers', () => {
       expect([answer.statusCode, answer.body]).toEqual([403, reject('rejected')]);
     expect(await events()).toEqual([]);
     const { code, detail } = refusals.list()[3] ?? {};
-    expect([code, detail]).toEqual(['signature_invalid', 'account AC-of-nobody']);
+    const address = `${publicUrl}/v1/carriers/twilio/voice`;
+    expect([code, detail]).toEqual(['signature_invalid', `account AC-of-nobody, called at ${address}`]);
     const metrics = (await fixture.api.inject('/metrics')).body;
     expect(metrics).toContain('kallglot_refusals_total{code="signature_invalid"} 6');
     expect(metrics).toContain('kallglot_carrier_webhooks_total{carrier="twilio",outcome="refused"} 6');

@@ -202,6 +202,7 @@ describe('the telephony settings', () => {
     ['POST', '/sip/allowed-ips', { cidr: '0.0.0.0/0' }, 'confirmation_required', 'confirm'],
     ['POST', '/numbers', { phone_number: '4155550100' }, 'invalid_request', 'phone_number'],
     ['POST', '/numbers', { phone_number: "+1' OR 1=1 --" }, 'invalid_request', 'phone_number'],
+    ['PATCH', '/numbers/num_1', {}, 'invalid_request', 'session_defaults'],
     ['POST', '/connections', { provider: 'sip' }, 'invalid_request', 'provider'],
     ['POST', '/connections', { provider: 'telnyx' }, 'invalid_request', 'api_key'],
     [
