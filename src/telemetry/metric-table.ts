@@ -4,7 +4,7 @@ import { type EndReason, ends, type RefusalCode, refusals } from '../errors.ts';
 
 /**
  * Every metric of the gateway, once: its name (with the prefix `kallglot_`), its kind, what it counts and its labels.
- * `docs/metrics.md` is made from this table.
+ * `docker/prometheus/metrics.md` is made from this table.
  *
  * Each label names the values that it can have, so that nothing from outside becomes a series; a text in their place tells
  * what bounds them where they are no fixed words.

@@ -31,8 +31,8 @@ ${rows
   .join('\n')}
 `;
 
-test('docs/metrics.md tells of every metric, its kind and its labels as they are', async () => {
-  await expect(document).toMatchFileSnapshot('../../docs/metrics.md');
+test('docker/prometheus/metrics.md tells of every metric, its kind and its labels as they are', async () => {
+  await expect(document).toMatchFileSnapshot('../../docker/prometheus/metrics.md');
 });
 
 test('names follow the conventions of Prometheus', () => {
