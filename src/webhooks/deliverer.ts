@@ -6,8 +6,8 @@ import type { Store } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { busyWith } from './capacity.ts';
-import { type Claim, claimDue, releaseClaims } from './claims.ts';
-import { type Outcome, recordAttempt } from './outcome.ts';
+import { type Claim, claimDue, LEASE_MS, releaseClaims } from './claims.ts';
+import { type Attempt, type Outcome, recordAttempt } from './outcome.ts';
 import { sweepOldEvents } from './retention.ts';
 import type { Answer, Message, Sender } from './sender.ts';
 
@@ -28,6 +28,8 @@ const POLL_MS = 1000;
 /** Events that come together are looked for together. */
 const GATHER_MS = 5;
 const SWEEP_MS = 60_000;
+/** When something is missing here, a delivery is tried again, or its outcome is written down again, after so long. */
+const AGAIN_MS = 1000;
 /** A stop lets running attempts end for so long. */
 const GRACE_MS = 2000;
 
@@ -138,14 +140,33 @@ export class Deliverer {
   async #attempt(claim: Claim, signal: AbortSignal): Promise<void> {
     const { store, clock, metrics, log, random = Math.random } = this.#options;
     const [startedAt, started] = [clock.now(), clock.monotonic()];
-    const answer = await this.#send(claim, signal);
+    const { ours, ...answer } = await this.#send(claim, signal);
     if (signal.aborted) return;
+    if (ours) {
+      log.warn({ delivery: claim.id, ...answer }, 'a webhook could not be sent from here now');
+      return releaseClaims(store, [claim], clock.now() + AGAIN_MS);
+    }
     const times = { startedAt, endedAt: clock.now(), durationMs: clock.monotonic() - started };
-    const outcome: Outcome = await recordAttempt(store, claim, { answer, ...times }, random());
+    const outcome = await this.#keep(claim, { answer, ...times }, random());
     if (outcome !== 'gone') metrics.webhook_attempts_total.inc({ outcome });
     if (outcome === 'failed') {
       const { id, endpointId, event } = claim;
       log.warn({ delivery: id, endpoint: endpointId, event: event.id, ...answer }, 'a webhook was given up');
+    }
+  }
+
+  /** Waits for a store that is lost as long as the claim is good: then nobody hears the event a second time. */
+  async #keep(claim: Claim, attempt: Attempt, chance: number): Promise<Outcome> {
+    const { store, clock } = this.#options;
+    const until = clock.monotonic() - attempt.durationMs + LEASE_MS;
+    for (;;) {
+      try {
+        return await recordAttempt(store, claim, attempt, chance);
+      } catch (error) {
+        const again = error instanceof StoreUnavailable && !this.#closed && clock.monotonic() < until;
+        if (!again) throw error;
+        await pause(AGAIN_MS);
+      }
     }
   }
 

@@ -7,7 +7,7 @@ import type { Answer } from './sender.ts';
 export type Outcome = 'delivered' | 'retry' | 'failed' | 'gone';
 
 /** An attempt that has been made. */
-interface Attempt {
+export interface Attempt {
   answer: Answer;
   /** Wall clock, ms: when it began and when it was over. */
   startedAt: number;

@@ -18,8 +18,13 @@ export interface Message {
   originalAt: number;
 }
 
-/** What came of an attempt: an HTTP status, or why there is none. */
-export type Answer = { status: number; error: null } | { status: null; error: string };
+/**
+ * What came of an attempt: an HTTP status, or why there is none. `ours`: this machine had nothing to send with, which says
+ * nothing of the endpoint.
+ */
+export type Answer =
+  | { status: number; error: null; ours?: never }
+  | { status: null; error: string; ours?: boolean };
 
 export interface SenderOptions {
   clock: Clock;
@@ -80,7 +85,7 @@ export class Sender {
       return { status: statusCode, error: null };
     } catch (error) {
       if (timeout.aborted) return { status: null, error: `no answer within ${this.#timeoutMs / 1000} s` };
-      return { status: null, error: wordsOf(error) };
+      return { status: null, error: wordsOf(error), ours: isOurs(error) };
     }
   }
 
@@ -98,6 +103,14 @@ function headersOf(message: Message, now: number): Record<string, string> {
     'Kallglot-Retry-Count': String(message.retryCount),
     'Kallglot-Original-Timestamp': String(Math.floor(message.originalAt / 1000)),
   };
+}
+
+/** No more files, ports or memory for a connection. */
+const scarcity: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL']);
+
+function isOurs(error: unknown): boolean {
+  const { code, errors = [] } = error as { code?: string; errors?: { code?: string }[] };
+  return scarcity.has(code) || errors.some((each) => scarcity.has(each.code));
 }
 
 /** Errors of several addresses come as one AggregateError without words of its own. */

@@ -27,8 +27,8 @@ export interface DnsServer {
   close(): void;
 }
 
-/** A DNS server on 127.0.0.1, over UDP; what is not in its table does not exist. */
-export async function startDnsServer(records: readonly ServedRecord[]): Promise<DnsServer> {
+/** A DNS server on 127.0.0.1, over UDP; what is not in its table does not exist. @param port 0 = a free one */
+export async function startDnsServer(records: readonly ServedRecord[], port = 0): Promise<DnsServer> {
   const asked: string[] = [];
   const socket = createSocket('udp4');
   socket.on('message', (bytes, from) => {
@@ -42,7 +42,7 @@ export async function startDnsServer(records: readonly ServedRecord[]): Promise<
     const reply = encode({ type: 'response', id: query.id ?? 0, flags, questions: [question], answers });
     socket.send(reply, from.port, from.address);
   });
-  socket.bind(0, '127.0.0.1');
+  socket.bind(port, '127.0.0.1');
   await once(socket, 'listening');
   return { address: `127.0.0.1:${socket.address().port}`, asked, close: () => void socket.close() };
 }
