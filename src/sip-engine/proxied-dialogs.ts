@@ -3,6 +3,7 @@ import { contactUri, refreshTarget } from './dialog.ts';
 import { type Envelope, envelopeOf } from './envelope.ts';
 import { FlowUse } from './flow-use.ts';
 import { headersOf, type SipRequest, type SipResponse } from './message.ts';
+import { countOverload } from './overload-counts.ts';
 import type { Incoming } from './pending-requests.ts';
 import { recordRoutes } from './proxy-request.ts';
 import { T1, type Timer } from './timers.ts';
@@ -117,7 +118,7 @@ export class ProxiedDialogs {
 
   #begin(key: string, { request, path, flow }: Incoming, outgoing: Flow): ProxiedDialog | undefined {
     if (this.isFull) {
-      this.#context.stats.overloaded += 1;
+      countOverload(this.#context.stats, 'full');
       return undefined;
     }
     const routes = headersOf(request, 'Record-Route');

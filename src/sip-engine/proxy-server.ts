@@ -5,6 +5,7 @@ import type { EngineContext } from './context.ts';
 import type { Envelope } from './envelope.ts';
 import { type HeaderField, headersOf, type SipRequest } from './message.ts';
 import { OrderedRequest, type ProxyReport } from './ordered-request.ts';
+import { countOverload } from './overload-counts.ts';
 import type { Incoming, PendingRequests } from './pending-requests.ts';
 import { ProxiedDialogs } from './proxied-dialogs.ts';
 import { ProxiedRequests } from './proxied-requests.ts';
@@ -124,7 +125,7 @@ export class ProxyServer {
     if (this.#requests.size < maxPendingInvites && !(remainInDialog && this.#dialogs.isFull)) {
       return undefined;
     }
-    this.#context.stats.overloaded += 1;
+    countOverload(this.#context.stats, 'full');
     return { status: 503, reason: 'Service Unavailable', extra: [RETRY_AFTER] };
   }
 }

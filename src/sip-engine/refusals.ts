@@ -1,16 +1,13 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { EngineContext } from './context.ts';
-import type { Overload as LoadOverload } from './load.ts';
 import { type HeaderField, type SipRequest, serializeMessage } from './message.ts';
+import { countOverload, type Overload } from './overload-counts.ts';
 import type { Incoming } from './pending-requests.ts';
 import { replyFlow } from './response-routing.ts';
 import type { Flow } from './transport.ts';
 import { isAnswerable } from './validate.ts';
 import { newTag } from './write-request.ts';
 import { plainResponse, RETRY_AFTER } from './write-response.ts';
-
-/** Why a request is not taken: a table is full, its source has more than its share, all is late, or memory is short. */
-export type Overload = 'full' | 'share' | LoadOverload;
 
 /** Answers that the engine gives without keeping anything (RFC 3261 §8.2.7): a retransmission gets the same one again. */
 export class Refusals {
@@ -39,12 +36,7 @@ export class Refusals {
   }
 
   overloaded(incoming: Incoming, why: Overload): void {
-    const { stats } = this.#context;
-    stats.overloaded += 1;
-    if (why === 'full') stats.overloadedFull += 1;
-    else if (why === 'share') stats.overloadedShare += 1;
-    else if (why === 'late') stats.overloadedLate += 1;
-    else stats.overloadedMemory += 1;
+    countOverload(this.#context.stats, why);
     // A peer that is told how much less to send must not be kept from sending at all (RFC 7339 §5.9).
     const told = incoming.envelope.via.params.has('oc');
     this.refuse(incoming, 503, 'Service Unavailable', told ? [] : [RETRY_AFTER]);

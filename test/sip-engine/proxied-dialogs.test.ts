@@ -205,7 +205,7 @@ describe('a dialog that runs through us', () => {
     const call = new ProxiedCall({}, { limits: { maxDialogs: 1 } });
     call.order(['sip:198.51.100.20', 'sip:198.51.100.21'], { remainInDialog: true, simultaneous: true });
     for (const at of [0, 1]) call.reply('180 Ringing', { at });
-    expect(call.harness.core.stats).toMatchObject({ proxiedDialogs: 1, overloaded: 1 });
+    expect(call.harness.core.stats).toMatchObject({ proxiedDialogs: 1, overloaded: 1, overloadedFull: 1 });
     expect(call.answers).toEqual(['180', '180']);
   });
 
