@@ -21,7 +21,8 @@ const SETTLE_MS = 2500;
 
 /** Two-leg sessions, their parties by a program in C for each role: an interval of them, then the restarts. */
 export async function holdBridges(job: BridgeJob, report: (report: Report) => void): Promise<BridgeResult> {
-  const pipeline = await RestartedPipeline.start(job.pipelinePort, job.speechFile);
+  const { pipeline: own } = job;
+  const pipeline = own && (await RestartedPipeline.start(own.port, own.speechFile));
   const parties = await Parties.start(job);
   await parties.call(await createSessions(job.target, job.sessions, 'bidirectional_translation'));
   await sleep(job.warmUpSeconds * 1000);
@@ -36,15 +37,15 @@ export async function holdBridges(job: BridgeJob, report: (report: Report) => vo
   const streams = await parties.reports();
 
   const outages = [];
-  for (let restart = 0; restart < job.restarts; restart++) {
+  for (let restart = 0; pipeline !== undefined && restart < job.restarts; restart++) {
     outages.push(await outageOf(pipeline, parties, job));
   }
   // The gateway's own counts of the restarts.
   report({ type: 'mark' });
   const heldAfter = parties.held;
   await parties.stop();
-  await pipeline.stop();
-  const speech = countSpeech(readSpeech(job.speechFile), pipeline.generations);
+  await pipeline?.stop();
+  const speech = own && pipeline ? countSpeech(readSpeech(own.speechFile), pipeline.generations) : [];
   return { kind: 'bridge', held, heldAfter, translated, streams, outages, speech };
 }
 

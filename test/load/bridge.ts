@@ -80,8 +80,7 @@ async function measureBridges({ nodeOptions, ...options }: Options, programs: CP
     kind: 'bridge',
     ...options,
     warmUpSeconds: WARM_UP_SECONDS,
-    pipelinePort,
-    speechFile: join(programs.folder, 'speech'),
+    pipeline: { port: pipelinePort, speechFile: join(programs.folder, 'speech') },
     program: programs.path('rtp-generator'),
     packets: { customer: packetsOf('customer'), agent: packetsOf('agent') },
   } as const;

@@ -6,6 +6,7 @@ import { createSessions } from './sessions.ts';
 import { setUpCalls } from './set-ups.ts';
 import { setUpSipCalls } from './sip-set-ups.ts';
 import { soak } from './soak-calls.ts';
+import { holdStreams } from './stream-parties.ts';
 
 /** The load generator, a process of its own: does the job that its argument describes, and reports to its parent. */
 const job = JSON.parse(process.argv[2] ?? '') as Job;
@@ -19,6 +20,7 @@ process.send?.({ type: 'result', result } satisfies Report, () => process.exit(0
 async function done(job: Job): Promise<Result> {
   if (job.kind === 'sip set-ups') return setUpSipCalls(job, report);
   if (job.kind === 'soak') return soak(job, report);
+  if (job.kind === 'streams') return holdStreams(job, report);
   if (job.kind === 'bridge') return holdBridges(job, report);
   if (job.kind === 'held calls') return holdCalls(job, await createSessions(job.target, job.calls), report);
   if (job.kind === 'media calls')

@@ -74,15 +74,28 @@ export interface BridgeJob {
   restarts: number;
   /** From the end of a pipeline's process until the next one listens. */
   outageMs: number;
-  /** Where the pipeline is to listen, and the file to which its processes add what they take. */
-  pipelinePort: number;
-  speechFile: string;
+  /** Where the pipeline is to listen, and the file to which its processes add what they take; absent: there is another. */
+  pipeline?: { port: number; speechFile: string };
   /** Path of `rtp-generator`, and of the files with the packets that each party sends. */
   program: string;
   packets: Readonly<Record<Role, string>>;
 }
 
-export type Job = HeldCallsJob | MediaCallsJob | SetUpsJob | SipSetUpsJob | BridgeJob | SoakJob;
+/** Clients of streams, as they come by WebSocket. */
+export const streamClients = ['kallglot', 'twilio', 'telnyx'] as const;
+export type StreamClientName = (typeof streamClients)[number];
+
+/** Sessions of two parties that both come by WebSocket, held for a while. */
+export interface StreamsJob {
+  kind: 'streams';
+  target: Target;
+  client: StreamClientName;
+  sessions: number;
+  warmUpSeconds: number;
+  seconds: number;
+}
+
+export type Job = HeldCallsJob | MediaCallsJob | SetUpsJob | SipSetUpsJob | BridgeJob | StreamsJob | SoakJob;
 
 /** Counts of packets are of those that were sent in the measured interval, whenever they came back; times are ms. */
 export interface HeldCallsResult {
@@ -155,7 +168,16 @@ export interface BridgeResult {
   speech: readonly GenerationSpeech[];
 }
 
+export interface StreamsResult {
+  kind: 'streams';
+  /** Sessions whose two parties were up at the end of the interval. */
+  held: number;
+  /** Parties that heard the other's translation at the end of the interval. */
+  translated: number;
+}
+
 export type Result =
+  | StreamsResult
   | HeldCallsResult
   | MediaCallsResult
   | SetUpsResult

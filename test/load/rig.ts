@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { DialectName } from '../../src/config/pipeline.ts';
 import { certificateFile, keyFile } from '../support/certificates.ts';
 import { noRateLimit } from '../support/gateway.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
@@ -49,6 +50,8 @@ export interface RigOptions {
   transport?: CallTransportName;
   /** Of a pipeline that the generator brings itself; the echo pipeline when absent. */
   pipelineUrl?: string;
+  /** What that one speaks (`kallglot`). */
+  dialect?: DialectName;
   /** Also watches the event loop and the garbage collector of all its threads. */
   watchThreads?: boolean;
   /** Also asks the gateway for its own metrics. */
@@ -89,9 +92,9 @@ async function startWholeGateway(options: RigOptions, watch: ThreadWatch | undef
   const url = options.pipelineUrl ?? pipeline?.url ?? '';
   const gateway = GatewayProcess.start({
     by: 'node',
-    settings: settings(url, transport),
+    settings: settings({ url, dialect: options.dialect ?? 'kallglot' }, transport),
     nodeOptions,
-    environment: watch?.environment ?? {},
+    environment: { OPENAI_API_KEY: 'sk-load', ...watch?.environment },
   });
   const stop = async () => {
     await gateway.stop();
@@ -137,13 +140,16 @@ function addressOf(hostports: readonly string[]): Target['sip'] {
   return { host, port: Number(port) };
 }
 
-function settings(pipelineUrl: string, transport: CallTransportName): Record<string, unknown> {
+function settings(
+  pipeline: { url: string; dialect: DialectName },
+  transport: CallTransportName,
+): Record<string, unknown> {
   const tls = { certificate: certificateFile('server'), key: keyFile('server') };
   return {
     sip: { listen: [`${transport}:127.0.0.1:0`], ...(transport === 'tls' && { tls }) },
     api: { listen: '127.0.0.1:0', rate_limit: noRateLimit },
     media: { address: '127.0.0.1' },
-    pipeline: { url: pipelineUrl, token_secret: tokenSecret },
+    pipeline: { ...pipeline, token_secret: tokenSecret },
     limits: { max_calls: MAX_CALLS },
     organizations: [
       {

@@ -7,6 +7,22 @@ const AT_ONCE = 8;
 /** Of one party, whose call's end is the session's, or of two that are translated. */
 type Mode = 'ai_agent' | 'bidirectional_translation';
 
+interface CreatedSession {
+  id: string;
+  /** What lets clients of streams in. */
+  stream: { token: string };
+}
+
+export function createSession(
+  target: Pick<Target, 'apiUrl' | 'apiKey'>,
+  mode: Mode = 'ai_agent',
+): Promise<CreatedSession> {
+  // Some pipelines want to be told the languages.
+  const languages = { source_language: 'en', target_language: 'de' };
+  const wanted = { mode, routing: { type: 'sip' }, ...languages };
+  return request<CreatedSession>(target, 'POST', '/v1/sessions', wanted);
+}
+
 /** Each has a pipeline link of its own. @returns their ids */
 export async function createSessions(
   target: Pick<Target, 'apiUrl' | 'apiKey'>,
@@ -15,8 +31,7 @@ export async function createSessions(
 ): Promise<string[]> {
   const ids: string[] = [];
   await inParallel(count, AT_ONCE, async () => {
-    const wanted = { mode, routing: { type: 'sip' } };
-    ids.push((await request<{ id: string }>(target, 'POST', '/v1/sessions', wanted)).id);
+    ids.push((await createSession(target, mode)).id);
   });
   return ids;
 }

@@ -1,0 +1,53 @@
+import { addedLatency } from './gateway-probe.ts';
+import type { BridgeResult, StreamsResult } from './load-job.ts';
+import type { Measured } from './rig.ts';
+import { ms, percent, table } from './table.ts';
+
+/** One kind of pipeline with one kind of party. */
+export interface DialectRow {
+  dialect: string;
+  legs: string;
+  measured: Measured;
+}
+
+const us = (value: number): string => value.toFixed(0);
+
+/** What a session of each kind costs, and what the gateway adds to the audio. */
+export function dialectsTable(rows: readonly DialectRow[]): string {
+  const [first] = rows;
+  const head = [
+    ...['pipeline', 'parties', 'sessions held', 'parties that hear the translation'],
+    ...['CPU us per session per s', 'beside the first', 'of it main / media / rest', 'waited for a core'],
+    ...['added to the pipeline p50 / p99 ms', 'from it p50 / p99 ms'],
+  ];
+  return `${table(
+    head,
+    rows.map((row) => cellsOf(row, first as DialectRow)),
+  )}\n`;
+}
+
+function cellsOf({ dialect, legs, measured }: DialectRow, first: DialectRow): string[] {
+  const { held, translated } = measured.result as BridgeResult | StreamsResult;
+  const { cpuMs, waitedMs, threads } = measured;
+  const perSession = (spentMs: number) => (spentMs * 1e6) / measured.tookMs / held;
+  const cpuOf = (name: RegExp) =>
+    Object.entries(threads).reduce((sum, [thread, spent]) => sum + (name.test(thread) ? spent : 0), 0);
+  const [main, media] = [cpuOf(/^node(-MainThread)?$/), cpuOf(/^media-/)];
+  return [
+    ...[dialect, legs, `${held}`, `${translated} of ${2 * held}`, us(perSession(cpuMs))],
+    `${(perSession(cpuMs) / perSessionOf(first.measured)).toFixed(2)}`,
+    [main, media, cpuMs - main - media].map((spent) => us(perSession(spent))).join(' / '),
+    percent(waitedMs / (waitedMs + cpuMs)),
+    ...(['to', 'from'] as const).map((direction) => latencyOf(measured, direction)),
+  ];
+}
+
+const perSessionOf = ({ cpuMs, tookMs, result }: Measured): number =>
+  (cpuMs * 1e6) / tookMs / (result as BridgeResult | StreamsResult).held;
+
+function latencyOf({ probes }: Measured, direction: 'to' | 'from'): string {
+  const [begins, over] = probes;
+  if (begins === undefined || over === undefined) return '–';
+  const values = [0.5, 0.99].map((share) => addedLatency([begins, over], direction, share));
+  return values.some(Number.isNaN) ? '–' : values.map(ms).join(' / ');
+}
