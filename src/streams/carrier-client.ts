@@ -59,6 +59,11 @@ export class CarrierClient implements StreamClient {
     return this.#options.sessionId;
   }
 
+  /** There are too many who have not shown a token yet. */
+  crowdedOut(): void {
+    this.#refuse(new ApiError('overloaded'));
+  }
+
   take(frame: Buffer, isBinary = false): void {
     if (this.#closed) return;
     const message = this.#intake.take(frame, isBinary);

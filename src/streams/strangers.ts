@@ -1,29 +1,23 @@
-import { ApiError } from '../errors.ts';
-
-/** Carriers call from few addresses, many times a second. */
+/** Far more than come at once and have not shown their token yet; it takes a carrier some 100 ms. */
 const MOST = 500;
-const MOST_PER_ADDRESS = 50;
 
-/** Connections that have shown no token yet, so that nobody can hold all places for them. */
+/**
+ * Connections that have shown no token yet. Beyond the bound the oldest goes, so that nobody keeps the others out by holding all
+ * places: behind a proxy all come from one address.
+ */
 export class Strangers {
-  readonly #byAddress = new Map<string, number>();
-  #count = 0;
+  /** What sends each away, oldest first. */
+  readonly #here = new Set<() => void>();
 
-  /** @returns gives the place back, idempotent @throws ApiError `overloaded` */
-  enter(address: string): () => void {
-    const known = this.#byAddress.get(address) ?? 0;
-    if (this.#count >= MOST || known >= MOST_PER_ADDRESS)
-      throw new ApiError('overloaded', { retryAfter: 10 });
-    this.#byAddress.set(address, known + 1);
-    this.#count++;
-    let here = true;
-    return () => {
-      if (!here) return;
-      here = false;
-      this.#count--;
-      const left = (this.#byAddress.get(address) ?? 1) - 1;
-      if (left === 0) this.#byAddress.delete(address);
-      else this.#byAddress.set(address, left);
-    };
+  /** @param sendAway called at most once @returns what is called when it is a stranger no more, or gone; idempotent */
+  enter(sendAway: () => void): () => void {
+    const entry = () => sendAway();
+    this.#here.add(entry);
+    if (this.#here.size > MOST) {
+      const oldest = this.#here.values().next().value as () => void;
+      this.#here.delete(oldest);
+      oldest();
+    }
+    return () => void this.#here.delete(entry);
   }
 }

@@ -121,9 +121,8 @@ export class Streams {
     if (asked === undefined || sessionId === undefined) throw new ApiError('session_not_found');
     const facts = factsOf(request, startedAt);
     if (asked.token === undefined) {
-      const leave = this.#strangers.enter(facts.sourceAddress);
-      const open = (webSocket: WebSocket) => this.#openCarrier(webSocket, sessionId, facts, leave);
-      if (!accept(this.#acceptors.carrier, request, socket, head, open)) leave();
+      const open = (webSocket: WebSocket) => this.#openCarrier(webSocket, sessionId, facts);
+      accept(this.#acceptors.carrier, request, socket, head, open);
       return;
     }
     const role = roleOf(asked.role);
@@ -150,8 +149,9 @@ export class Streams {
     void client.begin();
   }
 
-  #openCarrier(socket: WebSocket, sessionId: SessionId, facts: CallFacts, leave: () => void): void {
+  #openCarrier(socket: WebSocket, sessionId: SessionId, facts: CallFacts): void {
     const connection = new StreamConnection(socket);
+    const leave = this.#strangers.enter(() => client.crowdedOut());
     socket.once('close', leave);
     const client: CarrierClient = new CarrierClient({
       ...{ parts: this.#parts, connection, sessionId, facts },

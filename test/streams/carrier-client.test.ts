@@ -67,6 +67,11 @@ describe('a carrier', () => {
     expect([socket.closedWith, house.refused]).toEqual([[4408, 'start_missing'], ['start_missing']]);
   });
 
+  test('that has not begun may have to make room', () => {
+    client.crowdedOut();
+    expect(socket.closedWith).toEqual([4503, 'overloaded']);
+  });
+
   test('that has begun is not closed after 10 s, and begins once', async () => {
     await begin();
     client.take(twilioStart());
