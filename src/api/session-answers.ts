@@ -24,14 +24,21 @@ const callExample = {
   to: `sip:${id}@sip.kallglot.com`,
   source_address: '192.0.2.10',
   transport: 'udp',
+  user_agent: 'Asterisk PBX 22.4.1',
   codec: 'PCMU',
   srtp: 'AES_CM_128_HMAC_SHA1_80',
   started_at: '2026-03-01T09:00:02.000Z',
+  ringing_at: null,
   answered_at: '2026-03-01T09:00:02.140Z',
+  acknowledged_at: '2026-03-01T09:00:02.171Z',
+  first_audio_in_at: '2026-03-01T09:00:02.185Z',
+  first_audio_out_at: '2026-03-01T09:00:02.173Z',
   ended_at: '2026-03-01T09:04:07.440Z',
   reason: 'hangup',
+  cause: 16,
   setup_ms: 140,
   duration_seconds: 245.3,
+  hold: { count: 1, seconds: 20.5 },
   dtmf: { received: 4, sent: 0 },
   quality: {
     packets_received: 12_261,
@@ -40,6 +47,8 @@ const callExample = {
     packets_late: 0,
     packets_dropped: 0,
     jitter_ms: 1.7,
+    concealed_ms: 80,
+    rtp_source: '192.0.2.10:11000',
     round_trip_ms: 24.6,
     peer_packets_lost: 2,
     peer_jitter_ms: 3.1,
@@ -47,6 +56,14 @@ const callExample = {
     jitter_target_ms: 40,
     to_pipeline_ms: { p50: 1.68, p95: 3.36, p99: 4 },
     from_pipeline_ms: { p50: 11.31, p95: 19.03, p99: 20.75 },
+  },
+  link: {
+    reconnects: 1,
+    resent_ms: 1200,
+    lost_ms: 0,
+    dropped_ms: 0,
+    trimmed_ms: 340,
+    untranslated_seconds: 1.9,
   },
 };
 
@@ -147,14 +164,21 @@ const call = z.object({
   to: z.string(),
   source_address: z.string().describe('Of an outbound leg: where it was answered from, empty before'),
   transport: z.string(),
+  user_agent: z.string().nullable().describe('What the other end calls itself'),
   codec: z.string().nullable(),
   srtp: z.string().nullable().describe('The SRTP suite; null for plain RTP'),
   started_at: time,
+  ringing_at: time.nullable().describe('The first 180 or 183'),
   answered_at: time.nullable(),
+  acknowledged_at: time.nullable().describe('The ACK'),
+  first_audio_in_at: time.nullable(),
+  first_audio_out_at: time.nullable(),
   ended_at: time.nullable(),
   reason: z.string().nullable().describe('Why the leg ended; null while it is up'),
+  cause: z.int().nullable().describe("Q.850: what the peer's BYE says, else what ours did"),
   setup_ms: z.number().nullable(),
   duration_seconds: z.number(),
+  hold: z.object({ count: z.number(), seconds: z.number() }).describe('The peer had the call on hold'),
   dtmf: z
     .object({ received: z.number(), sent: z.number() })
     .describe('Keys that the party has pressed, and that were pressed there: how many, never which'),
@@ -165,6 +189,8 @@ const call = z.object({
     packets_late: z.number(),
     packets_dropped: z.number(),
     jitter_ms: z.number(),
+    concealed_ms: z.number().describe('Speech made up for what did not come in time'),
+    rtp_source: z.string().nullable().describe('Where RTP comes from'),
     round_trip_ms: z.number().nullable().describe('By RTCP; null until the peer has reported'),
     peer_packets_lost: z.number(),
     peer_jitter_ms: z.number(),
@@ -178,6 +204,16 @@ const call = z.object({
       'From the arrival of audio of the pipeline to the next packet of 20 ms',
     ),
   }),
+  link: z
+    .object({
+      reconnects: z.number(),
+      resent_ms: z.number(),
+      lost_ms: z.number(),
+      dropped_ms: z.number(),
+      trimmed_ms: z.number(),
+      untranslated_seconds: z.number(),
+    })
+    .describe('Of the link to the pipeline while the leg was up; both legs of a session share one'),
 });
 
 const dialedExample = {
@@ -186,8 +222,24 @@ const dialedExample = {
   ...{ progress: 'dialing', sip_call_id: '5d8f2c1e-7a3b-4e6f-9c0d-1b2a3c4d5e6f' },
   ...{ from: 'sip:+14155550100@sip.kallglot.com', to: 'sip:agent@pbx.example.com', source_address: '' },
   ...{ codec: null, answered_at: null, ended_at: null, reason: null, setup_ms: null, duration_seconds: 0 },
+  ...{
+    user_agent: null,
+    acknowledged_at: null,
+    first_audio_in_at: null,
+    first_audio_out_at: null,
+    cause: null,
+  },
+  hold: { count: 0, seconds: 0 },
   dtmf: { received: 0, sent: 0 },
-  quality: { ...callExample.quality, packets_received: 0, packets_sent: 0, packets_lost: 0, jitter_ms: 0 },
+  quality: {
+    ...callExample.quality,
+    rtp_source: null,
+    concealed_ms: 0,
+    packets_received: 0,
+    packets_sent: 0,
+    packets_lost: 0,
+    jitter_ms: 0,
+  },
 };
 
 export const callAnswer = call.meta({ examples: [dialedExample] });

@@ -12,6 +12,7 @@ import { hearingOf, type Party } from './hearing.ts';
 import type { KeyReports } from './key-reports.ts';
 import type { Leg } from './leg.ts';
 import type { CallFacts, MediaWishes, StreamWishes } from './leg-carrier.ts';
+import { figuresOf, type LinkFigures } from './link-figures.ts';
 import { SessionLink, type SessionLinkContext } from './session-link.ts';
 
 /** What a bridge asks of the rest of the gateway; the same for all bridges. */
@@ -67,6 +68,8 @@ export class Bridge {
   #records: Promise<unknown> = Promise.resolve();
   #closed = false;
   #audioStarted = false;
+  /** In outages that are over, ms. */
+  #untranslatedMs = 0;
 
   constructor(session: Session, context: BridgeContext) {
     this.session = session;
@@ -77,6 +80,7 @@ export class Bridge {
         this.#applyHearing();
       },
       onOutageOver: (outage, at, recovered) => {
+        this.#untranslatedMs += at - outage.since;
         context.outageOver(session, outage, at, recovered ? this.translation : undefined);
         this.#applyHearing();
       },
@@ -106,6 +110,12 @@ export class Bridge {
   /** Since when there is no translation, where that is so. */
   get outage(): Outage | undefined {
     return this.#link.outage;
+  }
+
+  /** What has become of the link so far. */
+  linkFigures(): LinkFigures {
+    const now = this.outage === undefined ? 0 : this.now() - this.outage.since;
+    return figuresOf(this.#link.stats, this.#untranslatedMs + now);
   }
 
   /** As the session shows it. */

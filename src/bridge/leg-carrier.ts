@@ -51,6 +51,8 @@ export interface CallFacts {
   sourceAddress: string;
   /** `udp`, `tcp`, `tls` with SIP; `ws` and `wss` of streams. */
   transport: string;
+  /** What the other end calls itself; of a call that we place, once it has answered in any way. */
+  userAgent?: string | null;
   /** Wall clock of the INVITE, or of the stream's first request, ms. */
   startedAt: number;
   /** The INVITE's `X-` headers. */

@@ -21,6 +21,8 @@ import { Ended } from './ended.ts';
 import type { CallFacts, LegCarrier, MediaWishes, StreamWishes } from './leg-carrier.ts';
 import { LegMedia } from './leg-media.ts';
 import { legRecord } from './leg-record.ts';
+import { LegTimeline } from './leg-timeline.ts';
+import { grownSince, type LinkFigures, noFigures } from './link-figures.ts';
 
 const WAITING_MS = 200;
 /** After so long without any RTP that counts, an operator is told when there is some that does not. */
@@ -46,19 +48,23 @@ export class Leg {
   /** That it is being dialed is being written down; no record of it is kept before that is done. */
   #announced: Promise<unknown> = Promise.resolve();
   #recorded: Promise<void> | undefined;
-  #acknowledged = false;
-  #answeredAt: number | null = null;
-  /** The same and the end, on the clock that never jumps. */
+  /** Since when it is up, and until when, on the clock that never jumps. */
   #upSince = 0;
   #upUntil: number | undefined;
+  readonly #timeline: LegTimeline;
   #endReason: EndReason | undefined;
-  #endedAt: number | undefined;
+  /** Q.850, as the peer told it. */
+  #peerCause: number | undefined;
+  /** Of the link, when it came up, and what had come about by its end. */
+  #linkBefore: LinkFigures | undefined;
+  #linkGrown: LinkFigures | undefined;
   #deaf: NodeJS.Timeout | undefined;
 
   constructor(bridge: Bridge, role: Role, facts: CallFacts) {
     this.#bridge = bridge;
     this.role = role;
     this.#facts = facts;
+    this.#timeline = new LegTimeline(() => bridge.now());
     this.#media = new LegMedia({
       pressOtherwise: async (digit, durationMs) => (await this.#carrier?.press?.(digit, durationMs)) ?? false,
       onPressed: (count, method) => bridge.keys.sent(count, method),
@@ -72,7 +78,7 @@ export class Leg {
 
   /** The leg as events and the API tell of it. */
   describe(): LegFacts {
-    const { startedAt: _startedAt, ...facts } = this.#facts;
+    const { startedAt: _startedAt, userAgent: _userAgent, ...facts } = this.#facts;
     const { id: sessionId, organizationId } = this.session;
     const { id, role } = this;
     const { codec, srtp } = this.#media;
@@ -95,7 +101,7 @@ export class Leg {
 
   /** It was up once, even if it has ended since. */
   get wasUp(): boolean {
-    return this.#answeredAt !== null;
+    return this.#timeline.answeredAt !== null;
   }
 
   get state(): State {
@@ -139,7 +145,7 @@ export class Leg {
     this.signal.throwIfAborted();
     await onPort?.();
     this.signal.throwIfAborted();
-    const waiting = onWaiting && setTimeout(onWaiting, WAITING_MS);
+    const waiting = onWaiting && setTimeout(() => this.#ring(onWaiting), WAITING_MS);
     try {
       await this.#bridge.openLink();
     } catch (error) {
@@ -151,6 +157,11 @@ export class Leg {
     }
     this.signal.throwIfAborted();
     return port;
+  }
+
+  #ring(tell: () => void): void {
+    this.#timeline.rings();
+    tell();
   }
 
   /**
@@ -174,11 +185,12 @@ export class Leg {
   }
 
   /** The callee has answered in some way: now it is known who and where it is. */
-  reached(callee: Pick<CallFacts, 'sourceAddress' | 'transport'>, sipStatus: number): void {
+  reached(callee: Pick<CallFacts, 'sourceAddress' | 'transport' | 'userAgent'>, sipStatus: number): void {
     if (this.#state === 'ended') return;
     this.#facts = { ...this.#facts, ...callee };
     const first = this.#sipStatus === null;
     this.#sipStatus = sipStatus;
+    if (sipStatus < 200) this.#timeline.rings();
     if (first && sipStatus < 200) this.#bridge.legRinging(this);
   }
 
@@ -199,6 +211,7 @@ export class Leg {
   configure(settings: MediaSettings): void {
     if (this.#state === 'ended') return;
     this.#media.configure(settings);
+    this.#timeline.hold(settings.held);
     this.#bridge.setHeld(this, settings.held);
   }
 
@@ -206,6 +219,7 @@ export class Leg {
   hold(held: boolean): void {
     if (this.#state === 'ended' || held === this.held) return;
     this.#media.hold(held);
+    this.#timeline.hold(held);
     this.#bridge.setHeld(this, held);
   }
 
@@ -217,7 +231,8 @@ export class Leg {
       return;
     }
     this.#state = 'up';
-    this.#answeredAt = this.#bridge.now();
+    this.#timeline.answered();
+    this.#linkBefore = this.#bridge.linkFigures();
     this.#upSince = performance.now();
     this.#bridge.legUp(this, this.port as MediaPort);
     this.#deaf = setTimeout(() => this.#warnIfDeaf(), DEAF_MS);
@@ -233,8 +248,8 @@ export class Leg {
 
   /** The ACK came, or there is none to wait for: the party hears. */
   acknowledged(): void {
-    if (this.#state !== 'up' || this.#acknowledged) return;
-    this.#acknowledged = true;
+    if (this.#state !== 'up' || this.#timeline.acknowledgedAt !== null) return;
+    this.#timeline.acknowledged();
     this.#media.startSending();
     this.#bridge.link?.startPlaying(this.role);
   }
@@ -265,13 +280,14 @@ export class Leg {
 
   /** ms without audio from the peer, counted from the answer when none has come at all; 0 before the answer. */
   silentForMs(): number {
-    if (this.#answeredAt === null) return 0;
+    const { answeredAt } = this.#timeline;
+    if (answeredAt === null) return 0;
     const silentForMs = this.#media.silentForMs();
     return silentForMs < 0 ? this.#upForMs : silentForMs;
   }
 
   get #upForMs(): number {
-    return this.#answeredAt === null ? 0 : (this.#upUntil ?? performance.now()) - this.#upSince;
+    return this.#timeline.answeredAt === null ? 0 : (this.#upUntil ?? performance.now()) - this.#upSince;
   }
 
   /** ms without any sign of the peer: one whose carrier hears of it otherwise may be silent. */
@@ -283,13 +299,16 @@ export class Leg {
    * Ends the leg, once; later calls do nothing.
    * @param reason why; the peer is told, and it stands in the record
    * @param byPeer the peer has ended it itself, or cannot be told any more
+   * @param peerCause Q.850, where the peer has told why
    */
-  end(reason: EndReason, byPeer = false): void {
+  end(reason: EndReason, byPeer = false, peerCause?: number): void {
     if (this.#state === 'ended') return;
     const wasUp = this.#state === 'up';
     this.#state = 'ended';
     this.#endReason = reason;
-    this.#endedAt = this.#bridge.now();
+    this.#peerCause = peerCause;
+    this.#timeline.ended();
+    this.#linkGrown = this.#linkFigures();
     this.#upUntil = performance.now();
     clearTimeout(this.#deaf);
     this.#media.stopPressing();
@@ -326,24 +345,36 @@ export class Leg {
     if (!announced) return;
     await this.#bridge.keepRecord(
       this,
-      { ...this.record(stats), reason, ended_at: this.#endedAt ?? this.#bridge.now() },
+      { ...this.record(stats), reason, ended_at: this.#timeline.endedAt ?? this.#bridge.now() },
       stats,
     );
   }
 
   #onMedia(event: MediaEvent): void {
-    if (event.type === 'first_packet') this.#bridge.audioStarted(event.at);
+    if (event.type === 'first_packet') this.#audioCame(event.at);
     else if (event.type === 'digit') this.keyPressed({ ...event, method: 'rtp' });
     else this.end(event.type === 'media_timeout' ? 'media_timeout' : 'error');
+  }
+
+  #audioCame(at: number): void {
+    this.#timeline.audioCame(at);
+    this.#bridge.audioStarted(at);
+  }
+
+  #linkFigures(): LinkFigures {
+    if (this.#linkGrown) return this.#linkGrown;
+    return this.#linkBefore ? grownSince(this.#linkBefore, this.#bridge.linkFigures()) : noFigures;
   }
 
   /** Its record as it stands now. */
   record(stats = this.stats()): OpenCallRecord {
     const life = {
       startedAt: this.#facts.startedAt,
-      answeredAt: this.#answeredAt,
+      userAgent: this.#facts.userAgent ?? null,
+      timeline: this.#timeline,
+      peerCause: this.#peerCause,
+      link: this.#linkFigures(),
       upForMs: this.#upForMs,
-      endedAt: this.#endedAt ?? null,
       endReason: this.#endReason ?? null,
       sipStatus: this.#sipStatus,
       keysReceived: this.#media.keysReceived,

@@ -40,6 +40,8 @@ export class SessionLink {
   #link: PipelineLink | undefined;
   #ready: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
+  /** Of the last link, when it was let go. */
+  #lastStats: LinkStats | undefined;
   /** Why the last attempt failed, as it was logged. */
   #failure: string | undefined;
   /** Calls wait no longer for the pipeline. */
@@ -62,6 +64,11 @@ export class SessionLink {
   /** The link itself, while there is one. */
   get link(): PipelineLink | undefined {
     return this.#link;
+  }
+
+  /** Of the link, or of the last one. */
+  get stats(): LinkStats | undefined {
+    return this.#link?.stats() ?? this.#lastStats;
   }
 
   /** Of the last link that was let go. */
@@ -168,7 +175,8 @@ export class SessionLink {
     this.#ready = undefined;
     this.#abort.abort();
     this.#translation.over();
-    this.#context.linkClosed(link, link.stats(), failure);
+    this.#lastStats = link.stats();
+    this.#context.linkClosed(link, this.#lastStats, failure);
     this.#closed = link.close(ended);
     this.#context.closing(this.#closed);
   }

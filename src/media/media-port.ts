@@ -135,6 +135,8 @@ export interface MediaCounters {
   silencePacketsSent: number;
   /** ms since the last packet of the peer; -1 when none has come. */
   silentForMs: number;
+  /** When the first packet or piece went out, wall clock in ms; -1 before. */
+  firstSentAt: number;
   /** Errors of the leg's sockets, sends that failed included; none of them ends the leg. */
   socketErrors: number;
   /** The locked source as `address:port`, empty before the lock. */

@@ -39,6 +39,7 @@ export class RingLeg {
   #started = false;
   #held = false;
   #failed = false;
+  #hasSent = false;
   #silentPieces = PAUSE_PIECES;
   #lastAudioAt = -1;
   #polledAt = -1;
@@ -132,6 +133,8 @@ export class RingLeg {
       this.#stats.add(counter.packetsDroppedUnread, 1);
     } else {
       this.#heard.write(piece, 0, length);
+      if (!this.#hasSent) this.#stats.set(counter.firstSentAt, Date.now());
+      this.#hasSent = true;
       this.#stats.add(counter.packetsSent, 1);
       this.#stats.add(counter.bytesSent, length);
     }

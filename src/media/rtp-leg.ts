@@ -80,6 +80,7 @@ export class RtpLeg {
   #period = slotsPerPacket(20);
   #started = false;
   #failed = false;
+  #hasSent = false;
   /** Where RTP goes; port 0 = nowhere. */
   #targetAddress = '';
   #targetPort = 0;
@@ -225,8 +226,15 @@ export class RtpLeg {
     }
     const packet = this.#sender.next(slot);
     if (!packet) return;
+    this.#noteFirstSent();
     const sent = this.#srtp.on ? this.#srtp.protectRtp(packet) : packet;
     this.#sockets.send(sent, this.#targetPort, this.#targetAddress);
+  }
+
+  #noteFirstSent(): void {
+    if (this.#hasSent) return;
+    this.#hasSent = true;
+    this.#stats.set(counter.firstSentAt, Date.now());
   }
 
   #onRtp(datagram: Buffer, from: RemoteInfo): void {

@@ -32,6 +32,7 @@ const names = [
   'rtcpSent',
   'digitsDropped',
   'directDroppedMs',
+  'firstSentAt',
   'packetsDroppedUnread',
 ] as const satisfies readonly (keyof MediaCounters)[];
 
@@ -65,6 +66,7 @@ export class StatsBlock {
     const block = new StatsBlock(new SharedArrayBuffer(DIRECT_AT + LATENCY_BYTES));
     block.set(counter.silentForMs, -1);
     block.set(counter.roundTripMs, -1);
+    block.set(counter.firstSentAt, -1);
     return block;
   }
 

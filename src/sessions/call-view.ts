@@ -19,14 +19,18 @@ export function callView(call: OpenCallRecord) {
     to: call.to_uri,
     source_address: call.source_address,
     transport: call.transport,
+    user_agent: call.user_agent ?? null,
     codec: call.codec === '' ? null : call.codec,
     srtp: call.srtp ?? null,
     started_at: new Date(call.started_at).toISOString(),
     answered_at: iso(call.answered_at),
+    ...timelineView(call),
     ended_at: iso(call.ended_at),
     reason: call.reason,
+    cause: call.cause ?? null,
     setup_ms: call.setup_ms,
     duration_seconds: call.duration_seconds,
+    hold: { count: call.holds ?? 0, seconds: call.held_seconds ?? 0 },
     dtmf: { received: call.dtmf_received ?? 0, sent: call.dtmf_sent ?? 0 },
     quality: {
       packets_received: call.packets_received,
@@ -35,14 +39,34 @@ export function callView(call: OpenCallRecord) {
       packets_late: call.packets_late,
       packets_dropped: call.packets_dropped,
       jitter_ms: call.jitter_ms,
+      concealed_ms: call.concealed_ms ?? 0,
+      rtp_source: call.rtp_source ?? null,
       round_trip_ms: call.round_trip_ms,
       peer_packets_lost: call.peer_packets_lost,
       peer_jitter_ms: call.peer_jitter_ms,
       mos: call.mos,
       ...latencyView(call),
     },
+    link: linkView(call),
   };
 }
+
+/** Steps that a leg of an earlier release did not note are null. */
+const timelineView = (call: OpenCallRecord) => ({
+  ringing_at: iso(call.ringing_at ?? null),
+  acknowledged_at: iso(call.acknowledged_at ?? null),
+  first_audio_in_at: iso(call.first_audio_in_at ?? null),
+  first_audio_out_at: iso(call.first_audio_out_at ?? null),
+});
+
+const linkView = (call: OpenCallRecord) => ({
+  reconnects: call.link_reconnects ?? 0,
+  resent_ms: call.link_resent_ms ?? 0,
+  lost_ms: call.link_lost_ms ?? 0,
+  dropped_ms: call.link_dropped_ms ?? 0,
+  trimmed_ms: call.link_trimmed_ms ?? 0,
+  untranslated_seconds: call.untranslated_seconds ?? 0,
+});
 
 /**
  * What the gateway itself adds each way, ms; null where nothing was measured, and of a leg that a release left behind which

@@ -130,8 +130,10 @@ class Dialing {
     this.#leg.dialFailed(status);
   }
 
-  #reached({ source_address, protocol, status }: SipAnswer): void {
-    this.#leg.reached({ sourceAddress: source_address, transport: protocol }, status);
+  #reached(answer: SipAnswer): void {
+    const { source_address: sourceAddress, protocol: transport, status } = answer;
+    const userAgent = (answer.get('Server') ?? answer.get('User-Agent'))?.slice(0, 200) ?? null;
+    this.#leg.reached({ sourceAddress, transport, userAgent }, status);
   }
 }
 

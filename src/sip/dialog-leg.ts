@@ -52,7 +52,7 @@ export class DialogLeg implements LegCarrier {
     this.#family = family;
     this.#answerDue = lateOffer && cseqOf(lateOffer);
     dialog.on('ack', (request) => this.#onAck(request));
-    dialog.on('destroy', (request, reason) => leg.end(endOf(request, reason), true));
+    dialog.on('destroy', (request, reason) => leg.end(endOf(request, reason), true, causeOf(request)));
     dialog.on('modify', (request, response) => this.#onChange(request, response));
     dialog.on('update', (request, response) => this.#onChange(request, response));
     dialog.on('info', (request, response) => this.#onInfo(request, response));
@@ -165,4 +165,10 @@ const cseqOf = (request: SipRequest): string => (request.get('CSeq') ?? '').spli
 function endOf(request: SipRequest, reason: string): EndReason {
   if (request.source !== 'application') return 'hangup';
   return /ack timeout/i.test(reason) ? 'ack_timeout' : 'session_timer';
+}
+
+/** The Q.850 cause of a BYE (RFC 3326), where it names one. */
+function causeOf(request: SipRequest): number | undefined {
+  const cause = /Q\.850\s*;(?:[^,]*;)?\s*cause\s*=\s*(\d{1,3})/i.exec(request.get('Reason') ?? '')?.[1];
+  return cause === undefined ? undefined : Number(cause);
 }

@@ -131,6 +131,7 @@ function reserveLeg(
       from: uriOf(request.get('From') ?? ''),
       to: request.uri,
       sourceAddress: call.sourceAddress,
+      userAgent: request.get('User-Agent')?.slice(0, 200) ?? null,
       transport: request.protocol,
       startedAt,
       headers: extensionHeaders(request.headers),

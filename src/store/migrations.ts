@@ -21,6 +21,7 @@ const migrations: readonly Migration[] = [
   addCarrierCalls,
   addStreams,
   createSipTests,
+  addCallDetails,
 ];
 
 /** PostgreSQL's advisory lock for changes of the schema; any number will do, if it is always this one. */
@@ -201,4 +202,24 @@ async function createSipTests(db: Kysely<Schema>): Promise<void> {
     .columns(['organization_id', 'id'])
     .execute();
   await db.schema.createIndex('sip_tests_ended').on('sip_tests').column('ended_at').execute();
+}
+
+async function addCallDetails(db: Kysely<Schema>): Promise<void> {
+  const records = () => db.schema.alterTable('call_records');
+  for (const column of ['user_agent', 'rtp_source']) await records().addColumn(column, 'text').execute();
+  await records().addColumn('cause', 'integer').execute();
+  for (const moment of ['ringing_at', 'acknowledged_at', 'first_audio_in_at', 'first_audio_out_at'])
+    await records().addColumn(moment, 'bigint').execute();
+  for (const count of ['holds', 'concealed_ms', 'link_reconnects'])
+    await records()
+      .addColumn(count, 'bigint', (c) => c.notNull().defaultTo(0))
+      .execute();
+  for (const way of ['resent', 'lost', 'dropped', 'trimmed'])
+    await records()
+      .addColumn(`link_${way}_ms`, 'bigint', (c) => c.notNull().defaultTo(0))
+      .execute();
+  for (const time of ['held_seconds', 'untranslated_seconds'])
+    await records()
+      .addColumn(time, 'double precision', (c) => c.notNull().defaultTo(0))
+      .execute();
 }

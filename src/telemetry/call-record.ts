@@ -24,13 +24,26 @@ export interface CallRecord {
   to_uri: string;
   source_address: string;
   transport: string;
+  /** What the other end calls itself; null where it did not say. */
+  user_agent: string | null;
   codec: string;
   /** The SRTP suite, null for plain RTP. */
   srtp: string | null;
   started_at: number;
+  /** The first 180 or 183: ours, or the callee's. */
+  ringing_at: number | null;
   answered_at: number | null;
+  acknowledged_at: number | null;
+  /** The first packet each way. */
+  first_audio_in_at: number | null;
+  first_audio_out_at: number | null;
   ended_at: number;
   reason: EndReason;
+  /** Q.850: what the peer's BYE says, else what ours did. */
+  cause: number | null;
+  /** How often, and for how long, the peer had the call on hold. */
+  holds: number;
+  held_seconds: number;
   /** From the INVITE to the 200, ms; null when it was never answered. */
   setup_ms: number | null;
   /** Of an outbound call: the last status that its INVITE got, or that stands for it (408, 503); null = none. */
@@ -42,6 +55,10 @@ export interface CallRecord {
   packets_late: number;
   packets_dropped: number;
   jitter_ms: number;
+  /** Speech that was made up for what did not come in time. */
+  concealed_ms: number;
+  /** Where RTP came from, `address:port`. */
+  rtp_source: string | null;
   /** Keys that the party has pressed (DTMF), and that we have pressed there. */
   dtmf_received: number;
   dtmf_sent: number;
@@ -62,6 +79,15 @@ export interface CallRecord {
   from_pipeline_p50_ms: number | null;
   from_pipeline_p95_ms: number | null;
   from_pipeline_p99_ms: number | null;
+  /** Of the link to the pipeline while the leg was up; both legs of a session share one. How often it came back. */
+  link_reconnects: number;
+  /** Speech that it got once more, that it never got, and audio that a bound dropped, either way. */
+  link_resent_ms: number;
+  link_lost_ms: number;
+  link_dropped_ms: number;
+  /** Silence taken out of late playout. */
+  link_trimmed_ms: number;
+  untranslated_seconds: number;
 }
 
 /** The same of a leg that may still be up: then it has no end yet, and its numbers are those of now. */

@@ -3,6 +3,7 @@ import type { EndReason } from '../../src/errors.ts';
 import type { LegId, SessionId } from '../../src/ids.ts';
 import type { Role } from '../../src/roles.ts';
 import type { OpenCallRecord } from '../../src/telemetry/call-record.ts';
+import { someCallDetails } from '../support/fake-rooms.ts';
 import { type ApiFixture, openApi } from './api-fixture.ts';
 
 class FakeLeg {
@@ -72,6 +73,7 @@ class FakeLeg {
       jitter_target_ms: 40,
       ...{ to_pipeline_p50_ms: 1.5, to_pipeline_p95_ms: 3.5, to_pipeline_p99_ms: 4 },
       ...{ from_pipeline_p50_ms: null, from_pipeline_p95_ms: null, from_pipeline_p99_ms: null },
+      ...someCallDetails,
     };
   }
 }
@@ -168,14 +170,21 @@ describe('the calls of a session', () => {
       to,
       source_address: '192.0.2.1',
       transport,
+      user_agent: 'TestPhone/1.0',
       codec: 'PCMU',
       srtp: 'AES_CM_128_HMAC_SHA1_80',
       started_at: '1970-01-01T00:00:01.000Z',
+      ringing_at: null,
       answered_at: '1970-01-01T00:00:01.100Z',
+      acknowledged_at: '2027-01-15T08:00:00.200Z',
+      first_audio_in_at: '2027-01-15T08:00:00.220Z',
+      first_audio_out_at: '2027-01-15T08:00:00.210Z',
       ended_at: '1970-01-01T00:00:03.600Z',
       reason: 'hangup',
+      cause: 16,
       setup_ms: 100,
       duration_seconds: 2.5,
+      hold: { count: 1, seconds: 2.5 },
       dtmf: { received: 3, sent: 2 },
       quality: {
         packets_received: 125,
@@ -184,6 +193,8 @@ describe('the calls of a session', () => {
         packets_late: 0,
         packets_dropped: 0,
         jitter_ms: 0.5,
+        concealed_ms: 40,
+        rtp_source: '192.0.2.1:11000',
         round_trip_ms: 30.5,
         peer_packets_lost: 3,
         peer_jitter_ms: 1.5,
@@ -191,6 +202,10 @@ describe('the calls of a session', () => {
         jitter_target_ms: 40,
         to_pipeline_ms: { p50: 1.5, p95: 3.5, p99: 4 },
         from_pipeline_ms: null,
+      },
+      link: {
+        ...{ reconnects: 1, resent_ms: 300, lost_ms: 20, dropped_ms: 10, trimmed_ms: 5 },
+        untranslated_seconds: 1.25,
       },
     });
     expect(up).toMatchObject({ id: agent.id, status: 'up', ended_at: null, reason: null });

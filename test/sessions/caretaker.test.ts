@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { legRecord } from '../../src/bridge/leg-record.ts';
+import { LegTimeline } from '../../src/bridge/leg-timeline.ts';
+import { noFigures } from '../../src/bridge/link-figures.ts';
 import type { SessionId } from '../../src/ids.ts';
 import { Caretaker } from '../../src/sessions/caretaker.ts';
 import { IdempotencyKeys } from '../../src/sessions/idempotency-keys.ts';
@@ -217,9 +219,11 @@ const dialedRecord = (sessionId: SessionId, startedAt: number) =>
     dialedLeg(sessionId),
     {
       startedAt,
-      answeredAt: null,
       upForMs: 0,
-      endedAt: null,
+      userAgent: null,
+      timeline: new LegTimeline(() => startedAt),
+      peerCause: undefined,
+      link: noFigures,
       endReason: null,
       sipStatus: null,
       keysReceived: 0,

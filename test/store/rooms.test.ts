@@ -12,6 +12,7 @@ import { importOrganizations } from '../../src/telephony/configured-organization
 import { OutboundTrunks } from '../../src/telephony/outbound-trunks.ts';
 import { Registrations } from '../../src/telephony/registrations.ts';
 import { Trunks } from '../../src/telephony/trunks.ts';
+import { someCallDetails } from '../support/fake-rooms.ts';
 import { type Backend, backends } from './backends.ts';
 import { addEndpoint } from './rows.ts';
 
@@ -158,7 +159,7 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
         ...{ round_trip_ms: 30.5, peer_packets_lost: 3, peer_jitter_ms: 1.5, mos: 4.2, jitter_target_ms: 40 },
         ...{ to_pipeline_p50_ms: 1.5, to_pipeline_p95_ms: 3.5, to_pipeline_p99_ms: 4 },
         ...{ from_pipeline_p50_ms: 10, from_pipeline_p95_ms: 20, from_pipeline_p99_ms: null },
-        ...{ dtmf_received: 4, dtmf_sent: 2 },
+        ...{ dtmf_received: 4, dtmf_sent: 2, ...someCallDetails },
       };
       await sessions(nodes[0]).record(record, leg(id), null);
       expect(await sessions(nodes[1]).calls(id)).toEqual([record]);
@@ -314,5 +315,5 @@ const open = (sessionId: SessionId, id: string): OpenCallRecord => ({
   ...{ peer_packets_lost: 0, peer_jitter_ms: 0, mos: null, jitter_target_ms: 60 },
   ...{ to_pipeline_p50_ms: null, to_pipeline_p95_ms: null, to_pipeline_p99_ms: null },
   ...{ from_pipeline_p50_ms: null, from_pipeline_p95_ms: null, from_pipeline_p99_ms: null },
-  ...{ dtmf_received: 0, dtmf_sent: 0 },
+  ...{ dtmf_received: 0, dtmf_sent: 0, ...someCallDetails },
 });

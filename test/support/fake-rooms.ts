@@ -7,6 +7,15 @@ import type { MediaPool, MediaSettings, MediaStats, RingPort, RtpPort } from '..
 import type { PipelineLink, PipelineLinks } from '../../src/pipeline/pipeline-link.ts';
 import { noLatency } from '../../src/telemetry/latency-histogram.ts';
 
+/** What only a whole call tells. */
+export const someCallDetails = {
+  ...{ user_agent: 'TestPhone/1.0', ringing_at: null, acknowledged_at: 1_800_000_000_200 },
+  ...{ first_audio_in_at: 1_800_000_000_220, first_audio_out_at: 1_800_000_000_210, cause: 16 },
+  ...{ holds: 1, held_seconds: 2.5, concealed_ms: 40, rtp_source: '192.0.2.1:11000' },
+  ...{ link_reconnects: 1, link_resent_ms: 300, link_lost_ms: 20, link_dropped_ms: 10, link_trimmed_ms: 5 },
+  untranslated_seconds: 1.25,
+};
+
 export const noStats: MediaStats = {
   ...{ packetsReceived: 0, packetsSent: 0, packetsLost: 0, packetsLate: 0, packetsDuplicated: 0 },
   ...{ packetsDroppedInvalid: 0, packetsDroppedBySource: 0, packetsDroppedOverrun: 0, rtcpReceived: 0 },
@@ -21,7 +30,7 @@ export const noStats: MediaStats = {
     socketErrors: 0,
     digitsDropped: 0,
   },
-  ...{ rtcpSent: 0, roundTripMs: -1, peerPacketsLost: 0, peerJitterMs: 0 },
+  ...{ rtcpSent: 0, roundTripMs: -1, firstSentAt: -1, peerPacketsLost: 0, peerJitterMs: 0 },
   ...{ directDroppedMs: 0, packetsDroppedUnread: 0, packetsDroppedUnauthentic: 0, packetsDroppedReplayed: 0 },
   source: '',
   ...{ toPipeline: noLatency, fromPipeline: noLatency, direct: noLatency },
