@@ -13,7 +13,7 @@ const STOP_WITHIN_MS = 10_000;
 async function run(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' } } });
   const config = loadConfig(values.config, process.env);
-  const log = createLog(config.log.level);
+  const log = createLog(config.log.level, { showNumbers: config.log.show_numbers });
   let gateway: Gateway | undefined;
   // From the first moment on, or one that comes early would end the process.
   process.on('SIGHUP', () => gateway?.reload());

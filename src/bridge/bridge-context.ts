@@ -57,7 +57,7 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
       const at = clock.now();
       const record = leg.record();
       void changes.keep(leg.session.id, 'ringing', () => sessions.ringing(leg.describe(), record, at));
-      log.info({ session: leg.session.id, leg: leg.id, sip_status: record.sip_status }, 'callee rings');
+      log.info({ ...leg.logged, sip_status: record.sip_status }, 'callee rings');
     },
     legAnswered: (leg, translation) => {
       const at = clock.now();
@@ -68,10 +68,7 @@ export function createBridgeContext(parts: BridgeSurroundings): BridgeParts {
       // How long a callee takes to answer says nothing of us.
       if (record.direction === 'inbound')
         metrics.setup_seconds.observe(Math.max(0, at - leg.facts.startedAt) / 1000);
-      log.info(
-        { session: leg.session.id, leg: leg.id, role: leg.role, call_id: leg.facts.callId },
-        'call answered',
-      );
+      log.info({ ...leg.logged, role: leg.role }, 'call answered');
     },
     ...translationReports(parts, changes),
     keys: createKeyReports({ changes, sessions, metrics, log, clock }),

@@ -46,7 +46,7 @@ export function createKeyReports({ changes, sessions, metrics, log, clock }: Key
     sent: (count, method) => dtmf_total.inc({ direction: 'out', method }, count),
     notSent: (leg, count) => {
       dtmf_dropped_total.inc({ reason: 'unsent' }, count);
-      log.warn({ session: leg.session.id, leg: leg.id, keys: count }, 'the peer does not take key presses');
+      log.warn({ ...leg.logged, keys: count }, 'the peer does not take key presses');
     },
   };
 }

@@ -85,6 +85,11 @@ export class Leg {
     return { id, sessionId, organizationId, role, ...facts, codec, srtp };
   }
 
+  /** How lines of the log name it. */
+  get logged(): { session: string; leg: string; call_id: string | null } {
+    return { session: this.session.id, leg: this.id, call_id: this.#facts.callId };
+  }
+
   get session(): Session {
     return this.#bridge.session;
   }
@@ -243,7 +248,7 @@ export class Leg {
     const why = deafness(this.stats());
     if (why === undefined) return;
     const { words, packets } = why;
-    this.#bridge.warn(words, { leg: this.id, call_id: this.#facts.callId, packets });
+    this.#bridge.warn(words, { ...this.logged, packets });
   }
 
   /** The ACK came, or there is none to wait for: the party hears. */

@@ -239,6 +239,7 @@ export const configSchema = z.strictObject({
         z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
         'trace, debug, info, warn, error, fatal or silent',
       ).default('info'),
+      show_numbers: flag(false),
     })
     .prefault({}),
   organizations: z.array(organization).max(10_000).default([]),

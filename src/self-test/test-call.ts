@@ -81,6 +81,11 @@ export class TestCall {
     return this.#seen.invite;
   }
 
+  /** How lines of the log name it. */
+  get logged(): { test: string; call_id: string } {
+    return { test: this.id, call_id: this.#seen.invite.callId };
+  }
+
   stats(): MediaStats | undefined {
     return this.#port?.stats();
   }

@@ -17,5 +17,7 @@ export interface CallLeg
     | 'release'
   > {
   readonly id: string;
+  /** How lines of the log name it. */
+  readonly logged: object;
   readonly facts: Pick<CallFacts, 'sourceAddress' | 'transport'>;
 }

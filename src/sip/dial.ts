@@ -25,7 +25,7 @@ export async function placeCall(context: SipContext, leg: Leg, call: OutboundCal
     await new Dialing(context, leg, call, sdp, local).done;
   } catch (error) {
     if (!(error instanceof Ended))
-      context.log.warn({ leg: leg.id, err: error }, 'a call could not be placed');
+      context.log.warn({ ...leg.logged, err: error }, 'a call could not be placed');
     leg.end(reasonOf(error));
   }
   const outcome = leg.wasUp ? 'answered' : (leg.record().reason ?? 'error');
@@ -72,8 +72,7 @@ class Dialing {
       localSdp: sdp.offer(local, call.family),
       headers: { ...headersOf(leg, call), ...timerWish(context.sessionTimers) },
     };
-    const { id, session, facts } = leg;
-    context.log.info({ session: session.id, leg: id, call_id: facts.callId, to: uri }, 'a call is placed');
+    context.log.info({ ...leg.logged, to: uri }, 'a call is placed');
     const srf = context.srf();
     srf.carry(leg);
     const placed = srf.dial(invite, {
@@ -117,16 +116,15 @@ class Dialing {
       const { media } = this.#sdp.accept(sdp, this.#local);
       this.#leg.configure({ ...media, moved: false, calleeAddress: answer.source_address });
     } catch (error) {
-      this.#context.log.info({ leg: this.#leg.id, err: error }, 'the answer to our call cannot be used');
+      this.#context.log.info({ ...this.#leg.logged, err: error }, 'the answer to our call cannot be used');
       this.#leg.dialFailed(488);
     }
   }
 
   #onFailed(status: number, detail: string, contact: string | undefined): void {
-    const { id, session, state } = this.#leg;
-    if (state === 'ended') return;
+    if (this.#leg.state === 'ended') return;
     const why = { sip_status: status, detail, contact };
-    this.#context.log.info({ session: session.id, leg: id, ...why }, 'a dial failed');
+    this.#context.log.info({ ...this.#leg.logged, ...why }, 'a dial failed');
     this.#leg.dialFailed(status);
   }
 

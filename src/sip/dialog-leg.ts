@@ -63,7 +63,7 @@ export class DialogLeg implements LegCarrier {
     try {
       await this.#dialog.destroy({ headers: { Reason: reasonOfEnd(reason) } });
     } catch (error) {
-      this.#context.log.debug({ err: error, leg: this.#leg.id }, 'BYE was not answered');
+      this.#context.log.debug({ ...this.#leg.logged, err: error }, 'BYE was not answered');
     }
   }
 
@@ -74,7 +74,7 @@ export class DialogLeg implements LegCarrier {
       const { status } = await this.#dialog.request({ method: 'INFO', headers, body });
       return status < 300;
     } catch (error) {
-      this.#context.log.debug({ err: error, leg: this.#leg.id }, 'INFO was not answered');
+      this.#context.log.debug({ ...this.#leg.logged, err: error }, 'INFO was not answered');
       return false;
     }
   }
@@ -87,7 +87,7 @@ export class DialogLeg implements LegCarrier {
         const { media, moved } = this.#sdp.accept(sdpOf(request) ?? '', this.#local);
         this.#configure(media, moved);
       } catch (error) {
-        this.#context.log.info({ leg: this.#leg.id, err: error }, 'the answer in the ACK cannot be used');
+        this.#context.log.info({ ...this.#leg.logged, err: error }, 'the answer in the ACK cannot be used');
         this.#leg.end('error');
         return;
       }

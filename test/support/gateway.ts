@@ -28,6 +28,8 @@ export interface TestGatewayOptions {
   /** Sections of the configuration, laid over those of a test: loopback, free ports, no log. */
   settings?: Record<string, Settings>;
   organizations?: Settings[];
+  /** Takes the lines of the log, in place of standard output. */
+  onLogLine?: (line: string) => void;
   /** Keep the store of another test gateway, to start again on it. */
   folder?: string;
 }
@@ -46,9 +48,11 @@ export class TestGateway {
     settings = {},
     organizations = [acme],
     folder,
+    onLogLine,
   }: TestGatewayOptions = {}): Promise<TestGateway> {
     const place = folder ?? mkdtempSync(join(tmpdir(), 'test-gateway-'));
     const section = (name: string, standard: Settings) => ({ [name]: { ...standard, ...settings[name] } });
+    const logOptions = onLogLine === undefined ? {} : { destination: { write: onLogLine } };
     const config = parseConfig({
       ...settings,
       ...section('sip', { listen: ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0'] }),
@@ -60,7 +64,7 @@ export class TestGateway {
       ...section('log', { level: process.env.TEST_LOG ?? 'silent' }),
       organizations,
     });
-    return new TestGateway(await startGateway(config, createLog(config.log.level)), place);
+    return new TestGateway(await startGateway(config, createLog(config.log.level, logOptions)), place);
   }
 
   /** Host and port of the SIP listener of a transport. */
