@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
-import { EngineApp } from '../support/engine-app.ts';
+import { EngineApp, OFFER } from '../support/engine-app.ts';
 import { answerTo, headerIn } from '../support/sip-caller.ts';
 import { CalleeCall } from './callee-call.ts';
 import { type Contract, contract } from './contract.ts';
@@ -101,6 +101,16 @@ const differences: Record<string, Record<EngineUnderTest['name'], Behaviour>> = 
       check: async (contract) => expect(await contactsOfUpdates(contract)).toEqual(['', '']),
     },
   },
+  'a CANCEL that comes after the 200': {
+    'the embedded engine': {
+      does: 'is answered 200, and changes nothing (RFC 3261 §9.2)',
+      check: async (contract) => expect(await statusOfLateCancel(contract)).toBe('200'),
+    },
+    'drachtio-server': {
+      does: 'is answered 481, for the transaction is gone',
+      check: async (contract) => expect(await statusOfLateCancel(contract)).toBe('481'),
+    },
+  },
   'a frame in front of `authenticate`': {
     'the embedded engine': {
       does: 'is refused, and the connection closed',
@@ -119,6 +129,24 @@ contract('known differences', (contract) => {
     it(`${name}: ${does}`, () => check(contract));
   }
 });
+
+/** The status of the answer to a CANCEL whose INVITE has its 200; the call is up afterwards. */
+async function statusOfLateCancel(contract: Contract): Promise<string | undefined> {
+  const { caller, call } = await contract.dial('answer');
+  call.send('INVITE', OFFER);
+  const ok = await caller.next('SIP/2.0 200');
+  call.cancel();
+  for (;;) {
+    const answer = await caller.next('SIP/2.0 ');
+    // The 200 may come again meanwhile.
+    if (!headerIn(answer, 'CSeq').includes('CANCEL')) continue;
+    call.learn(ok);
+    call.send('ACK');
+    call.send('BYE');
+    await caller.next('SIP/2.0 200');
+    return answer.split(' ')[1];
+  }
+}
 
 /** A call whose application has lost its connection to the engine. */
 async function callOfLostApplication(contract: Contract) {
