@@ -1,5 +1,6 @@
 import { bodyTargets } from './body-targets.ts';
 import type { Target } from './fuzz.ts';
+import { pipelineTargets } from './pipeline-targets.ts';
 import { sipTargets } from './sip-targets.ts';
 import { streamTargets } from './stream-targets.ts';
 import { webTargets } from './web-targets.ts';
@@ -12,4 +13,5 @@ export const targets: readonly Target[] = [
   ...bodyTargets,
   ...webTargets,
   ...streamTargets,
+  ...pipelineTargets,
 ];
