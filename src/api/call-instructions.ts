@@ -45,5 +45,9 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&apos;',
 };
 
+/** XML has no control characters; with one in a caller's name the carrier would refuse the whole. */
 const escaped = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => entities[character] as string);
+  text
+    .toWellFormed()
+    .replace(/[^\t\n\r\x20-\ufffd\u{10000}-\u{10ffff}]/gu, '')
+    .replace(/[&<>"']/g, (character) => entities[character] as string);

@@ -89,12 +89,12 @@ export const changeNumberBody = z
   .meta({ examples: [{ session_defaults: { mode: 'ai_agent', source_language: 'en' } }] });
 
 const name = z.string().min(1).max(100).optional();
-/** Goes into a header, so printable ASCII only. */
 /** What Telnyx signs its webhooks with. */
 const publicKey = z
   .string()
   .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be the public key of the Telnyx account, in base64')
   .nullish();
+/** Goes into a header, so printable ASCII only. */
 const carrierSecret = z.string().regex(/^[\x21-\x7e]{8,200}$/, 'must be 8 to 200 printable characters');
 export const addConnectionBody = z
   .discriminatedUnion('provider', [

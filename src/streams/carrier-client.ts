@@ -16,6 +16,8 @@ import { twilioWords } from './twilio-messages.ts';
 
 /** How long a client that has shown no token has for its `start`. */
 const START_WITHIN_MS = 10_000;
+/** A carrier's complaints are logged no more often than this. */
+const COMPLAINT_EVERY_MS = 1000;
 /** Of what it hears. */
 const BYTES_PER_MS = 8;
 
@@ -42,6 +44,7 @@ export class CarrierClient implements StreamClient {
   #words: CarrierWords = telnyxWords;
   #leg: StreamLeg | undefined;
   #closed = false;
+  #complainedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: CarrierClientOptions) {
     this.#options = options;
@@ -114,7 +117,7 @@ export class CarrierClient implements StreamClient {
     else if (message.type === 'mark') this.#reached(message.name);
     else if (message.type === 'start') void this.#begin(message.start);
     else if (message.type === 'stop') this.#stop();
-    else if (message.type === 'complaint') this.#warn('a carrier complains', message.problem);
+    else if (message.type === 'complaint') this.#hearComplaint(message.problem);
     // Without a stream that begins there is nothing to wait for.
     else if (message.type === 'invalid' && this.#start === undefined)
       this.#refuse(new ApiError(message.code, { message: message.problem }));
@@ -122,6 +125,15 @@ export class CarrierClient implements StreamClient {
 
   #hear({ sequence, payload }: Extract<StreamMessage, { type: 'audio' }>): void {
     if (this.#leg?.say(sequence, payload) === false) this.#options.parts.counts.messages.invalid++;
+  }
+
+  /** A stranger's would let anybody write into the log. */
+  #hearComplaint(problem: string): void {
+    if (this.#leg === undefined) return;
+    const now = this.#options.parts.clock.monotonic();
+    if (now - this.#complainedAt < COMPLAINT_EVERY_MS) return;
+    this.#complainedAt = now;
+    this.#warn('a carrier complains', problem);
   }
 
   #reached(mark: string): void {

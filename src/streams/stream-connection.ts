@@ -9,6 +9,8 @@ const MAX_BUFFERED_BYTES = 1024 * 1024;
 export const CHECK_MS = 1000;
 /** Checks in a row after which a client that gives no sign of life is taken for gone. */
 const LOST_AFTER_CHECKS = 30;
+/** WebSocket pings and pongs of a client between two checks; each costs work, and an answer that may wait here. */
+const CONTROL_FRAMES_MOST = 100;
 /** How long a client may take to close its side. */
 const CLOSING_MS = 2000;
 
@@ -24,10 +26,11 @@ interface ClosedByClient {
   detail: string;
 }
 
-/** The WebSocket of one client, from its upgrade to its end. It knows no messages. */
+/** The WebSocket of one client, which answers no pings by itself, from its upgrade to its end. It knows no messages. */
 export class StreamConnection {
   readonly #socket: WebSocket;
   #unanswered = 0;
+  #controlFrames = 0;
   #aliveAt = performance.now();
   /** Of the ping that waits for its answer; undefined = none, or it is not known that this client answers any. */
   #pingedAt: number | undefined;
@@ -37,7 +40,12 @@ export class StreamConnection {
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
+    socket.on('ping', (data) => {
+      // One who does not read would have us keep the answers.
+      if (this.#takeControlFrame() && socket.bufferedAmount <= BEHIND_BYTES) socket.pong(data);
+    });
     socket.on('pong', () => {
+      if (!this.#takeControlFrame()) return;
       this.#alive();
       this.#answersPings = true;
       this.#pingedAt = undefined;
@@ -87,6 +95,7 @@ export class StreamConnection {
 
   /** Called every `CHECK_MS`: finds a client that is gone without a word. */
   check(): void {
+    this.#controlFrames = 0;
     if (this.#closing || this.#socket.readyState !== WebSocket.OPEN) return;
     if (this.#unanswered >= LOST_AFTER_CHECKS) {
       this.#drop('the client gives no sign of life');
@@ -110,6 +119,13 @@ export class StreamConnection {
   terminate(): void {
     this.#closing = true;
     this.#socket.terminate();
+  }
+
+  /** @returns false when there were too many, and the client is dropped */
+  #takeControlFrame(): boolean {
+    if (++this.#controlFrames <= CONTROL_FRAMES_MOST) return true;
+    this.#drop('the client sends too many pings');
+    return false;
   }
 
   #alive(): void {

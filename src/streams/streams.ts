@@ -35,7 +35,11 @@ const GOODBYE_MS = 1000;
 const CLIENTS_PER_SESSION = 10;
 
 const acceptor = (maxPayload: number) =>
-  new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload, skipUTF8Validation: true });
+  new WebSocketServer({
+    ...{ noServer: true, perMessageDeflate: false, maxPayload, skipUTF8Validation: true },
+    // `StreamConnection` does.
+    autoPong: false,
+  });
 
 export interface StreamsOptions extends Omit<StreamAdmissionOptions, 'now' | 'sessions'> {
   bridges: Pick<Bridges, 'reserve'>;
@@ -90,7 +94,11 @@ export class Streams {
     socket.on('error', () => socket.destroy());
     this.#take(request, socket, head, startedAt).catch((error: unknown) => {
       this.#parts.refused(error);
-      refuseUpgrade(socket, asApiError(error));
+      const why = asApiError(error);
+      const session = readConnectRequest(request.url ?? '')?.sessionId;
+      const source = addressOf(request);
+      this.#parts.log.info({ session, source, code: why.code }, 'a stream was refused');
+      refuseUpgrade(socket, why);
     });
   }
 
@@ -116,6 +124,7 @@ export class Streams {
   }
 
   async #take(request: IncomingMessage, socket: Duplex, head: Buffer, startedAt: number): Promise<void> {
+    if (this.#closed) throw new ApiError('draining', { retryAfter: 5 });
     const asked = readConnectRequest(request.url ?? '');
     const sessionId = parseSessionId(asked?.sessionId ?? '');
     if (asked === undefined || sessionId === undefined) throw new ApiError('session_not_found');
@@ -215,13 +224,16 @@ export class Streams {
   }
 }
 
+const addressOf = ({ socket }: IncomingMessage): string =>
+  (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+
 /** Who asks, as far as a request tells. */
-function factsOf({ socket }: IncomingMessage, startedAt: number): CallFacts {
+function factsOf(request: IncomingMessage, startedAt: number): CallFacts {
   return {
     provider: 'webrtc',
     direction: 'inbound',
     ...{ callId: null, carrierCallId: null, from: '', to: '' },
-    sourceAddress: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    sourceAddress: addressOf(request),
     transport: 'ws',
     startedAt,
     headers: {},

@@ -287,12 +287,12 @@ test('the instructions of a call escape what stands in them', () => {
     token: 't',
     sessionId: 'sess_1',
     role: 'agent' as const,
-    from: '"O\'Brien" <x>',
+    from: '"O\'Brien" <x>\0\x1b\ud800',
     to: '+1',
   };
   expect(streamInstructions('twilio', stream)).toBe(
     `<?xml version="1.0" encoding="UTF-8"?>
-<Response><Connect><Stream url="wss://a/?b=1&amp;c=&quot;&lt;&apos;&gt;"><Parameter name="token" value="t"/><Parameter name="session_id" value="sess_1"/><Parameter name="role" value="agent"/><Parameter name="from" value="&quot;O&apos;Brien&quot; &lt;x&gt;"/><Parameter name="to" value="+1"/></Stream></Connect></Response>
+<Response><Connect><Stream url="wss://a/?b=1&amp;c=&quot;&lt;&apos;&gt;"><Parameter name="token" value="t"/><Parameter name="session_id" value="sess_1"/><Parameter name="role" value="agent"/><Parameter name="from" value="&quot;O&apos;Brien&quot; &lt;x&gt;\ufffd"/><Parameter name="to" value="+1"/></Stream></Connect></Response>
 `,
   );
 });

@@ -174,6 +174,17 @@ describe('a carrier', () => {
     expect(socket.closedWith).toEqual([4408, 'media_timeout']);
   });
 
+  test('writes its complaints into the log once its token was good, and not all of them', async () => {
+    const warn = vi.spyOn(house.parts.log, 'warn');
+    for (let i = 0; i < 10; i++) client.take(json(from_telnyx.error));
+    expect(warn).not.toHaveBeenCalled();
+    await begin(telnyxStart());
+    for (let i = 0; i < 10; i++) client.take(json(from_telnyx.error));
+    house.now += 1000;
+    client.take(json(from_telnyx.error));
+    expect(warn).toHaveBeenCalledTimes(2);
+  });
+
   test('may complain, and the call goes on', async () => {
     await begin(telnyxStart());
     client.take(json(from_telnyx.error));

@@ -7,6 +7,7 @@ export class FakeSocket extends EventEmitter {
   readyState: number = WebSocket.OPEN;
   bufferedAmount = 0;
   pings = 0;
+  pongs = 0;
   readonly sent: string[] = [];
   closedWith: [number, string] | undefined;
   terminated = false;
@@ -17,6 +18,10 @@ export class FakeSocket extends EventEmitter {
 
   ping(): void {
     this.pings++;
+  }
+
+  pong(): void {
+    this.pongs++;
   }
 
   close(code: number, reason: string): void {

@@ -77,6 +77,25 @@ describe('the connection of a client', () => {
     expect(closed).toEqual([{ lost: true, detail: 'the client does not read' }]);
   });
 
+  test('has its pings answered as far as it reads, and as often as anybody needs it', () => {
+    const connection = connect();
+    socket.emit('ping', Buffer.alloc(0));
+    socket.bufferedAmount = 100_000;
+    for (let i = 0; i < 99; i++) socket.emit('ping', Buffer.alloc(125));
+    expect([socket.pongs, socket.terminated]).toEqual([1, false]);
+    connection.check();
+    socket.bufferedAmount = 0;
+    for (let i = 0; i < 101; i++) socket.emit('ping', Buffer.alloc(0));
+    expect([socket.pongs, socket.terminated]).toEqual([101, true]);
+    expect(closed).toEqual([{ lost: true, detail: 'the client sends too many pings' }]);
+  });
+
+  test('that answers more than it is asked is lost', () => {
+    connect();
+    for (let i = 0; i < 101; i++) socket.emit('pong');
+    expect(closed).toEqual([{ lost: true, detail: 'the client sends too many pings' }]);
+  });
+
   test('that is closed by us says nothing more, and is not waited for', () => {
     const connection = connect();
     connection.close(4409, 'role_taken');
