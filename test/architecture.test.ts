@@ -15,6 +15,7 @@ const base = [
   'providers',
   'roles',
   'sealing',
+  'session-defaults',
   'session-token',
   'srtp',
   'telemetry',

@@ -1,11 +1,12 @@
 import { Refusal } from '../errors.ts';
 import { parseSessionId } from '../ids.ts';
 import { type Role, roles, rolesOf } from '../roles.ts';
+import type { SessionDefaults } from '../session-defaults.ts';
 import { fromDefaults } from '../sessions/new-session.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { CarrierAccount, CarrierAccounts } from '../telephony/carrier-accounts.ts';
-import { readDefaults, type SessionDefaults, type Trunk } from '../telephony/trunks.ts';
+import { readDefaults, type Trunk } from '../telephony/trunks.ts';
 
 /** A call that a carrier tells of, once its signature is known to be good. */
 export interface CarrierCall {

@@ -1,5 +1,6 @@
 import { newSessionId } from '../ids.ts';
 import type { SessionMode } from '../roles.ts';
+import type { SessionDefaults } from '../session-defaults.ts';
 import type { SessionRow } from '../store/schema.ts';
 import type { Route } from './routing.ts';
 
@@ -13,15 +14,6 @@ export interface NewSession {
   routing: Readonly<Record<string, unknown>> | null;
   metadata: Readonly<Record<string, unknown>> | null;
   aiAgent: Readonly<Record<string, unknown>> | null;
-}
-
-/** What a session gets that a call makes: the settings of the trunk, number or connection that it came by. */
-export interface SessionDefaults {
-  mode?: SessionMode | undefined;
-  source_language?: string | null | undefined;
-  target_language?: string | null | undefined;
-  mix_original_db?: number | null | undefined;
-  metadata?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
 /** The session that a call makes, not a request: all that it is comes from defaults. */

@@ -24,7 +24,7 @@ import type { SelfTestKind } from '../config/self-test.ts';
 import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import type { Role } from '../roles.ts';
-import type { SessionDefaults } from '../sessions/new-session.ts';
+import type { SessionDefaults } from '../session-defaults.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SrtpPolicy } from '../srtp.ts';
 import type { Log } from '../telemetry/log.ts';

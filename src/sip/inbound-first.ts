@@ -1,4 +1,5 @@
-import { fromDefaults, type SessionDefaults } from '../sessions/new-session.ts';
+import type { SessionDefaults } from '../session-defaults.ts';
+import { fromDefaults } from '../sessions/new-session.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Log } from '../telemetry/log.ts';

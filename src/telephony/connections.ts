@@ -2,11 +2,11 @@ import type { Transaction } from 'kysely';
 import { ApiError } from '../errors.ts';
 import { newConnectionId } from '../ids.ts';
 import type { Sealer } from '../sealing.ts';
+import type { SessionDefaults } from '../session-defaults.ts';
 import type { ConnectionRow, Schema } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import type { CarrierCredentials, Verdict } from './carriers.ts';
 import { lockOrganization } from './organization.ts';
-import type { SessionDefaults } from './trunks.ts';
 
 export type { ConnectionRow } from '../store/schema.ts';
 

@@ -1,8 +1,8 @@
 import { ApiError } from '../errors.ts';
 import { newNumberId } from '../ids.ts';
+import type { SessionDefaults } from '../session-defaults.ts';
 import type { NumberRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
-import type { SessionDefaults } from './trunks.ts';
 
 export type { NumberRow } from '../store/schema.ts';
 

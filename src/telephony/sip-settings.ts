@@ -1,19 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { CodecName } from '../config/codecs.ts';
 import { ApiError } from '../errors.ts';
+import type { SessionDefaults } from '../session-defaults.ts';
 import type { SrtpPolicy } from '../srtp.ts';
 import type { OrganizationRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { parseNetwork } from './cidr.ts';
 import { makeCredentials } from './credentials.ts';
 import { assertManagedByApi, lockOrganization } from './organization.ts';
-import {
-  type AllowedAddress,
-  canonicalCertificates,
-  readAllowedIps,
-  type SessionDefaults,
-  type Trunks,
-} from './trunks.ts';
+import { type AllowedAddress, canonicalCertificates, readAllowedIps, type Trunks } from './trunks.ts';
 
 export type { OrganizationRow } from '../store/schema.ts';
 

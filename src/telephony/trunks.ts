@@ -1,5 +1,5 @@
 import type { CodecName } from '../config/codecs.ts';
-import type { SessionMode } from '../roles.ts';
+import type { SessionDefaults } from '../session-defaults.ts';
 import type { SrtpPolicy } from '../srtp.ts';
 import type { OrganizationRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
@@ -10,15 +10,6 @@ export interface AllowedAddress {
   /** An address or a network. */
   cidr: string;
   note: string | null;
-}
-
-/** What a session gets that a call makes: an inbound-first one, or one that a carrier sends. */
-export interface SessionDefaults {
-  mode?: SessionMode | undefined;
-  source_language?: string | null | undefined;
-  target_language?: string | null | undefined;
-  mix_original_db?: number | null | undefined;
-  metadata?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
 /** An organization's SIP access as admission needs it (decisions §1, §3). */
