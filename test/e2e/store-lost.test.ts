@@ -3,6 +3,8 @@ import { backends } from '../store/backends.ts';
 import { encode } from '../support/g711.ts';
 import { eventually, TestGateway } from '../support/gateway.ts';
 import { compareHeard } from '../support/heard.ts';
+import { postgresPrograms, TestPostgres } from '../support/postgres.ts';
+import { SlowLink } from '../support/slow-link.ts';
 import { readWav, speechFile } from '../support/wav.ts';
 
 const speech = readWav(speechFile).subarray(0, 16_000);
@@ -69,3 +71,41 @@ describe.each(backends)('while the store on $name is lost', ({ missing, start })
     },
   );
 });
+
+test.skipIf(postgresPrograms() === undefined)(
+  'a PostgreSQL that is slow makes set-ups and REST slow, and nothing else',
+  { timeout: 180_000 },
+  async () => {
+    const running: { close(): Promise<unknown> }[] = [];
+    const postgres = await TestPostgres.start();
+    running.push(postgres);
+    try {
+      const link = await SlowLink.open(postgres.port);
+      running.push(link);
+      const url = (await postgres.createDatabase()).replace(`:${postgres.port}/`, `:${link.port}/`);
+      const gateway = await TestGateway.start({ settings: { store: { url } } });
+      running.push({ close: () => gateway.stop() });
+      const phone = await gateway.phone();
+      running.push({ close: () => phone.stop() });
+      const [first, second] = [await gateway.session(), await gateway.session()];
+      const one = await phone.call(gateway.uri(first));
+      link.delayMs = 50;
+      const before = one.media.heard.length;
+      const two = await phone.call(gateway.uri(second));
+      expect(two.status).toBe(200);
+      expect(one.media.heard.length).toBeGreaterThan(before + 10);
+      await gateway.session();
+      await one.bye();
+      await two.bye();
+      link.delayMs = 0;
+      for (const id of [first, second])
+        await eventually(
+          'the call is on record',
+          async () =>
+            (await gateway.rest('GET', `/v1/sessions/${id}/calls`)).body.data[0]?.reason === 'hangup',
+        );
+    } finally {
+      for (const one of running.reverse()) await one.close();
+    }
+  },
+);
