@@ -60,7 +60,7 @@ export async function openApi(base: Base, calls: Calls, opened: Sip): Promise<st
     dialing: {
       dials: new Dials({
         ...{ bridges, dialer: sip, now: () => clock.now(), most: config.limits.max_dials },
-        overloaded: () => capacity.isExhausted,
+        overloaded: () => capacity.isExhausted('rtp_ports'),
       }),
       outbound: telephony.outbound,
       trunkOf: (id) => trunks.ofOrganization(id),
@@ -73,7 +73,7 @@ export async function openApi(base: Base, calls: Calls, opened: Sip): Promise<st
       accounts: carrierAccounts(base, telephony.connections),
       trunkOf: (id) => trunks.ofOrganization(id),
       callsOf: (id) => bridges.callsOf(id),
-      unavailable,
+      unavailable: () => unavailable('rtp_ports'),
       publicUrl: publicUrl(config),
     },
     upgrades: { isOurs: isConnectRequest, take: (...request) => streams.upgrade(...request) },
@@ -105,7 +105,7 @@ function openStreams(
     ...{ bridges, sessions, metrics, log, clock, tokenSecret },
     organizationOf: (id) => trunks.ofOrganization(id),
     // As with SIP, whose session is up here comes in all the same.
-    unavailable: (id) => (bridges.isLive(id) ? undefined : unavailable()),
+    unavailable: (id) => (bridges.isLive(id) ? undefined : unavailable('rtp_ports')),
     assertStore: () => store.assertAvailable(),
   });
   listeners.push((id, words) => streams.heard(id, words));

@@ -90,7 +90,7 @@ export interface Sip {
   engine: () => Engine | undefined;
   capacity: CapacityWatch;
   /** Why no new call is taken now. */
-  unavailable: () => 'draining' | 'overloaded' | undefined;
+  unavailable: (but?: 'rtp_ports') => 'draining' | 'overloaded' | undefined;
 }
 
 /** The gateway's parts, from the bottom to the top; `stop` takes them down the other way. @throws Error in plain words */
@@ -201,7 +201,7 @@ function watchCapacity(
 ): CapacityWatch {
   const watch = new CapacityWatch({
     ...{ clock, log, metrics },
-    limits: capacityLimits(config, media.usage().total),
+    limits: capacityLimits(config, media.usage().forNewSessions),
     calls: () => bridges.calls,
     portsInUse: () => media.usage().used,
     mediaWorkers: () => media.workers(),
@@ -217,8 +217,8 @@ async function openSip(base: Base, calls: Calls): Promise<Sip> {
   const now = () => clock.now();
   let engine: Engine | undefined;
   const capacity = watchCapacity(base, calls, () => engine);
-  const unavailable = () =>
-    base.state.draining ? 'draining' : capacity.isExhausted ? 'overloaded' : undefined;
+  const unavailable = (but?: 'rtp_ports') =>
+    base.state.draining ? 'draining' : capacity.isExhausted(but) ? 'overloaded' : undefined;
   const tellExempt = () => {
     const allowlists = [...trunks.all()].map(({ allowedIps }) => allowedIps);
     engine?.control.exemptNetworks(knownNetworks(allowlists, config.sip.trusted_proxies));

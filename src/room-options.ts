@@ -43,11 +43,11 @@ export function bridgeOptions({ media, session, pipeline, limits }: Config) {
   };
 }
 
-/** @param portPairs of RTP ports in the range; the last ones are left to sessions that are up */
-export function capacityLimits({ limits }: Config, portPairs: number): Record<Resource, number> {
+/** @param pairsForNewSessions of RTP ports */
+export function capacityLimits({ limits }: Config, pairsForNewSessions: number): Record<Resource, number> {
   return {
     calls: limits.max_calls,
-    rtp_ports: Math.ceil((portPairs * limits.rtp_ports_percent) / 100),
+    rtp_ports: pairsForNewSessions,
     event_loop_delay_ms: limits.event_loop_delay_ms,
     // From here on the engine itself refuses everybody.
     engine_delay_ms: VERY_LATE_MS,
@@ -57,11 +57,12 @@ export function capacityLimits({ limits }: Config, portPairs: number): Record<Re
   };
 }
 
-export function mediaOptions({ media }: Config): Omit<MediaPoolOptions, 'log'> {
+export function mediaOptions({ media, limits }: Config): Omit<MediaPoolOptions, 'log'> {
   return {
     bindAddress: media.address,
     advertisedAddress: media.advertised_address,
     ports: parsePortRange(media.ports) as { from: number; to: number },
+    newSessionsPercent: limits.rtp_ports_percent,
     workers: media.workers,
   };
 }

@@ -103,11 +103,11 @@ export class Bridges {
    */
   reserve({ session, role: wanted, facts, concurrencyLimit }: Reservation): Leg {
     const live = this.#bridges.get(session.id);
-    this.#assertTaken(live !== undefined);
+    this.#assertOpen(live !== undefined);
     const bridge = live ?? new Bridge(session, this.#context);
     const role = chooseRole(bridge, wanted, partyOf(facts));
     const old = bridge.legOf(role);
-    this.#assertBelow(concurrencyLimit, this.callsOf(session.organizationId) - (old ? 1 : 0));
+    this.#assertRoom(session.organizationId, concurrencyLimit, old ? 1 : 0);
     const leg = new Leg(bridge, role, facts);
     this.#bridges.set(session.id, bridge);
     bridge.take(leg);
@@ -122,8 +122,8 @@ export class Bridges {
    * @throws Refusal `draining`, `overloaded`, `concurrency_limit`
    */
   takePlace(organizationId: string, concurrencyLimit: number): () => void {
-    this.#assertTaken(false);
-    this.#assertBelow(concurrencyLimit, this.callsOf(organizationId));
+    this.#assertOpen(false);
+    this.#assertRoom(organizationId, concurrencyLimit, 0);
     this.#count(organizationId, 1);
     let held = true;
     return () => {
@@ -132,14 +132,16 @@ export class Bridges {
     };
   }
 
-  #assertBelow(limit: number, calls: number): void {
-    if (calls >= limit) throw new Refusal('concurrency_limit', `limit ${limit}`);
+  /** @param replaced how many calls end when this one comes */
+  #assertRoom(organizationId: string, limit: number, replaced: number): void {
+    if (this.#calls - replaced >= this.#maxCalls) throw new Refusal('overloaded');
+    if (this.callsOf(organizationId) - replaced >= limit)
+      throw new Refusal('concurrency_limit', `limit ${limit}`);
   }
 
   /** @param live a session that is here: it has its other party come in, which its first is waiting for */
-  #assertTaken(live: boolean): void {
+  #assertOpen(live: boolean): void {
     if (this.#state === 'over' || (this.#state === 'draining' && !live)) throw new Refusal('draining');
-    if (!live && this.#calls >= this.#maxCalls) throw new Refusal('overloaded');
   }
 
   /** The session has ended: its legs are told. */

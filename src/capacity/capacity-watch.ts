@@ -44,10 +44,10 @@ export class CapacityWatch {
     options.metrics.beforeScrape(() => this.#measure());
   }
 
-  /** As things are at this moment. */
-  get isExhausted(): boolean {
+  /** As things are at this moment. @param but what does not matter */
+  isExhausted(but?: Resource): boolean {
     this.#count();
-    return this.#capacity.isExhausted;
+    return this.#capacity.isExhausted(but);
   }
 
   report(): CapacityReport {

@@ -59,9 +59,9 @@ export class Capacity {
     return state.exhausted !== exhausted;
   }
 
-  /** Whether there is too little left of anything. */
-  get isExhausted(): boolean {
-    return resources.some((name) => this.#states[name].exhausted);
+  /** @param but what does not matter @returns whether there is too little left of anything else */
+  isExhausted(but?: Resource): boolean {
+    return resources.some((name) => name !== but && this.#states[name].exhausted);
   }
 
   state(name: Resource): Readonly<ResourceState> {

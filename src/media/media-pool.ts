@@ -7,6 +7,7 @@ import type { LegPort } from './leg-port.ts';
 import type {
   MediaPool,
   MediaWorkerStats,
+  PortUsage,
   RingPort,
   RingPortOptions,
   RtpPort,
@@ -30,6 +31,8 @@ export interface MediaPoolOptions {
   /** `media.advertised_address`: what SDP shows instead, behind a NAT. */
   advertisedAddress?: string | undefined;
   ports: { from: number; to: number };
+  /** Share of them in use from which on only legs whose session is here already get a pair; 100 when absent. */
+  newSessionsPercent?: number | undefined;
   /** Number of threads. */
   workers: number;
   log?: MediaLog | undefined;
@@ -108,6 +111,7 @@ class WorkerPool implements MediaPool {
     const local = this.#localAddress(options.family);
     let failure = CLOSED;
     for (let tries = 0; tries < MAX_TRIES && !this.#closed; tries++) {
+      this.#assertPairsFor(options.affinity);
       const rtpPort = this.#pairs.take(performance.now());
       if (rtpPort === undefined) throw new Refusal('no_media_ports');
       const { leg, result } = await this.#openAt(rtpPort, local, options);
@@ -119,6 +123,15 @@ class WorkerPool implements MediaPool {
       if (result.code !== 'EADDRINUSE' && result.code !== 'WORKER_LOST') break;
     }
     throw new Refusal('no_media_ports', failure);
+  }
+
+  #assertPairsFor(affinity: string): void {
+    const { used, forNewSessions } = this.usage();
+    if (used < forNewSessions || this.#places.has(affinity)) return;
+    throw new Refusal(
+      'no_media_ports',
+      'the last pairs are kept for the other parties of sessions that are up',
+    );
   }
 
   async openRing(options: RingPortOptions): Promise<RingPort> {
@@ -138,8 +151,10 @@ class WorkerPool implements MediaPool {
     throw new Refusal('no_media_ports', failure);
   }
 
-  usage(): { used: number; total: number } {
-    return { used: this.#pairs.used, total: this.#pairs.total };
+  usage(): PortUsage {
+    const { used, total } = this.#pairs;
+    const { newSessionsPercent = 100 } = this.#options;
+    return { used, total, forNewSessions: Math.ceil((total * newSessionsPercent) / 100) };
   }
 
   workers(): MediaWorkerStats[] {

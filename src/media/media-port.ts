@@ -224,6 +224,14 @@ export interface MediaWorkerStats {
   readonly skippedTicks: number;
 }
 
+/** Pairs of RTP ports. */
+export interface PortUsage {
+  used: number;
+  total: number;
+  /** From so many in use on, only legs whose session is here already get one. */
+  forNewSessions: number;
+}
+
 export interface MediaPool {
   /**
    * Takes a pair of ports in a worker and binds it.
@@ -236,7 +244,7 @@ export interface MediaPool {
    */
   openRing(options: RingPortOptions): Promise<RingPort>;
   /** Pairs in use and pairs in the range, for metrics and `/readyz`. */
-  usage(): { used: number; total: number };
+  usage(): PortUsage;
   /** Of the workers that run. */
   workers(): MediaWorkerStats[];
   /** Workers that have ended by themselves so far. */

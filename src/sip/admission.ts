@@ -73,7 +73,7 @@ export interface AdmissionParts {
   newSession: (call: InboundFirstCall) => NewSession;
   bridgeLive: (id: SessionId) => boolean;
   /** Why no new call is taken now, if so. */
-  unavailable: () => 'draining' | 'overloaded' | undefined;
+  unavailable: (but?: 'rtp_ports') => 'draining' | 'overloaded' | undefined;
   /** Where the engine listens: `udp/192.0.2.1:5060`. */
   hostports: () => readonly string[];
   /** The engine, where it can silence a source. */
@@ -222,8 +222,9 @@ export class Admission {
     this.defence.succeeded(source, organizationId);
   }
 
+  /** That RTP ports run short is told at row 14, with its own code. */
   #gateway(): GatewayState {
-    const unavailable = this.#parts.unavailable();
+    const unavailable = this.#parts.unavailable('rtp_ports');
     return {
       draining: unavailable === 'draining',
       overloaded: unavailable === 'overloaded',

@@ -52,7 +52,7 @@ export class House {
           this.media.push(onEvent);
           return this.#port();
         },
-        usage: () => ({ used: 0, total: 0 }),
+        usage: () => ({ used: 0, total: 0, forNewSessions: 0 }),
         workers: () => [],
         deaths: 0,
         close: async () => undefined,

@@ -40,9 +40,9 @@ afterEach(() => {
 
 test('knows of calls and ports at once', () => {
   node.calls = 4;
-  expect(watch.isExhausted).toBe(true);
+  expect(watch.isExhausted()).toBe(true);
   node.calls = 3;
-  expect(watch.isExhausted).toBe(false);
+  expect(watch.isExhausted()).toBe(false);
   node.ports = 10;
   expect(watch.report()).toMatchObject({
     calls: { value: 3, limit: 4, exhausted: false },
@@ -58,23 +58,23 @@ test.each<[string, Partial<typeof node>]>([
   Object.assign(node, load);
   await vi.advanceTimersByTimeAsync(5000);
   expect(watch.report()).toMatchObject({ [resource]: { exhausted: true } });
-  expect(watch.isExhausted).toBe(true);
+  expect(watch.isExhausted()).toBe(true);
   Object.assign(node, { lateMs: 0, busyPercent: 0, engineMs: undefined });
   await vi.advanceTimersByTimeAsync(5000);
-  expect(watch.isExhausted).toBe(false);
+  expect(watch.isExhausted()).toBe(false);
 });
 
 test('sees a main thread that is late again and again, not one that was once', async () => {
   stalledMs += 30_000;
   await vi.advanceTimersByTimeAsync(100);
-  expect(watch.isExhausted).toBe(false);
+  expect(watch.isExhausted()).toBe(false);
   for (let i = 0; i < 30; i++) {
     stalledMs += 300;
     await vi.advanceTimersByTimeAsync(100);
   }
   expect(watch.report()).toMatchObject({ event_loop_delay_ms: { exhausted: true } });
   await vi.advanceTimersByTimeAsync(3000);
-  expect(watch.isExhausted).toBe(false);
+  expect(watch.isExhausted()).toBe(false);
 });
 
 test('shows every resource in the metrics', async () => {

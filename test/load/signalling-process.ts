@@ -83,7 +83,7 @@ const bridges = new Bridges({
     open: async () => port,
     workers: () => [],
     deaths: 0,
-    usage: () => ({ used: 0, total: 1 }),
+    usage: () => ({ used: 0, total: 1, forNewSessions: 1 }),
     close: async () => undefined,
   },
   links: { inputFormat: () => MULAW_8K, create: () => link, close: async () => undefined },

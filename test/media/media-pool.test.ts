@@ -186,7 +186,7 @@ test('a pair that somebody else holds is passed over; none left is a refusal', a
   const ports = [await open(), await open()];
   expect(ports.map((port) => port.rtpPort).sort()).toEqual([FIRST_PORT + 2, FIRST_PORT + 4]);
   await expect(open()).rejects.toMatchObject({ code: 'no_media_ports' });
-  expect(pool.usage()).toEqual({ used: 2, total: 3 });
+  expect(pool.usage()).toEqual({ used: 2, total: 3, forNewSessions: 3 });
   squatter.close();
 });
 

@@ -67,7 +67,7 @@ test('what a stream says goes to the pipeline, byte for byte; ports of the netwo
   }, WAIT);
   expect(events).toEqual([{ type: 'first_packet', at: expect.any(Number) }]);
   expect(port.stats()).toMatchObject({ packetsReceived: 4, bytesReceived: 4800 });
-  expect(pool.usage()).toEqual({ used: 0, total: 2 });
+  expect(pool.usage()).toEqual({ used: 0, total: 2, forNewSessions: 2 });
 });
 
 test('what it hears comes in pieces of 20 ms once it is to hear, and nothing comes while there is nothing', async () => {

@@ -255,7 +255,7 @@ describe('a call that we place', () => {
     ]);
     expect(dialed.media.started).toBe(1);
     expect(await dialed.outcomes()).toBe('answered');
-    dialed.dialog.emit('destroy', { source: 'network' }, '');
+    dialed.dialog.emit('destroy', { source: 'network', get: () => '' }, '');
     await settled();
     expect(dialed.records).toMatchObject([{ reason: 'hangup', direction: 'outbound' }]);
     expect([dialed.byes, dialed.cancels]).toEqual([[], 0]);

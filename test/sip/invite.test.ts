@@ -100,7 +100,7 @@ class SetUp {
           await this.#pause('port');
           return this.#port();
         },
-        usage: () => ({ used: 0, total: 1 }),
+        usage: () => ({ used: 0, total: 1, forNewSessions: 1 }),
         workers: () => [],
         deaths: 0,
         close: async () => undefined,

@@ -129,7 +129,7 @@ export class FakeMedia implements MediaPool {
   }
 
   usage() {
-    return { used: this.openNow, total: 100 };
+    return { used: this.openNow, total: 100, forNewSessions: 100 };
   }
 
   async close(): Promise<void> {}

@@ -133,6 +133,7 @@ describe('what DNS says of a receiver', () => {
     expect(await sendTo(addresses)).toEqual({
       status: null,
       error: 'the endpoint is not on the public internet',
+      ours: false,
     });
   });
 
