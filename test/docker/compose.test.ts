@@ -93,7 +93,7 @@ describe('docker-compose.yml', () => {
       Object.entries(environment).filter(([key]) => /SECRET|PASSWORD|KEY/.test(key)),
     );
     expect(secrets.length).toBeGreaterThan(5);
-    for (const [, value] of secrets) expect(value).toMatch(/^\$\{\w+:\?/);
+    for (const [, value] of secrets) expect(value).toMatch(/^\$\{\w+:(\?|-\})/);
   });
 
   test('gives the gateway settings that it takes', () => {
