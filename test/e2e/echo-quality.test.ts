@@ -217,18 +217,7 @@ test.for(kinds.flatMap(({ name, codec }) => (isBitExact(codec) ? [{ name, codec 
         packets_dropped: 0,
       });
     }
-    // What came in time on a machine that was late comes back in pieces, with silence between them.
-    const others = all.filter(
-      ({ lateMs, quality }) =>
-        lateMs > 0 && lateMs < MAX_LATE_MS && quality.packets_late + quality.packets_dropped === 0,
-    );
-    for (const one of others) {
-      const { missingMs, insertedMs } = heardOf(one);
-      // Pieces of less than 10 ms are not looked for.
-      expect(missingMs).toBeLessThan(20);
-      expect(insertedMs).toBeLessThanOrEqual(one.lateMs);
-    }
-    if (others.length === 0 && !all.some(isOnTime)) skip(context, all);
+    if (!all.some(isOnTime)) skip(context, all);
   },
 );
 
