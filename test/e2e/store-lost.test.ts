@@ -93,7 +93,7 @@ test.skipIf(postgresPrograms() === undefined)(
       const before = one.media.heard.length;
       const two = await phone.call(gateway.uri(second));
       expect(two.status).toBe(200);
-      expect(one.media.heard.length).toBeGreaterThan(before + 10);
+      await eventually('the first goes on', async () => one.media.heard.length > before + 10);
       await gateway.session();
       await one.bye();
       await two.bye();
