@@ -12,7 +12,7 @@ import type { RtpHeader } from './rtp-header.ts';
 import { DRAIN_ABOVE_MS, SpareSilence } from './spare-silence.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
-import { StreamClock } from './stream-clock.ts';
+import { CLOCK_STEP_MS, StreamClock } from './stream-clock.ts';
 import type { Voice } from './voice.ts';
 
 /**
@@ -26,10 +26,6 @@ import type { Voice } from './voice.ts';
 
 /** The stream may be behind the clock by this before something else keeps time in the peer's stead. */
 const MAX_BEHIND_MS = 200;
-/** That comes in steps of 20 ms, and two at a time at most: after a stall of ours, packets that the kernel kept for us
- * come first. */
-const CLOCK_STEP_MS = 20;
-const MAX_CLOCK_FILL_MS = 40;
 /** The clock carries speech on for so long; then it was the end, and not a loss. */
 const MAX_CLOCK_SPEECH_MS = 60;
 /** Of a loss at most this is made up; the rest is a pause. */
@@ -129,12 +125,9 @@ export class ReceiveStream {
     this.#stats.set(counter.jitterTargetMs, this.#target.ms);
     if (!this.#running) return;
     this.#inbound.cameAt = now;
-    const perMs = this.#perMs;
-    const missing = -this.#clock.ahead(now, this.#inbound.position) - MAX_BEHIND_MS * perMs;
-    const step = CLOCK_STEP_MS * perMs;
-    if (missing < step) return;
-    const fill = Math.min(MAX_CLOCK_FILL_MS * perMs, missing - (missing % step));
-    for (let left = fill; left > 0; left -= step) this.#invent(step);
+    const missing = this.#clock.missing(now, this.#inbound.position, MAX_BEHIND_MS * this.#perMs);
+    const step = CLOCK_STEP_MS * this.#perMs;
+    for (let left = missing; left > 0; left -= step) this.#invent(step);
   }
 
   /** What RTCP tells the peer of its stream; undefined before the first packet. */

@@ -7,7 +7,7 @@ import { createReceiveChain, type ReceiveChain } from './receive-chain.ts';
 import { SpareSilence } from './spare-silence.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
-import { StreamClock } from './stream-clock.ts';
+import { CLOCK_STEP_MS, StreamClock } from './stream-clock.ts';
 import { Voice } from './voice.ts';
 
 /**
@@ -24,8 +24,6 @@ const BYTES_PER_MS = 8;
 const PIECE_MS = 20;
 /** The stream may be behind the clock by this, or by what a message comes late at most, before the clock fills in. */
 const MAX_BEHIND_MS = 200;
-/** So much at a time at most: after a stall of ours, what waits on the main thread comes first. */
-const MAX_CLOCK_FILL_MS = 40;
 /** The clock carries speech on for so long; then it was the end. */
 const MAX_CLOCK_SPEECH_MS = 60;
 const MAX_AHEAD_MS = 1000;
@@ -146,12 +144,11 @@ export class SaidStream {
   #keepTime(now: number): void {
     const { burstMs, targetMs } = this.#arrivals;
     const mayBeBehind = Math.max(MAX_BEHIND_MS, burstMs + targetMs) * this.#perMs;
-    const missing = -this.#clock.ahead(now, this.#inbound.position) - mayBeBehind;
-    const step = PIECE_MS * this.#perMs;
-    if (missing < step) return;
+    const missing = this.#clock.missing(now, this.#inbound.position, mayBeBehind);
+    if (missing === 0) return;
     this.#inbound.cameAt = now;
-    const fill = Math.min(MAX_CLOCK_FILL_MS * this.#perMs, missing - (missing % step));
-    for (let left = fill; left > 0; left -= step) this.#invent(step);
+    const step = CLOCK_STEP_MS * this.#perMs;
+    for (let left = missing; left > 0; left -= step) this.#invent(step);
   }
 
   /** Speech is not carried on any more. */

@@ -8,6 +8,10 @@ const FOLLOW_AHEAD = 0.001;
 const FOLLOW_BEHIND = 0.125;
 /** A stream further ahead than this is taken as the new time: nobody waits for so much to be worked off. */
 const MAX_AHEAD_MS = 5000;
+/** What the clock puts into a stream comes in steps of this, and two at a time at most: after a stall of ours, what was kept
+ * for us meanwhile comes first. */
+export const CLOCK_STEP_MS = 20;
+const MAX_FILL_MS = 40;
 
 export class StreamClock {
   readonly #samplesPerMs: number;
@@ -27,6 +31,14 @@ export class StreamClock {
   /** Samples by which the stream, being at `position`, is before (positive) or behind (negative) the clock. */
   ahead(now: number, position: number): number {
     return position - this.#position - (now - this.#at) * this.#samplesPerMs;
+  }
+
+  /** Samples, in whole steps, to put in now for a stream at `position`; 0 while it is behind by `mayBeBehind` or less. */
+  missing(now: number, position: number, mayBeBehind: number): number {
+    const missing = -this.ahead(now, position) - mayBeBehind;
+    const step = CLOCK_STEP_MS * this.#samplesPerMs;
+    if (missing < step) return 0;
+    return Math.min(MAX_FILL_MS * this.#samplesPerMs, missing - (missing % step));
   }
 
   /** The stream has reached `position` with a packet of `samples`. */
