@@ -24,8 +24,6 @@ export interface LegRtcpParts {
   send: (packet: Buffer, port: number, address: string, muxed: boolean) => void;
   /** Where RTP comes from, once it does. */
   source: () => Source | undefined;
-  /** Whether that is elsewhere than the SDP says. */
-  isTranslated: () => boolean;
   family: 4 | 6;
 }
 
@@ -51,6 +49,8 @@ export class LegRtcp {
   #muxed = false;
   /** Of the SDP; undefined where that cannot be sent to. */
   #agreed: Source | undefined;
+  /** Where RTP would come from, says the SDP. */
+  #agreedRtp: Source | undefined;
   /** Behind a NAT. */
   #learnt: Source | undefined;
   #heardAt = 0;
@@ -64,6 +64,7 @@ export class LegRtcp {
   configure(settings: MediaSettings): void {
     if (settings.moved || settings.rtcpMux !== this.#muxed) this.#learnt = undefined;
     this.#muxed = settings.rtcpMux;
+    this.#agreedRtp = { address: settings.remoteAddress, port: settings.remotePort };
     const { remoteRtcpAddress: address, remoteRtcpPort: port } = settings;
     const reachable = port > 0 && port < 65_536 && !isUnspecified(address);
     this.#agreed = reachable ? { address: sendable(address, this.#parts.family), port } : undefined;
@@ -87,7 +88,7 @@ export class LegRtcp {
   accepts(from: Source, now: number): boolean {
     const source = this.#parts.source();
     if (source === undefined || isAt(from, this.#agreed) || isAt(from, source)) return true;
-    return this.#parts.isTranslated() && this.#mayLearn(from, now);
+    return this.#isTranslated && this.#mayLearn(from, now);
   }
 
   /** Takes RTCP of the peer. @returns whether it could be read */
@@ -104,12 +105,18 @@ export class LegRtcp {
     return true;
   }
 
+  /** RTP comes from elsewhere than the SDP says: there is a NAT in between. */
+  get #isTranslated(): boolean {
+    const source = this.#parts.source();
+    return source !== undefined && !isAt(source, this.#agreedRtp);
+  }
+
   #mayLearn(from: Source, now: number): boolean {
     return this.#learnt === undefined || isAt(from, this.#learnt) || now - this.#heardAt >= SILENT_MS;
   }
 
   #follow({ address, port }: Source, now: number): void {
-    if (!this.#parts.isTranslated() || !this.#mayLearn({ address, port }, now)) return;
+    if (!this.#isTranslated || !this.#mayLearn({ address, port }, now)) return;
     this.#learnt = { address, port };
     this.#heardAt = now;
   }
@@ -117,7 +124,7 @@ export class LegRtcp {
   #report(now: number, bye: boolean): void {
     const { stats, sent, received, send } = this.#parts;
     const packet = this.#session.report(now, sent(), received(), bye);
-    const target = this.#parts.isTranslated() ? (this.#learnt ?? this.#agreed) : this.#agreed;
+    const target = this.#isTranslated ? (this.#learnt ?? this.#agreed) : this.#agreed;
     if (target === undefined) return;
     send(packet, target.port, target.address, this.#muxed);
     stats.add(counter.rtcpSent, 1);

@@ -3,7 +3,7 @@ import type { RemoteInfo } from 'node:dgram';
 import { AudioRing } from '../audio/ring.ts';
 import { DtmfReceiver } from './dtmf-receiver.ts';
 import type { HearingOf } from './hearing.ts';
-import { comparable, isUnspecified, sendable } from './ip-address.ts';
+import { isUnspecified, sendable } from './ip-address.ts';
 import type { PacketKind } from './jitter-buffer.ts';
 import { LegRtcp } from './leg-rtcp.ts';
 import type { MediaSettings } from './media-port.ts';
@@ -130,7 +130,6 @@ export class RtpLeg {
         this.#sockets.sendRtcp(sent, port, address, muxed);
       },
       source: () => this.#lock.target,
-      isTranslated: () => this.#isTranslated(),
       family: this.#sockets.family,
     });
   }
@@ -316,16 +315,6 @@ export class RtpLeg {
   #connect(): void {
     const source = this.#lock.target;
     if (source) this.#sockets.connect(source.port, source.address);
-  }
-
-  /** RTP comes from elsewhere than the SDP says: there is a NAT in between. */
-  #isTranslated(): boolean {
-    const { target } = this.#lock;
-    const settings = this.#settings;
-    if (!target || !settings) return false;
-    return (
-      target.port !== settings.remotePort || comparable(target.address) !== comparable(settings.remoteAddress)
-    );
   }
 
   /** Works out where to send: the locked source, else the SDP's address; nowhere on hold or when only receiving. */
