@@ -18,6 +18,7 @@ import { askForReceiveBuffer } from './receive-buffer.ts';
 import { RingLegPort } from './ring-leg-port.ts';
 import { RtpLegPort } from './rtp-leg-port.ts';
 import { type OpenResult, WorkerHost } from './worker-host.ts';
+import type { RingLegSetup, RtpLegSetup } from './worker-protocol.ts';
 
 export interface MediaLog {
   info(details: object, message: string): void;
@@ -42,8 +43,6 @@ export interface MediaPoolOptions {
 const MAX_TRIES = 32;
 /** A worker that lived shorter than this, ms, is not started again at once, lest it fails for ever at full speed. */
 const RESTART_GUARD_MS = 1000;
-const CLOSED = 'the pool is closed';
-const NO_WORKER = { ok: false, code: 'NO_WORKER', detail: 'no media worker is running' } as const;
 const SMALL_BUFFER =
   'the system gives RTP sockets a smaller receive buffer than they ask for: set net.core.rmem_max to at least that';
 
@@ -85,6 +84,12 @@ interface Place {
   legs: number;
 }
 
+/** One try to open a leg. */
+interface Attempt<Leg extends LegPort> {
+  leg: Leg;
+  result: OpenResult;
+}
+
 class WorkerPool implements MediaPool {
   readonly #options: MediaPoolOptions;
   readonly #pairs: PortPairs;
@@ -109,46 +114,11 @@ class WorkerPool implements MediaPool {
 
   async open(options: RtpPortOptions): Promise<RtpPort> {
     const local = this.#localAddress(options.family);
-    let failure = CLOSED;
-    for (let tries = 0; tries < MAX_TRIES && !this.#closed; tries++) {
-      this.#assertPairsFor(options.affinity);
-      const rtpPort = this.#pairs.take(performance.now());
-      if (rtpPort === undefined) throw new Refusal('no_media_ports');
-      const { leg, result } = await this.#openAt(rtpPort, local, options);
-      // A pool that was closed meanwhile takes the leg down with its worker.
-      if (result.ok && this.#closed) break;
-      if (result.ok) return leg;
-      this.#options.log?.warn({ rtpPort, code: result.code }, 'a pair of RTP ports could not be bound');
-      failure = result.detail;
-      if (result.code !== 'EADDRINUSE' && result.code !== 'WORKER_LOST') break;
-    }
-    throw new Refusal('no_media_ports', failure);
+    return this.#tryToOpen(() => this.#openPair(local, options));
   }
 
-  #assertPairsFor(affinity: string): void {
-    const { used, forNewSessions } = this.usage();
-    if (used < forNewSessions || this.#places.has(affinity)) return;
-    throw new Refusal(
-      'no_media_ports',
-      'the last pairs are kept for the other parties of sessions that are up',
-    );
-  }
-
-  async openRing(options: RingPortOptions): Promise<RingPort> {
-    let failure = CLOSED;
-    for (let tries = 0; tries < MAX_TRIES && !this.#closed; tries++) {
-      const worker = this.#workerFor(options.affinity);
-      if (!worker) throw new Refusal('no_media_ports', NO_WORKER.detail);
-      const leg = new RingLegPort(this.#nextLeg++, options, (message) => worker.post(message));
-      this.#join(leg, options.affinity, worker);
-      const result = await worker.open(leg, leg.setup());
-      if (result.ok && this.#closed) break;
-      if (result.ok) return leg;
-      this.#leave(leg);
-      failure = result.detail;
-      if (result.code !== 'WORKER_LOST') break;
-    }
-    throw new Refusal('no_media_ports', failure);
+  openRing(options: RingPortOptions): Promise<RingPort> {
+    return this.#tryToOpen(() => this.#openStream(options));
   }
 
   usage(): PortUsage {
@@ -171,22 +141,63 @@ class WorkerPool implements MediaPool {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
-  async #openAt(
-    rtpPort: number,
+  /** @throws Refusal `no_media_ports`, and what an attempt throws */
+  async #tryToOpen<Leg extends LegPort>(attempt: () => Promise<Attempt<Leg>>): Promise<Leg> {
+    let failure = 'the pool is closed';
+    for (let tries = 0; tries < MAX_TRIES && !this.#closed; tries++) {
+      const { leg, result } = await attempt();
+      // A pool that was closed meanwhile takes the leg down with its worker.
+      if (result.ok && this.#closed) break;
+      if (result.ok) return leg;
+      failure = result.detail;
+      if (result.code !== 'EADDRINUSE' && result.code !== 'WORKER_LOST') break;
+    }
+    throw new Refusal('no_media_ports', failure);
+  }
+
+  async #openPair(
     local: { bind: string; advertise: string },
     options: RtpPortOptions,
-  ): Promise<{ leg: RtpLegPort; result: OpenResult }> {
+  ): Promise<Attempt<RtpLegPort>> {
+    this.#assertPairsFor(options.affinity);
+    const rtpPort = this.#pairs.take(performance.now());
+    if (rtpPort === undefined) throw new Refusal('no_media_ports');
     const worker = this.#workerFor(options.affinity);
     const place = { address: local.advertise, rtpPort };
     const leg = new RtpLegPort(this.#nextLeg++, place, options, (message) => worker?.post(message));
-    if (!worker) {
-      this.#pairs.release(rtpPort, performance.now());
-      return { leg, result: NO_WORKER };
-    }
-    this.#join(leg, options.affinity, worker);
-    const result = await worker.open(leg, leg.setup(local.bind));
-    if (!result.ok) this.#leave(leg);
+    if (!worker) this.#pairs.release(rtpPort, performance.now());
+    const result = await this.#openIn(worker, leg, options.affinity, leg.setup(local.bind));
+    if (!result.ok)
+      this.#options.log?.warn({ rtpPort, code: result.code }, 'a pair of RTP ports could not be bound');
     return { leg, result };
+  }
+
+  async #openStream(options: RingPortOptions): Promise<Attempt<RingLegPort>> {
+    const worker = this.#workerFor(options.affinity);
+    const leg = new RingLegPort(this.#nextLeg++, options, (message) => worker?.post(message));
+    return { leg, result: await this.#openIn(worker, leg, options.affinity, leg.setup()) };
+  }
+
+  #assertPairsFor(affinity: string): void {
+    const { used, forNewSessions } = this.usage();
+    if (used < forNewSessions || this.#places.has(affinity)) return;
+    throw new Refusal(
+      'no_media_ports',
+      'the last pairs are kept for the other parties of sessions that are up',
+    );
+  }
+
+  async #openIn(
+    worker: WorkerHost | undefined,
+    leg: LegPort,
+    affinity: string,
+    setup: RtpLegSetup | RingLegSetup,
+  ): Promise<OpenResult> {
+    if (!worker) return { ok: false, code: 'NO_WORKER', detail: 'no media worker is running' };
+    this.#join(leg, affinity, worker);
+    const result = await worker.open(leg, setup);
+    if (!result.ok) this.#leave(leg);
+    return result;
   }
 
   #join(leg: LegPort, affinity: string, worker: WorkerHost): void {
