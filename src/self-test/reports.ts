@@ -1,17 +1,11 @@
 import { ApiError } from '../api-errors.ts';
+import { type Page, readPage } from '../store/page.ts';
 import type { Store } from '../store/store.ts';
 import type { TestReport } from './report.ts';
 
 /** The newest of an organization are kept, for so long. */
 const KEPT_MOST = 100;
 const KEPT_MS = 30 * 24 * 3_600_000;
-
-/** A page of the list, newest first (contract §1); cursors are ids. */
-export interface Page {
-  limit: number;
-  startingAfter?: string | undefined;
-  endingBefore?: string | undefined;
-}
 
 /** Reports of self-tests in the store. */
 export class TestReports {
@@ -60,17 +54,9 @@ export class TestReports {
     return JSON.parse(row.report) as TestReport;
   }
 
-  async list(organizationId: string, { limit, startingAfter, endingBefore }: Page) {
-    const backwards = endingBefore !== undefined && startingAfter === undefined;
-    let query = this.#kept(organizationId);
-    if (startingAfter !== undefined) query = query.where('id', '<', startingAfter);
-    if (endingBefore !== undefined) query = query.where('id', '>', endingBefore);
-    const rows = await query
-      .orderBy('id', backwards ? 'asc' : 'desc')
-      .limit(limit + 1)
-      .execute();
-    const shown = rows.slice(0, limit).map((row) => JSON.parse(row.report) as TestReport);
-    return { reports: backwards ? shown.reverse() : shown, hasMore: rows.length > limit };
+  async list(organizationId: string, page: Page) {
+    const { rows, hasMore } = await readPage(this.#kept(organizationId), 'id', page);
+    return { reports: rows.map((row) => JSON.parse(row.report) as TestReport), hasMore };
   }
 
   #kept(organizationId: string) {

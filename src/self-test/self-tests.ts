@@ -1,9 +1,10 @@
 import type { SelfTestKind } from '../config/self-test.ts';
 import type { MediaPool, MediaStats } from '../media/media-port.ts';
+import type { Page } from '../store/page.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { TestReport } from './report.ts';
-import type { Page, TestReports } from './reports.ts';
+import type { TestReports } from './reports.ts';
 import type { InviteSeen } from './seen.ts';
 import { TestCall, type TestCallContext } from './test-call.ts';
 

@@ -1,15 +1,8 @@
 import type { Clock } from '../clock.ts';
 import { ApiError } from '../errors.ts';
+import { type Page, readPage } from '../store/page.ts';
 import type { DeliveryAttemptRow, DeliveryRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
-
-/** A page of a list, newest first (contract §1). */
-export interface Page {
-  limit: number;
-  /** Ids of deliveries: those after, or before, this one in the list. */
-  startingAfter?: string | undefined;
-  endingBefore?: string | undefined;
-}
 
 /** A delivery and the type of its event. */
 export type Delivery = DeliveryRow & { type: string };
@@ -32,20 +25,11 @@ export class Deliveries {
     this.#onDue = onDue;
   }
 
-  /** The ids are sortable by time, and so are the cursors. @param endpointId of an endpoint that the caller owns */
+  /** @param endpointId of an endpoint that the caller owns */
   async list(endpointId: string, status: DeliveryRow['status'] | undefined, page: Page) {
-    const { limit, startingAfter, endingBefore } = page;
-    const backwards = endingBefore !== undefined && startingAfter === undefined;
     let query = this.#select().where('endpoint_id', '=', endpointId);
     if (status !== undefined) query = query.where('status', '=', status);
-    if (startingAfter !== undefined) query = query.where('deliveries.id', '<', startingAfter);
-    if (endingBefore !== undefined) query = query.where('deliveries.id', '>', endingBefore);
-    const rows = await query
-      .orderBy('deliveries.id', backwards ? 'asc' : 'desc')
-      .limit(limit + 1)
-      .execute();
-    const shown = rows.slice(0, limit);
-    return { rows: backwards ? shown.reverse() : shown, hasMore: rows.length > limit };
+    return readPage(query, 'deliveries.id', page);
   }
 
   /** @throws ApiError `delivery_not_found`, for another organization's delivery too */
