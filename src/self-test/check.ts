@@ -10,21 +10,11 @@ export interface Check {
 }
 
 export const ok = (name: string, seen: string): Check => ({ name, result: 'ok', seen, advice: null });
-export const warning = (name: string, seen: string, advice: string): Check => ({
-  name,
-  result: 'warning',
-  seen,
-  advice,
-});
-export const failed = (name: string, seen: string, advice: string): Check => ({
-  name,
-  result: 'failed',
-  seen,
-  advice,
-});
-export const notSeen = (name: string, seen: string, advice: string): Check => ({
-  name,
-  result: 'not_seen',
-  seen,
-  advice,
-});
+
+const advising =
+  (result: Check['result']) =>
+  (name: string, seen: string, advice: string): Check => ({ name, result, seen, advice });
+
+export const warning = advising('warning');
+export const failed = advising('failed');
+export const notSeen = advising('not_seen');

@@ -1,8 +1,7 @@
 import { conversationQuality } from '../media/conversation-quality.ts';
 import type { MediaStats } from '../media/media-port.ts';
 import { type Check, failed, notSeen, ok, warning } from './check.ts';
-import type { CallSeen, MediaSeen } from './seen.ts';
-import { shown } from './signalling-checks.ts';
+import { type CallSeen, type MediaSeen, shown } from './seen.ts';
 
 /** What the audio of a self-test's call tells. Pure functions. */
 

@@ -9,6 +9,10 @@ export interface HostPort {
   port: number;
 }
 
+/** As it is written: an IPv6 address in brackets, whether or not it came in them. */
+export const shown = (host: string, port: number): string =>
+  host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`;
+
 /** What the INVITE of a self-test tells. */
 export interface InviteSeen {
   callId: string;

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { type Check, failed, notSeen, ok, warning } from './check.ts';
-import type { CallSeen, HostPort, InviteSeen } from './seen.ts';
+import { type CallSeen, type HostPort, type InviteSeen, shown } from './seen.ts';
 
 /** What the SIP of a self-test's call tells. Pure functions. */
 
@@ -32,9 +32,6 @@ function transport({ invite, media }: CallSeen): Check {
 
 const sourceOf = ({ sourceAddress, sourcePort }: InviteSeen): string =>
   sourcePort === null ? `${sourceAddress}, through a proxy` : shown(sourceAddress, sourcePort);
-
-export const shown = (host: string, port: number): string =>
-  host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`;
 
 /** @returns undefined for a name, which cannot be compared */
 function isSource({ host, port }: HostPort, { sourceAddress, sourcePort }: InviteSeen, withPort: boolean) {

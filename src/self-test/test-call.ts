@@ -4,7 +4,7 @@ import type { EndReason } from '../errors.ts';
 import { newTestId, type TestId } from '../ids.ts';
 import type { MediaEvent, MediaPool, MediaSettings, MediaStats, RtpPort } from '../media/media-port.ts';
 import { reportOf, type TestReport } from './report.ts';
-import type { CallSeen, InviteSeen, MediaSeen } from './seen.ts';
+import { type CallSeen, type InviteSeen, type MediaSeen, shown } from './seen.ts';
 
 /** What a self-test asks of the rest of the gateway. */
 export interface TestCallContext {
@@ -48,7 +48,6 @@ export class TestCall {
   readonly #abort = new AbortController();
   readonly #timers: NodeJS.Timeout[] = [];
   #state: 'setting_up' | 'up' | 'ended' = 'setting_up';
-  #held = false;
   #port: RtpPort | undefined;
   #carrier: Carrier | undefined;
 
@@ -106,8 +105,7 @@ export class TestCall {
       onEvent: (event) => this.#onMedia(event),
     });
     this.#port = port;
-    const host = port.address.includes(':') ? `[${port.address}]` : port.address;
-    this.#seen.ownMedia = `${host}:${port.rtpPort}`;
+    this.#seen.ownMedia = shown(port.address, port.rtpPort);
     // The end has come meanwhile: whoever sets up the call finds that out by itself.
     if (this.#state === 'ended') await port.close();
     return port;
@@ -116,9 +114,9 @@ export class TestCall {
   /** Applies what offer/answer agreed, first and after every re-INVITE. */
   configure(settings: MediaSettings): void {
     if (this.#state === 'ended') return;
-    if (settings.held && !this.#held) this.#seen.holds++;
-    if (!settings.held && this.#held) this.#seen.resumes++;
-    this.#held = settings.held;
+    const wasHeld = this.#seen.holds > this.#seen.resumes;
+    if (settings.held && !wasHeld) this.#seen.holds++;
+    if (!settings.held && wasHeld) this.#seen.resumes++;
     this.#seen.media = mediaSeen(settings, this.#seen.media);
     this.#port?.configure(settings);
   }
