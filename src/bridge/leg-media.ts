@@ -22,7 +22,6 @@ export interface LegMediaEvents {
 export class LegMedia {
   readonly #presses = new KeyPresses();
   readonly #player: DigitPlayer;
-  #port: MediaPort | undefined;
   #rtp: RtpPort | undefined;
   #ring: RingPort | undefined;
   #codec = '';
@@ -42,7 +41,7 @@ export class LegMedia {
 
   /** The port, once there is one. */
   get port(): MediaPort | undefined {
-    return this.#port;
+    return this.#rtp ?? this.#ring;
   }
 
   /** Empty before it is agreed on. */
@@ -74,12 +73,10 @@ export class LegMedia {
   }
 
   takeRtp(port: RtpPort): void {
-    this.#port = port;
     this.#rtp = port;
   }
 
   takeRing(port: RingPort, codec: StreamCodec): void {
-    this.#port = port;
     this.#ring = port;
     this.#codec = codec;
   }
@@ -103,7 +100,7 @@ export class LegMedia {
   /** The party hears from now on. */
   startSending(): void {
     this.#hears = true;
-    this.#port?.startSending();
+    this.port?.startSending();
     this.#configurePlayer(this.method);
   }
 
@@ -118,12 +115,12 @@ export class LegMedia {
   }
 
   stats(): MediaStats | undefined {
-    return this.#port?.stats();
+    return this.port?.stats();
   }
 
   /** ms without any audio of the party; below 0 when none has come at all. */
   silentForMs(): number {
-    return this.#port?.stats().silentForMs ?? -1;
+    return this.port?.stats().silentForMs ?? -1;
   }
 
   /** Nothing is pressed any more. */
@@ -133,8 +130,8 @@ export class LegMedia {
 
   /** @returns the last counters */
   async close(): Promise<MediaStats | undefined> {
-    const last = this.#port?.stats();
-    return this.#port?.close().catch(() => last);
+    const last = this.port?.stats();
+    return this.port?.close().catch(() => last);
   }
 
   #configurePlayer(method: DtmfMethod): void {
