@@ -160,14 +160,8 @@ const refusedAs: Partial<Record<RefusalCode, ApiErrorCode>> = {
   session_ended: 'session_ended',
   no_media_ports: 'overloaded',
   pipeline_unavailable: 'pipeline_unavailable',
+  store_unavailable: 'store_unavailable',
 };
-
-/** The same refusal as the REST API and streams tell it, or undefined where only SIP knows it. */
-export function apiErrorOf({ code }: Refusal): ApiError | undefined {
-  const known = refusedAs[code];
-  const param = code === 'role_taken' ? 'role' : undefined;
-  return known && new ApiError(known, { param, retryAfter: refusals[code].retryAfter });
-}
 
 /**
  * The store cannot be asked or written to now: its connection is lost, none is free in time, it is locked for too long, its
@@ -180,4 +174,19 @@ export class StoreUnavailable extends Error {
     super(`the store is not available: ${message || code || 'no reason given'}`, { cause });
     this.name = 'StoreUnavailable';
   }
+}
+
+/** Whatever is thrown, as a call is refused for it. @returns undefined for an error that is ours */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (error instanceof StoreUnavailable) return new Refusal('store_unavailable', error.message);
+  return error instanceof Refusal ? error : undefined;
+}
+
+/** Whatever is thrown, as the REST API and streams tell it. @returns undefined for an error that is ours, or known to SIP only */
+export function apiErrorOf(error: unknown): ApiError | undefined {
+  if (error instanceof ApiError) return error;
+  const code = refusalOf(error)?.code;
+  const known = code && refusedAs[code];
+  const param = code === 'role_taken' ? 'role' : undefined;
+  return known && new ApiError(known, { param, retryAfter: refusals[code].retryAfter });
 }

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import { Refusal, refusals as refusalRows, StoreUnavailable } from '../errors.ts';
+import { type Refusal, refusalOf, refusals as refusalRows } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RecentRefusals } from '../telemetry/recent-refusals.ts';
@@ -28,8 +28,8 @@ export function refuseCall(
   error: unknown,
   book: RefusalBook,
 ): FastifyReply {
-  const refusal = error instanceof StoreUnavailable ? new Refusal('store_unavailable', error.message) : error;
-  if (!(refusal instanceof Refusal)) throw error;
+  const refusal = refusalOf(error);
+  if (refusal === undefined) throw error;
   const { status, named, cause, retryAfter } = { retryAfter: undefined, ...refusalRows[refusal.code] };
   writeDown(webhook, refusal, status, book);
   if (retryAfter !== undefined) reply.header('Retry-After', retryAfter);

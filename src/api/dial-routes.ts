@@ -4,7 +4,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import type { Dials, DialWish } from '../bridge/dials.ts';
 import type { Leg } from '../bridge/leg.ts';
-import { ApiError, apiErrorOf, Refusal } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import { parseSessionId } from '../ids.ts';
 import { callView } from '../sessions/call-view.ts';
 import type { Session } from '../sessions/session.ts';
@@ -68,9 +68,7 @@ export function dialRoutes(app: FastifyInstance, { sessions, dialing }: DialRout
     // One who waits gets the outcome, and that is what is repeated for its key.
     const also = body.wait ? undefined : answer.keep;
     const write = (leg: Leg) => sessions.dialing(leg.describe(), leg.record(), also);
-    const { leg, settled } = await dialing.dials.begin(wish, write).catch((error: unknown) => {
-      throw asApiError(error);
-    });
+    const { leg, settled } = await dialing.dials.begin(wish, write);
     if (!body.wait) return answer.send(leg.record());
     await settled;
     await Promise.race([
@@ -135,9 +133,6 @@ function headersOf(session: Session, own: Readonly<Record<string, string>>): Rec
   }
   return Object.fromEntries(merged.values());
 }
-
-const asApiError = (error: unknown): unknown => (error instanceof Refusal && apiErrorOf(error)) || error;
-
 function dialFailed({ leg_id, reason, sip_status }: OpenCallRecord): ApiError {
   const how = sip_status === null || reason !== 'dial_failed' ? String(reason) : `SIP status ${sip_status}`;
   const message = `The call was not answered: ${how}.`;

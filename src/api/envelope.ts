@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { ApiError, apiErrors, StoreUnavailable } from '../errors.ts';
+import { ApiError, apiErrorOf, apiErrors } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** Fastify's own refusals of a request, as codes of ours. */
@@ -34,8 +34,8 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, error: A
 }
 
 function asApiError(error: FastifyError): ApiError {
-  if (error instanceof ApiError) return error;
-  if (error instanceof StoreUnavailable) return new ApiError('store_unavailable', { retryAfter: 5 });
+  const known = apiErrorOf(error);
+  if (known !== undefined) return known;
   if (hasZodFastifySchemaValidationErrors(error)) return validationError(error.validation);
   const code = fastifyCodes[error.code];
   if (code) return new ApiError(code);

@@ -1,4 +1,4 @@
-import { Refusal, type RefusalCode, reasonOfRefusal, refusals, StoreUnavailable } from '../errors.ts';
+import { type Refusal, type RefusalCode, reasonOfRefusal, refusals } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RecentRefusals } from '../telemetry/recent-refusals.ts';
@@ -43,12 +43,6 @@ export function refuse(
 export function answerEarlyUpdate(update: SipRequest, response: SipResponse): void {
   if (update.body) response.send(500, { headers: { 'Retry-After': '2' } });
   else response.send(200, { headers: { Allow: ALLOW } });
-}
-
-/** What a failure is answered with. @returns undefined for an error that is ours, which costs a 500 */
-export function asRefusal(error: unknown): Refusal | undefined {
-  if (error instanceof StoreUnavailable) return new Refusal('store_unavailable', error.message);
-  return error instanceof Refusal ? error : undefined;
 }
 
 function headersOf(code: Refusal['code']): Record<string, string> {

@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net';
 import { Ended } from '../bridge/ended.ts';
-import { Refusal } from '../errors.ts';
+import { Refusal, refusalOf } from '../errors.ts';
 import { SdpSession } from '../sdp/sdp-session.ts';
 import type { AdmittedCall, AdmittedTest } from './admission.ts';
-import { ALLOW, answerEarlyUpdate, asRefusal, refuse, SUPPORTED } from './answers.ts';
+import { ALLOW, answerEarlyUpdate, refuse, SUPPORTED } from './answers.ts';
 import type { CallLeg } from './call-leg.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
 import { guard } from './drachtio-connection.ts';
@@ -56,7 +56,7 @@ async function takeCall(context: SipContext, request: SipRequest, response: SipR
     return await setUp(context, call, place, request, response);
   } catch (error) {
     leg?.release();
-    const refusal = error instanceof Ended ? error.asRefusal() : asRefusal(error);
+    const refusal = error instanceof Ended ? error.asRefusal() : refusalOf(error);
     if (refusal === undefined && error instanceof Ended) return canceled ? 'canceled' : 'lost';
     if (refusal === undefined) throw error;
     refuse(context, request, response, refusal);

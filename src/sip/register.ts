@@ -1,6 +1,6 @@
 import { MIN_EXPIRES_SECONDS, type RegisterRequest, register } from '../admission/registration.ts';
-import { Refusal } from '../errors.ts';
-import { asRefusal, refuse } from './answers.ts';
+import { Refusal, refusalOf } from '../errors.ts';
+import { refuse } from './answers.ts';
 import { addressParameter, splitAddresses, uriOf } from './header-values.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
@@ -28,7 +28,7 @@ export async function handleRegister(
   try {
     await takeRegistration(context, request, response);
   } catch (error) {
-    const refusal = asRefusal(error);
+    const refusal = refusalOf(error);
     if (refusal === undefined) throw error;
     refuse(context, request, response, refusal);
   }

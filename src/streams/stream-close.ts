@@ -1,13 +1,5 @@
 import { Ended } from '../bridge/ended.ts';
-import {
-  ApiError,
-  apiErrorOf,
-  apiErrors,
-  type EndReason,
-  ends,
-  Refusal,
-  StoreUnavailable,
-} from '../errors.ts';
+import { ApiError, apiErrorOf, apiErrors, type EndReason, ends } from '../errors.ts';
 
 /** Why a stream is refused, or ends: its code, words for people, and the close code of its WebSocket. */
 export interface StreamClose {
@@ -30,9 +22,4 @@ export const closeOfEnd = (reason: EndReason): StreamClose => ({
 });
 
 /** Of whatever is thrown while a stream is taken in. */
-export function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
-  if (error instanceof Refusal) return apiErrorOf(error) ?? new ApiError('internal_error');
-  if (error instanceof StoreUnavailable) return new ApiError('store_unavailable', { retryAfter: 5 });
-  return new ApiError('internal_error');
-}
+export const asApiError = (error: unknown): ApiError => apiErrorOf(error) ?? new ApiError('internal_error');
