@@ -280,3 +280,11 @@ export class ApiError extends Error {
     this.facts = details.facts ?? {};
   }
 }
+
+/** What is answered to a request that meets an error (contract §9). */
+export const envelopeOf = ({ code, message, param, retryAfter, facts }: ApiError, requestId: string) => ({
+  error: {
+    ...{ type: apiErrors[code].type, code, message, param },
+    ...{ request_id: requestId, retry_after: retryAfter, ...facts },
+  },
+});

@@ -7,7 +7,7 @@
 import { ApiError, type ApiErrorCode } from './api-errors.ts';
 import { codecNames } from './config/codecs.ts';
 
-export { ApiError, apiErrors } from './api-errors.ts';
+export { ApiError, apiErrors, envelopeOf } from './api-errors.ts';
 
 interface RefusalRow {
   /** SIP status of the final response. */

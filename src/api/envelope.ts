@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { ApiError, apiErrorOf, apiErrors } from '../errors.ts';
+import { ApiError, apiErrorOf, apiErrors, envelopeOf } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** Fastify's own refusals of a request, as codes of ours. */
@@ -25,12 +25,8 @@ export function errorHandler(log: Log) {
 const ISSUES_MOST = 10;
 
 export function sendError(request: FastifyRequest, reply: FastifyReply, error: ApiError): FastifyReply {
-  const { status, type } = apiErrors[error.code];
   if (error.retryAfter !== undefined) reply.header('Retry-After', error.retryAfter);
-  const { code, message, param, retryAfter, facts } = error;
-  return reply.status(status).send({
-    error: { type, code, message, param, request_id: request.id, retry_after: retryAfter, ...facts },
-  });
+  return reply.status(apiErrors[error.code].status).send(envelopeOf(error, request.id));
 }
 
 function asApiError(error: FastifyError): ApiError {

@@ -1,6 +1,6 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ApiError, apiErrors } from '../errors.ts';
+import { type ApiError, apiErrors, envelopeOf } from '../errors.ts';
 import { newRequestId } from '../ids.ts';
 
 /** What the request line of an upgrade asks for. */
@@ -26,18 +26,16 @@ export const isConnectRequest = ({ url, headers }: IncomingMessage): boolean =>
   headers.upgrade?.toLowerCase() === 'websocket' && readConnectRequest(url ?? '') !== undefined;
 
 /** Answers an upgrade as the REST API answers its errors (contract §9), and closes the connection. */
-export function refuseUpgrade(socket: Duplex, { code, message, param, retryAfter }: ApiError): void {
-  const { status, type } = apiErrors[code];
+export function refuseUpgrade(socket: Duplex, error: ApiError): void {
+  const { status } = apiErrors[error.code];
   const requestId = newRequestId();
-  const body = JSON.stringify({
-    error: { type, code, message, param, request_id: requestId, retry_after: retryAfter },
-  });
+  const body = JSON.stringify(envelopeOf(error, requestId));
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'Content-Type: application/json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-ID: ${requestId}`,
-    ...(retryAfter === undefined ? [] : [`Retry-After: ${retryAfter}`]),
+    ...(error.retryAfter === undefined ? [] : [`Retry-After: ${error.retryAfter}`]),
     'Connection: close',
   ];
   socket.once('finish', () => socket.destroy());
