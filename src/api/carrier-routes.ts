@@ -1,13 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from '../errors.ts';
+import type { RefusalBook } from '../telemetry/refusal-book.ts';
 import { streamInstructions } from './call-instructions.ts';
 import { type CarrierCallsOptions, sessionOfCall } from './carrier-calls.ts';
-import { type RefusalBook, refuseCall } from './carrier-refusals.ts';
+import { refuseCall } from './carrier-refusals.ts';
 import type { Guard } from './guard.ts';
 import { streamView, type ViewSettings } from './session-view.ts';
 import { callOf, readWebhook, type VoiceWebhook } from './voice-webhook.ts';
 
-export interface CarrierRoutes extends RefusalBook {
+export interface CarrierRoutes extends Omit<RefusalBook, 'now'> {
   carriers: Omit<CarrierCallsOptions, 'sessions'> & {
     /** How carriers reach the API: `https://api.example.com`, without a slash at its end. */
     publicUrl: string;
@@ -38,6 +39,7 @@ export function carrierRoutes(app: FastifyInstance, guard: Guard, options: Carri
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_MOST_BYTES }, (_request, body, done) =>
     done(null, body),
   );
+  const book = { ...options, now: options.view.now };
   const answer =
     (carrier: VoiceWebhook['carrier']) => async (request: FastifyRequest, reply: FastifyReply) => {
       const webhook = readWebhook(carrier, request, options.carriers.publicUrl);
@@ -47,7 +49,7 @@ export function carrierRoutes(app: FastifyInstance, guard: Guard, options: Carri
           guard.recognize(request, reply, `${carrier} ${webhook.accountSid}`, recognize),
         );
       } catch (error) {
-        return refuseCall(webhook, reply, error, options);
+        return refuseCall(webhook, reply, error, book);
       }
     };
   app.post('/v1/carriers/twilio/voice', { schema: schemaOf('Twilio') }, answer('twilio'));

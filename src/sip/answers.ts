@@ -1,21 +1,11 @@
-import { type Refusal, type RefusalCode, reasonOfRefusal, refusals } from '../errors.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
-import type { RecentRefusals } from '../telemetry/recent-refusals.ts';
+import { type Refusal, reasonOfRefusal, refusals } from '../errors.ts';
+import { type RefusalBook, writeDown } from '../telemetry/refusal-book.ts';
 import type { SipRequest, SipResponse } from './srf-port.ts';
 
 /** What this gateway takes, in and out of dialogs; only what is there (decisions §3, §9). */
 export const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REGISTER';
 export const SUPPORTED: readonly string[] = ['100rel', 'timer'];
 export const ACCEPT = 'application/sdp, multipart/mixed';
-
-/** Where a refusal is told: log, counter, and the list that an operator reads. */
-export interface RefusalBook {
-  log: Log;
-  metrics: Metrics;
-  refusals: RecentRefusals;
-  now: () => number;
-}
 
 /**
  * Answers a request with a refusal and writes it down once. Refusals from row 4 on name their code (decisions §3).
@@ -36,7 +26,13 @@ export function refuse(
   if (status === 488) headers.Warning = `305 kallglot "${quotable(refusal.message)}"`;
   if (named && status === 400) headers.Warning = `399 kallglot "${quotable(refusal.message)}"`;
   if (!response.finalResponseSent) response.send(status, { headers });
-  writeDown(book, request, code, status, detail);
+  writeDown(book, {
+    ...{ code, status, method: request.method },
+    source: `${request.source_address}:${request.source_port}`,
+    call_id: request.get('Call-ID') ?? '',
+    called: request.uri,
+    detail: detail ?? null,
+  });
 }
 
 /** Before the answer, ours or to our own offer, nothing is agreed that an offer could change (RFC 3311 §5.2); without one it refreshes the dialog. */
@@ -49,27 +45,6 @@ function headersOf(code: Refusal['code']): Record<string, string> {
   if (code === 'method_not_allowed') return { Allow: ALLOW };
   if (code === 'content_type_unsupported') return { Accept: ACCEPT };
   return {};
-}
-
-function writeDown(
-  book: RefusalBook,
-  request: SipRequest,
-  code: RefusalCode,
-  status: number,
-  detail?: string,
-): void {
-  const entry = {
-    code,
-    status,
-    method: request.method,
-    source: `${request.source_address}:${request.source_port}`,
-    call_id: request.get('Call-ID') ?? '',
-    called: request.uri.slice(0, 200),
-    detail: detail ?? null,
-  };
-  book.metrics.refusals_total.inc({ code });
-  book.refusals.add({ at: new Date(book.now()).toISOString(), ...entry });
-  book.log.info(entry, 'refused');
 }
 
 /** Text for a quoted string (RFC 3261 §25.1): printable ASCII, without quotes and backslashes, of bounded length. */

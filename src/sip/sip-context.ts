@@ -1,7 +1,7 @@
 import type { Bridges } from '../bridge/bridges.ts';
 import type { SelfTests } from '../self-test/self-tests.ts';
+import type { RefusalBook } from '../telemetry/refusal-book.ts';
 import type { Admission } from './admission.ts';
-import type { RefusalBook } from './answers.ts';
 import type { RegistrationBook } from './register.ts';
 import type { SessionTimerSettings } from './session-timer.ts';
 import type { SrfConnection } from './srf-port.ts';
