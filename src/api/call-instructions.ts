@@ -1,3 +1,4 @@
+import type { Carrier } from '../providers.ts';
 import type { Role } from '../roles.ts';
 
 /** What a carrier is told to do with a call: TwiML, and TeXML, which differs in little. */
@@ -18,7 +19,7 @@ export interface CallStream {
  * Telnyx would play files only unless told to take RTP's payloads.
  * Sources: www.twilio.com/docs/voice/twiml/stream, developers.telnyx.com/docs/voice/programmable-voice/texml-verbs/stream.
  */
-export function streamInstructions(carrier: 'twilio' | 'telnyx', stream: CallStream): string {
+export function streamInstructions(carrier: Carrier, stream: CallStream): string {
   const { url, token, sessionId, role, from, to } = stream;
   const both = carrier === 'telnyx' ? ' codec="PCMU" bidirectionalMode="rtp" bidirectionalCodec="PCMU"' : '';
   const parameters = Object.entries({ token, session_id: sessionId, role, from, to }).map(

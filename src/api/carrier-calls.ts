@@ -1,5 +1,6 @@
 import { Refusal } from '../errors.ts';
 import { parseSessionId } from '../ids.ts';
+import type { Carrier } from '../providers.ts';
 import { type Role, roles, rolesOf } from '../roles.ts';
 import type { SessionDefaults } from '../session-defaults.ts';
 import { fromDefaults } from '../sessions/new-session.ts';
@@ -10,7 +11,7 @@ import { readDefaults, type Trunk } from '../telephony/trunks.ts';
 
 /** A call that a carrier tells of, once its signature is known to be good. */
 export interface CarrierCall {
-  carrier: 'twilio' | 'telnyx';
+  carrier: Carrier;
   /** The carrier's id of it. */
   callId: string;
   /** Numbers, or addresses. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { codecList, codecNames } from '../config/codecs.ts';
 import { CERTIFICATES_MOST, certificateSchema } from '../config/tls.ts';
+import { carriers } from '../providers.ts';
 import { sessionModes } from '../roles.ts';
 import { srtpPolicies } from '../srtp.ts';
 import { boundedObject, language, mixOriginalDb } from './session-schemas.ts';
@@ -8,7 +9,7 @@ import { boundedObject, language, mixOriginalDb } from './session-schemas.ts';
 /** The REST shapes of the telephony settings. Keys that are not named here are ignored. */
 
 export const byId = z.object({ id: z.string() });
-const carrier = z.enum(['twilio', 'telnyx']);
+const carrier = z.enum(carriers);
 const iso = z.iso.datetime();
 
 export const listOf = <T extends z.ZodType>(item: T) =>

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { carriers } from '../providers.ts';
 import { sessionModes } from '../roles.ts';
 import { srtpPolicies } from '../srtp.ts';
 import { codecList } from './codecs.ts';
@@ -163,7 +164,7 @@ const telephony = z.strictObject({
     .array(
       z.strictObject({
         phone_number: e164Schema,
-        carrier: allowed(z.enum(['twilio', 'telnyx']), 'twilio or telnyx'),
+        carrier: allowed(z.enum(carriers), 'twilio or telnyx'),
       }),
     )
     .max(10_000)

@@ -1,5 +1,5 @@
 import { ApiError } from '../errors.ts';
-import type { Provider } from '../providers.ts';
+import type { Carrier, Provider } from '../providers.ts';
 
 /** What a request may say about its route (contract §5.2). */
 export interface RoutingRequest {
@@ -11,8 +11,8 @@ export interface RoutingRequest {
 /** An organization's telephony settings, as far as routing asks for them. */
 export interface RoutingSettings {
   sipEnabled: boolean;
-  numbers: readonly { phoneNumber: string; active: boolean; provider: 'twilio' | 'telnyx' }[];
-  connections: readonly { id: string; active: boolean; isDefault: boolean; provider: 'twilio' | 'telnyx' }[];
+  numbers: readonly { phoneNumber: string; active: boolean; provider: Carrier }[];
+  connections: readonly { id: string; active: boolean; isDefault: boolean; provider: Carrier }[];
 }
 
 export interface Route {

@@ -1,6 +1,6 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { SessionId } from '../ids.ts';
-import type { Provider } from '../providers.ts';
+import type { Carrier, Provider } from '../providers.ts';
 import type { SessionMode } from '../roles.ts';
 import type { SrtpPolicy } from '../srtp.ts';
 import type { CallRecord } from '../telemetry/call-record.ts';
@@ -113,7 +113,7 @@ export interface NumberRow {
   organization_id: string;
   /** E.164, unique over all organizations. */
   phone_number: string;
-  carrier: 'twilio' | 'telnyx';
+  carrier: Carrier;
   active: number;
   created_at: number;
   /** JSON of what the sessions of its calls get, over the organization's; null = the organization's. */
@@ -124,7 +124,7 @@ export interface NumberRow {
 export interface ConnectionRow {
   id: string;
   organization_id: string;
-  provider: 'twilio' | 'telnyx';
+  provider: Carrier;
   name: string;
   /** Sealed JSON of the carrier's credentials; never shown. */
   credentials: string;

@@ -1,3 +1,4 @@
+import type { Carrier } from '../providers.ts';
 import type { Role } from '../roles.ts';
 
 /** What a party's client says on its WebSocket, whichever kind of client it is; read from JSON by one file per kind. */
@@ -31,7 +32,7 @@ export interface Invalid {
 
 /** What a carrier tells of its stream at the beginning. */
 export interface CarrierStart {
-  provider: 'twilio' | 'telnyx';
+  provider: Carrier;
   /** Names the stream in what is sent. */
   streamId: string;
   /** The carrier's id of the call. */

@@ -2,6 +2,7 @@ import type { Leg } from '../bridge/leg.ts';
 import type { CallFacts } from '../bridge/leg-carrier.ts';
 import type { Clock } from '../clock.ts';
 import type { SessionId } from '../ids.ts';
+import type { Carrier } from '../providers.ts';
 import type { Role } from '../roles.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { SpokenWords } from './client-messages.ts';
@@ -27,7 +28,7 @@ export interface StreamParts {
 export interface StreamClient {
   readonly sessionId: SessionId;
   /** What it is, for the metrics. */
-  readonly kind: 'kallglot' | 'twilio' | 'telnyx' | 'carrier';
+  readonly kind: 'kallglot' | 'carrier' | Carrier;
   /** A message came. */
   take(frame: Buffer, isBinary: boolean): void;
   /** Sends what its parties hear; called every 20 ms. */

@@ -1,6 +1,7 @@
 import { dialectNames } from '../config/pipeline.ts';
 import { selfTestKinds } from '../config/self-test.ts';
 import { type EndReason, ends, type RefusalCode, refusals } from '../errors.ts';
+import { carriers } from '../providers.ts';
 
 /**
  * Every metric of the gateway, once: its name (with the prefix `kallglot_`), its kind, what it counts and its labels.
@@ -68,7 +69,7 @@ export const metricTable = {
   setup_seconds: histogram('From INVITE to 200', SET_UP),
   refusals_total: counter('Refused requests by code', { code: codes }),
   carrier_webhooks_total: counter('Calls that carriers told of; why they were refused is in refusals_total', {
-    carrier: ['twilio', 'telnyx'],
+    carrier: carriers,
     outcome: ['answered', 'refused'],
   }),
   dials_total: counter('Calls that were placed: answered, or why the leg ended', {

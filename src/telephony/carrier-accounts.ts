@@ -1,3 +1,4 @@
+import type { Carrier } from '../providers.ts';
 import type { NumberRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { isSignedByTelnyx, isSignedByTwilio, type SignedWebhook } from './carrier-signature.ts';
@@ -6,7 +7,7 @@ import type { ConnectionRow } from './connections.ts';
 
 /** A carrier's request that tells of a call, and what it says of the account that it comes from. */
 export interface CallWebhook extends SignedWebhook {
-  carrier: 'twilio' | 'telnyx';
+  carrier: Carrier;
   /** Of a Twilio account `AC…`; not to be believed before the signature is. */
   accountSid: string;
   /** The connection that the address names, if it names one. */

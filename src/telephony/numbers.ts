@@ -1,12 +1,11 @@
 import { ApiError } from '../errors.ts';
 import { newNumberId } from '../ids.ts';
+import type { Carrier } from '../providers.ts';
 import type { SessionDefaults } from '../session-defaults.ts';
 import type { NumberRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 
 export type { NumberRow } from '../store/schema.ts';
-
-type Carrier = 'twilio' | 'telnyx';
 
 /** A number that the operator has to sell; `telephony.inventory` in the configuration. */
 export interface InventoryNumber {
