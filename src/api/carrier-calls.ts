@@ -1,3 +1,4 @@
+import { E164 } from '../config/values.ts';
 import { Refusal } from '../errors.ts';
 import { parseSessionId } from '../ids.ts';
 import type { Carrier } from '../providers.ts';
@@ -40,8 +41,6 @@ interface Owner {
   /** Of the number or the connection, over the organization's. */
   defaults: SessionDefaults | null;
 }
-
-const E164 = /^\+[1-9]\d{6,14}$/;
 
 /**
  * The session that a carrier's call belongs to: the one that it names, or one of its own from the defaults of the number or

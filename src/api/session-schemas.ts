@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { E164 } from '../config/values.ts';
 import { type SessionMode, sessionModes } from '../roles.ts';
 
 /** What a request may say about a session (contract §5.2). Keys that are not named here are ignored. */
@@ -40,10 +41,7 @@ export const extraHeaders = z
   .refine((headers) => Object.keys(headers).length <= 20, 'must be 20 headers at most');
 
 const routing = z.object({
-  phone_number: z
-    .string()
-    .regex(/^\+[1-9]\d{6,14}$/, 'must be a number in E.164 form, such as +14155550100')
-    .optional(),
+  phone_number: z.string().regex(E164, 'must be a number in E.164 form, such as +14155550100').optional(),
   connection_id: z.string().min(1).max(100).optional(),
   type: z.enum(['sip', 'webrtc']).optional(),
   direction: z.enum(['inbound', 'outbound']).optional(),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { codecList, codecNames } from '../config/codecs.ts';
 import { CERTIFICATES_MOST, certificateSchema } from '../config/tls.ts';
+import { E164 } from '../config/values.ts';
 import { carriers } from '../providers.ts';
 import { sessionModes } from '../roles.ts';
 import { srtpPolicies } from '../srtp.ts';
@@ -52,7 +53,7 @@ const shownDefaults = z
 export const buyNumberBody = z.object({
   phone_number: z
     .string()
-    .regex(/^\+[1-9]\d{6,14}$/, 'must be a number in E.164 form, such as +14155550100')
+    .regex(E164, 'must be a number in E.164 form, such as +14155550100')
     .meta({ examples: ['+14155550100'] }),
 });
 export const availableNumber = z

@@ -77,10 +77,9 @@ export const listenSchema = allowed(
   z.string().refine((value) => parseListen(value) !== undefined),
   'udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT, such as udp:0.0.0.0:5060 or tls:[::]:5061',
 );
-export const e164Schema = allowed(
-  z.string().regex(/^\+[1-9]\d{6,14}$/),
-  'a number in E.164 form, such as +14155550100',
-);
+/** A phone number as ITU-T E.164 has it, in full. */
+export const E164 = /^\+[1-9]\d{6,14}$/;
+export const e164Schema = allowed(z.string().regex(E164), 'a number in E.164 form, such as +14155550100');
 export const languageSchema = allowed(
   z.string().regex(/^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,2}$/),
   'a language code such as en, es, de or pt-BR',

@@ -1,3 +1,4 @@
+import { E164 } from '../config/values.ts';
 import type { SessionDefaults } from '../session-defaults.ts';
 import { fromDefaults } from '../sessions/new-session.ts';
 import type { Session } from '../sessions/session.ts';
@@ -17,8 +18,6 @@ export interface NewSession {
   /** The call came to nothing: the session, if it was saved, ends. */
   abandon: () => void;
 }
-
-const E164 = /^\+[1-9]\d{6,14}$/;
 
 /** Prepares the session that a call to a number or an extension makes, from its trunk's defaults (decisions §3). */
 export function prepareSession(

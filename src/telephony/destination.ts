@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { E164 } from '../config/values.ts';
 import { ApiError } from '../errors.ts';
 import { canonicalHost, parseSipTarget, type SipTarget, writeSipTarget } from './sip-target.ts';
 
@@ -129,7 +130,7 @@ function isAllowedHost(host: string, rules: readonly string[], exactOnly: boolea
 /** A number without its visual separators (RFC 3966 §5.1.1). @returns undefined when it is none in E.164 form */
 function e164(text: string): string | undefined {
   const number = (text.split(';')[0] as string).replace(/[\s().-]/g, '');
-  return text.length <= 40 && /^\+[1-9]\d{6,14}$/.test(number) ? number : undefined;
+  return text.length <= 40 && E164.test(number) ? number : undefined;
 }
 
 function unescaped(user: string): string {
