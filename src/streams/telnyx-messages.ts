@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parameter, parameters, word } from './start-fields.ts';
 import { type CarrierWords, invalid, type StreamMessage } from './stream-message.ts';
 
 /**
@@ -6,18 +7,13 @@ import { type CarrierWords, invalid, type StreamMessage } from './stream-message
  * Source: https://developers.telnyx.com/api-reference/websockets/stream-call-media-over-websocket
  */
 
-const word = z.string().min(1).max(200);
-const parameter = z.string().max(2000).optional().catch(undefined);
 const startMessage = z.object({
   stream_id: word,
   start: z.object({
     call_control_id: word,
     from: parameter,
     to: parameter,
-    custom_parameters: z
-      .object({ token: parameter, session_id: parameter, role: parameter, from: parameter, to: parameter })
-      .nullish()
-      .transform((given) => given ?? {}),
+    custom_parameters: parameters.nullish().transform((given) => given ?? {}),
     media_format: z.object({
       encoding: z.enum(['PCMU', 'PCMA', 'audio/x-mulaw', 'audio/x-alaw']),
       sample_rate: z.coerce.number().pipe(z.literal(8000)),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parameters, word } from './start-fields.ts';
 import { type CarrierWords, invalid, type StreamMessage } from './stream-message.ts';
 
 /**
@@ -6,14 +7,10 @@ import { type CarrierWords, invalid, type StreamMessage } from './stream-message
  * Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
  */
 
-const word = z.string().min(1).max(200);
-const parameter = z.string().max(2000).optional().catch(undefined);
 const startMessage = z.object({
   streamSid: word,
   callSid: word,
-  customParameters: z
-    .object({ token: parameter, session_id: parameter, role: parameter, from: parameter, to: parameter })
-    .default({}),
+  customParameters: parameters.default({}),
   mediaFormat: z.object({
     encoding: z.literal('audio/x-mulaw'),
     sampleRate: z.coerce.number().pipe(z.literal(8000)),
