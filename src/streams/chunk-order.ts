@@ -28,7 +28,7 @@ export class ChunkOrder {
       return true;
     }
     const ahead = number - (this.#next ?? number);
-    if (Math.abs(ahead) > SAME_COUNT_WITHIN) this.#release(say, Number.POSITIVE_INFINITY);
+    if (Math.abs(ahead) > SAME_COUNT_WITHIN) this.#releaseAll(say);
     else if (ahead < 0 || this.#held.has(number)) return false;
     else if (ahead > 0 && this.#gapless) {
       this.#held.set(number, Buffer.from(audio));
@@ -36,23 +36,22 @@ export class ChunkOrder {
       return true;
     }
     say(audio);
-    this.#next = number + 1;
-    this.#release(say, this.#next);
+    this.#release(say, number + 1);
     return true;
   }
 
-  /** Says what is held, beginning with a number, as far as there is no gap; all of it when there is none to begin with. */
+  /** Says what is held from a number on, as far as there is no gap. */
   #release(say: (audio: Buffer) => void, from: number): void {
-    if (from === Number.POSITIVE_INFINITY) {
-      for (const number of [...this.#held.keys()].sort((a, b) => a - b))
-        say(this.#held.get(number) as Buffer);
-      this.#held.clear();
-      return;
-    }
     this.#next = from;
     for (let audio = this.#held.get(this.#next); audio; audio = this.#held.get(this.#next)) {
       say(audio);
       this.#held.delete(this.#next++);
     }
+  }
+
+  /** What comes next is of another count. */
+  #releaseAll(say: (audio: Buffer) => void): void {
+    for (const [, audio] of [...this.#held].sort(([a], [b]) => a - b)) say(audio);
+    this.#held.clear();
   }
 }
