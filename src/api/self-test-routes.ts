@@ -3,6 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { selfTestKinds } from '../config/self-test.ts';
 import type { SelfTests } from '../self-test/self-tests.ts';
+import { pageOf, pageQuery, wantedPage } from './paging.ts';
 
 export interface SelfTestRoutes {
   selfTests: Pick<SelfTests, 'get' | 'list'>;
@@ -35,21 +36,10 @@ const report = z.object({
     }),
   ),
 });
-const reports = z.object({
-  object: z.literal('list'),
-  data: z.array(report),
-  has_more: z.boolean(),
-  url: z.string(),
-});
 
 const url = '/v1/telephony/sip/tests';
 const config = { scope: 'telephony:read' } as const;
 const tags = ['Telephony: SIP'];
-const page = z.object({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  starting_after: z.string().max(100).optional(),
-  ending_before: z.string().max(100).optional(),
-});
 const schemas = {
   get: {
     ...{ tags, summary: 'Get what a call to a self-test number has found; while it runs, so far' },
@@ -57,7 +47,7 @@ const schemas = {
   },
   list: {
     ...{ tags, summary: 'List the calls to self-test numbers that have ended, newest first' },
-    ...{ querystring: page, response: { 200: reports } },
+    ...{ querystring: pageQuery, response: { 200: pageOf(report) } },
   },
 };
 
@@ -70,9 +60,7 @@ export function selfTestRoutes(app: FastifyInstance, { selfTests }: SelfTestRout
   );
 
   typed.get(url, { config, schema: schemas.list }, async ({ query, caller }) => {
-    const { limit, starting_after: startingAfter, ending_before: endingBefore } = query;
-    const wanted = { limit, startingAfter, endingBefore };
-    const { reports: data, hasMore } = await selfTests.list(caller.organizationId, wanted);
+    const { reports: data, hasMore } = await selfTests.list(caller.organizationId, wantedPage(query));
     return { object: 'list' as const, data, has_more: hasMore, url };
   });
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { providers } from '../providers.ts';
 import { type SessionMode, sessionModes } from '../roles.ts';
+import { pageOf } from './paging.ts';
 
 /** What is answered about a session, its calls and its transcript (contract §5.3 to §5.7, decisions §7), with examples. */
 
@@ -244,16 +245,9 @@ const dialedExample = {
 
 export const callAnswer = call.meta({ examples: [dialedExample] });
 
-export const callsAnswer = z
-  .object({
-    object: z.literal('list'),
-    data: z.array(call),
-    has_more: z.boolean(),
-    url: z.string(),
-  })
-  .meta({
-    examples: [{ object: 'list', data: [callExample], has_more: false, url: `/v1/sessions/${id}/calls` }],
-  });
+export const callsAnswer = pageOf(call).meta({
+  examples: [{ object: 'list', data: [callExample], has_more: false, url: `/v1/sessions/${id}/calls` }],
+});
 
 const transcriptExample = {
   id: 'trn_01JQZX3M8T5VY7B2N4K6P9R1WC',

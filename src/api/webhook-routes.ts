@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Deliveries } from '../webhooks/deliveries.ts';
 import type { WebhookEndpoints } from '../webhooks/endpoints.ts';
+import { wantedPage } from './paging.ts';
 import {
   attemptView,
   createEndpointBody,
@@ -111,9 +112,7 @@ function deliveryRoutes(app: FastifyInstance, { endpoints, deliveries }: Webhook
 
   typed.get('/v1/webhooks/:id/deliveries', { config, schema: list }, async ({ params, query, caller }) => {
     const { id } = await endpoints.get(caller.organizationId, params.id);
-    const { limit, starting_after: startingAfter, ending_before: endingBefore } = query;
-    const page = { limit, startingAfter, endingBefore };
-    const { rows, hasMore } = await deliveries.list(id, query.status, page);
+    const { rows, hasMore } = await deliveries.list(id, query.status, wantedPage(query));
     const url = `/v1/webhooks/${id}/deliveries`;
     return { object: 'list' as const, data: rows.map(deliveryView), has_more: hasMore, url };
   });

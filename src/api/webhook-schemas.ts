@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { eventTypes, onlyByName } from '../sessions/events.ts';
 import type { Attempt, Delivery } from '../webhooks/deliveries.ts';
 import type { WebhookEndpoint } from '../webhooks/endpoints.ts';
+import { pageOf, pageQuery } from './paging.ts';
 
 /** The REST shapes of webhook endpoints and deliveries, and how rows become them (contract §1, §8). */
 
@@ -71,12 +72,7 @@ export const endpointAnswer = endpoint.meta({ examples: [endpointExample] });
 export const endpointWithSecretAnswer = endpoint
   .extend({ secret: z.string() })
   .meta({ examples: [{ ...endpointExample, secret: 'whsec_shown-once-and-never-again' }] });
-export const endpointsAnswer = z.object({
-  object: z.literal('list'),
-  data: z.array(endpoint),
-  has_more: z.boolean(),
-  url: z.string(),
-});
+export const endpointsAnswer = pageOf(endpoint);
 export const deletedAnswer = z.object({
   id: z.string(),
   object: z.literal('webhook_endpoint'),
@@ -86,12 +82,7 @@ export const deletedAnswer = z.object({
 export const idParams = z.object({ id: z.string().max(100) });
 
 const deliveryStatus = z.enum(['pending', 'delivered', 'failed']);
-export const deliveriesQuery = z.object({
-  status: deliveryStatus.optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  starting_after: z.string().max(100).optional(),
-  ending_before: z.string().max(100).optional(),
-});
+export const deliveriesQuery = z.object({ status: deliveryStatus.optional(), ...pageQuery.shape });
 
 const delivery = z.object({
   id: z.string(),
@@ -106,12 +97,7 @@ const delivery = z.object({
   next_attempt_at: z.string().nullable(),
   created_at: z.string(),
 });
-export const deliveriesAnswer = z.object({
-  object: z.literal('list'),
-  data: z.array(delivery),
-  has_more: z.boolean(),
-  url: z.string(),
-});
+export const deliveriesAnswer = pageOf(delivery);
 export const deliveryAnswer = delivery
   .extend({
     attempts: z.array(
