@@ -8,7 +8,7 @@ import { Intake } from './intake.ts';
 import { PlayoutWatch } from './playout-watch.ts';
 import { closeOfEnd, closeOfError, type StreamClose } from './stream-close.ts';
 import type { StreamConnection } from './stream-connection.ts';
-import { StreamLeg } from './stream-leg.ts';
+import { BYTES_PER_MS, StreamLeg } from './stream-leg.ts';
 import { type CarrierStart, type CarrierWords, invalid, type StreamMessage } from './stream-message.ts';
 import type { StreamClient, StreamParts } from './stream-parts.ts';
 import { telnyxWords } from './telnyx-messages.ts';
@@ -18,8 +18,6 @@ import { twilioWords } from './twilio-messages.ts';
 const START_WITHIN_MS = 10_000;
 /** A carrier's complaints are logged no more often than this. */
 const COMPLAINT_EVERY_MS = 1000;
-/** Of what it hears. */
-const BYTES_PER_MS = 8;
 
 export interface CarrierClientOptions {
   parts: StreamParts;

@@ -1,4 +1,5 @@
 import { decodeBase64 } from '../audio/base64.ts';
+import { bytesPerMs, MULAW_8K } from '../audio/format.ts';
 import { mulawOfAlaw, translate } from '../audio/g711.ts';
 import type { Leg } from '../bridge/leg.ts';
 import type { EndReason } from '../errors.ts';
@@ -9,7 +10,8 @@ import type { CarrierStart } from './stream-message.ts';
 
 /** What a message of 1 MiB can hold at most; shared by all, as what is in it is copied before the next message is read. */
 const decoded = Buffer.allocUnsafeSlow(768 * 1024);
-const BYTES_PER_MS = 8;
+/** Of what goes either way in here. */
+export const BYTES_PER_MS = bytesPerMs(MULAW_8K);
 /** What a party says before its leg is up is heard then, as far back as this. */
 const EARLY_BYTES = 1000 * BYTES_PER_MS;
 /** The party hears in pieces of 20 ms, of which so many make a message at most. */

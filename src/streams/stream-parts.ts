@@ -31,7 +31,7 @@ export interface StreamClient {
   readonly kind: 'kallglot' | 'carrier' | Carrier;
   /** A message came. */
   take(frame: Buffer, isBinary: boolean): void;
-  /** Sends what its parties hear; called every 20 ms. */
+  /** Sends what its parties hear; called every 10 ms. */
   tick(): void;
   /** Somebody of its session was understood. */
   words(words: SpokenWords): void;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Bridges } from '../bridge/bridges.ts';
 import { Ended } from '../bridge/ended.ts';
@@ -118,8 +119,7 @@ export class Streams {
     clearInterval(this.#checker);
     this.#end(this.#clients.keys(), 'drained');
     const deadline = performance.now() + GOODBYE_MS;
-    while (this.#clients.size > 0 && performance.now() < deadline)
-      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    while (this.#clients.size > 0 && performance.now() < deadline) await pause(TICK_MS);
     for (const connection of this.#clients.values()) connection.terminate();
   }
 
