@@ -1,6 +1,5 @@
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Peer, SocketServer } from './socket-server.ts';
 
 /**
  * A translation pipeline whose behaviour a test sets, on a free port of loopback. It records what it receives, and can
@@ -45,25 +44,18 @@ export class FakeConnection {
   readonly messages: ReceivedMessage[] = [];
   /** Resolves with the close code when the connection has ended. */
   readonly closed: Promise<number>;
-  readonly #webSocket: WebSocket;
-  readonly #socket: Socket;
+  readonly #peer: Peer;
   readonly #chunks: Record<string, ReceivedChunk[]> = {};
   readonly #waiting = new Set<() => void>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #sequence = 0;
 
-  constructor(
-    webSocket: WebSocket,
-    socket: Socket,
-    request: { headers: IncomingHttpHeaders; url?: string | undefined },
-    behaviour: FakeBehaviour,
-  ) {
+  constructor(peer: Peer, behaviour: FakeBehaviour) {
+    const { webSocket, request } = peer;
+    this.#peer = peer;
     this.headers = request.headers;
     this.target = request.url ?? '';
     this.token = new URL(this.target, 'ws://fake').searchParams.get('token') ?? '';
-    this.#webSocket = webSocket;
-    this.#socket = socket;
-    webSocket.on('error', () => webSocket.terminate());
     webSocket.on('message', (data) => this.#receive(data as Buffer, behaviour));
     this.closed = new Promise((resolve) => webSocket.once('close', resolve));
     webSocket.once('close', () => {
@@ -81,7 +73,7 @@ export class FakeConnection {
 
   /** Sends JSON; a string goes as it is. */
   send(message: object | string): void {
-    this.#webSocket.send(typeof message === 'string' ? message : JSON.stringify(message));
+    this.#peer.webSocket.send(typeof message === 'string' ? message : JSON.stringify(message));
   }
 
   /** Sends mu-law audio of any length as one `audio.output`: the translation of what `speaker` said. */
@@ -100,38 +92,38 @@ export class FakeConnection {
   }
 
   sendBinary(data: Buffer): void {
-    this.#webSocket.send(data, { binary: true });
+    this.#peer.webSocket.send(data, { binary: true });
   }
 
   /** Sends one text message in WebSocket fragments of `size` characters. */
   sendFragmented(text: string, size: number): void {
     for (let at = 0; at < text.length; at += size) {
-      this.#webSocket.send(text.slice(at, at + size), { fin: at + size >= text.length });
+      this.#peer.webSocket.send(text.slice(at, at + size), { fin: at + size >= text.length });
     }
   }
 
   /** Writes bytes past the WebSocket, so that they break its framing. */
   sendRaw(bytes: Buffer): void {
-    this.#socket.write(bytes);
+    this.#peer.socket.write(bytes);
   }
 
   /** Reads nothing more from the socket, as a pipeline that hangs. */
   stall(): void {
-    this.#webSocket.pause();
+    this.#peer.webSocket.pause();
   }
 
   resume(): void {
-    this.#webSocket.resume();
+    this.#peer.webSocket.resume();
   }
 
   /** Closes as the protocol has it. */
   close(code = 1000, reason = ''): void {
-    this.#webSocket.close(code, reason);
+    this.#peer.webSocket.close(code, reason);
   }
 
   /** TCP RST, as when a process is killed or a firewall forgets. */
   reset(): void {
-    this.#socket.resetAndDestroy();
+    this.#peer.socket.resetAndDestroy();
   }
 
   /** All audio of a speaker. */
@@ -193,54 +185,46 @@ export class FakeConnection {
 }
 
 export class FakePipeline {
-  /** For connections from now on. */
-  behaviour: FakeBehaviour = {};
   readonly connections: FakeConnection[] = [];
-  /** Upgrade requests so far, refused ones included. */
-  attempts = 0;
-  readonly #http: Server;
-  readonly #sockets = new Set<Socket>();
-  #port = 0;
+  readonly #server: SocketServer;
+  #behaviour: FakeBehaviour = {};
   readonly #waiting: (() => void)[] = [];
 
   /** Starts on a free port. */
   static async start(behaviour: FakeBehaviour = {}): Promise<FakePipeline> {
-    const http = createServer((_request, response) => response.writeHead(426).end());
-    const pipeline = new FakePipeline(http);
+    const server = await SocketServer.start((peer) => pipeline.#accept(peer));
+    const pipeline = new FakePipeline(server);
     pipeline.behaviour = behaviour;
-    await pipeline.restart();
     return pipeline;
   }
 
-  private constructor(http: Server) {
-    this.#http = http;
-    const webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
-    http.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
-    http.on('upgrade', (request, socket, head) => {
-      this.attempts++;
-      const { behaviour } = this;
-      if (behaviour.refuse !== undefined) {
-        socket.end(`HTTP/1.1 ${behaviour.refuse} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-        return;
-      }
-      webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-        this.connections.push(new FakeConnection(webSocket, socket as Socket, request, behaviour));
-        for (const wake of this.#waiting.splice(0)) wake();
-      });
-    });
+  private constructor(server: SocketServer) {
+    this.#server = server;
+  }
+
+  /** For connections from now on. */
+  get behaviour(): Readonly<FakeBehaviour> {
+    return this.#behaviour;
+  }
+
+  set behaviour(behaviour: FakeBehaviour) {
+    this.#behaviour = behaviour;
+    this.#server.refuse = behaviour.refuse;
+  }
+
+  /** Upgrade requests so far, refused ones included. */
+  get attempts(): number {
+    return this.#server.attempts;
   }
 
   /** The address with `{session_id}` and `{token}` to be filled in. */
   get url(): string {
-    return `ws://127.0.0.1:${this.#port}/v1/sessions/{session_id}/connect?token={token}`;
+    return `${this.#server.url}/v1/sessions/{session_id}/connect?token={token}`;
   }
 
   /** TCP connections that are open now. */
   get openSockets(): number {
-    return this.#sockets.size;
+    return this.#server.openSockets;
   }
 
   /** Resolves with the n-th connection (from 0), when it has been made. */
@@ -264,28 +248,22 @@ export class FakePipeline {
   }
 
   /** As when its process is killed: connections are reset, and nobody listens. */
-  async kill(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
-    for (const socket of this.#sockets) socket.resetAndDestroy();
-    await closed;
+  kill(): Promise<void> {
+    return this.#server.kill();
   }
 
   /** Listens, after a `kill` where it did before. */
-  async restart(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#http.once('error', reject);
-      this.#http.listen(this.#port, '127.0.0.1', () => {
-        this.#http.off('error', reject);
-        resolve();
-      });
-    });
-    this.#port = (this.#http.address() as AddressInfo).port;
+  restart(): Promise<void> {
+    return this.#server.restart();
   }
 
   /** Drops all connections and stops. */
-  async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
+  close(): Promise<void> {
+    return this.#server.close();
+  }
+
+  #accept(peer: Peer): void {
+    this.connections.push(new FakeConnection(peer, this.#behaviour));
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -66,9 +67,10 @@ export class SocketServer {
     await closed;
   }
 
-  /** Listens, after a `kill` where it did before. */
+  /** Listens, after a `kill` where it did before. @throws Error when somebody else does */
   async restart(): Promise<void> {
-    await new Promise<void>((resolve) => this.#http.listen(this.#port, '127.0.0.1', resolve));
+    this.#http.listen(this.#port, '127.0.0.1');
+    await once(this.#http, 'listening');
     this.#port = (this.#http.address() as AddressInfo).port;
   }
 
