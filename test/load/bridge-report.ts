@@ -1,5 +1,6 @@
 import { addedLatency, type GatewayProbe, grown } from './gateway-probe.ts';
 import type { BridgeResult } from './load-job.ts';
+import { cpuOf, threadNames } from './process-usage.ts';
 import type { Measured } from './rig.ts';
 import { aim, ms, percent, table } from './table.ts';
 
@@ -19,9 +20,7 @@ export function costTable(measured: Measured): string {
   const { held, heldAfter, translated, streams } = resultOf(measured);
   const { cpuMs, tookMs, waitedMs, rssBytes, idleRssBytes, threads } = measured;
   const perSession = (spentMs: number) => us((spentMs * 1e6) / tookMs / held);
-  const cpuOf = (name: RegExp) =>
-    Object.entries(threads).reduce((sum, [thread, spent]) => sum + (name.test(thread) ? spent : 0), 0);
-  const [main, media] = [cpuOf(/^node(-MainThread)?$/), cpuOf(/^media-/)];
+  const [main, media] = [cpuOf(threads, threadNames.main), cpuOf(threads, threadNames.media)];
   const sides = Object.values(streams);
   const worst = (of: (side: (typeof sides)[number]) => number) => Math.max(...sides.map(of));
   const lost = sides.reduce((sum, side) => sum + side.lost, 0);

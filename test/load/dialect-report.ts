@@ -1,5 +1,6 @@
 import { addedLatency } from './gateway-probe.ts';
 import type { BridgeResult, StreamsResult } from './load-job.ts';
+import { cpuOf, threadNames } from './process-usage.ts';
 import type { Measured } from './rig.ts';
 import { ms, percent, table } from './table.ts';
 
@@ -29,21 +30,18 @@ export function dialectsTable(rows: readonly DialectRow[]): string {
 function cellsOf({ dialect, legs, measured }: DialectRow, first: DialectRow): string[] {
   const { held, translated } = measured.result as BridgeResult | StreamsResult;
   const { cpuMs, waitedMs, threads } = measured;
-  const perSession = (spentMs: number) => (spentMs * 1e6) / measured.tookMs / held;
-  const cpuOf = (name: RegExp) =>
-    Object.entries(threads).reduce((sum, [thread, spent]) => sum + (name.test(thread) ? spent : 0), 0);
-  const [main, media] = [cpuOf(/^node(-MainThread)?$/), cpuOf(/^media-/)];
+  const [main, media] = [cpuOf(threads, threadNames.main), cpuOf(threads, threadNames.media)];
   return [
-    ...[dialect, legs, `${held}`, `${translated} of ${2 * held}`, us(perSession(cpuMs))],
-    `${(perSession(cpuMs) / perSessionOf(first.measured)).toFixed(2)}`,
-    [main, media, cpuMs - main - media].map((spent) => us(perSession(spent))).join(' / '),
+    ...[dialect, legs, `${held}`, `${translated} of ${2 * held}`, us(perSession(measured, cpuMs))],
+    (perSession(measured, cpuMs) / perSession(first.measured, first.measured.cpuMs)).toFixed(2),
+    [main, media, cpuMs - main - media].map((spent) => us(perSession(measured, spent))).join(' / '),
     percent(waitedMs / (waitedMs + cpuMs)),
     ...(['to', 'from'] as const).map((direction) => latencyOf(measured, direction)),
   ];
 }
 
-const perSessionOf = ({ cpuMs, tookMs, result }: Measured): number =>
-  (cpuMs * 1e6) / tookMs / (result as BridgeResult | StreamsResult).held;
+const perSession = ({ tookMs, result }: Measured, spentMs: number): number =>
+  (spentMs * 1e6) / tookMs / (result as BridgeResult | StreamsResult).held;
 
 function latencyOf({ probes }: Measured, direction: 'to' | 'from'): string {
   const [begins, over] = probes;

@@ -1,6 +1,7 @@
 import { addedLatency, grown } from './gateway-probe.ts';
 import type { MediaCallsResult } from './load-job.ts';
 import type { Floor } from './media-floor.ts';
+import { cpuOf, threadNames } from './process-usage.ts';
 import type { Measured } from './rig.ts';
 
 /** What a run of calls comes to; CPU is in us per call per second, times are ms. */
@@ -43,8 +44,6 @@ export function figuresOf(measured: Measured, floor: Floor): Figures {
   const { held, streams } = measured.result as MediaCallsResult;
   const { tookMs, cpuMs, threads, waitedMs, probes } = measured;
   const perCall = (ms: number, calls = held, took = tookMs) => (ms * 1e6) / took / calls;
-  const cpuOf = (name: RegExp) =>
-    Object.entries(threads).reduce((sum, [thread, ms]) => sum + (name.test(thread) ? ms : 0), 0);
   const pair = [probes[0], probes.at(-1)] as [(typeof probes)[number], (typeof probes)[number]];
   const floorCpu = perCall(floor.cpuMs, floor.calls, floor.tookMs);
   const gc = gcOf(measured);
@@ -54,9 +53,9 @@ export function figuresOf(measured: Measured, floor: Floor): Figures {
     lost: streams.lost + streams.failed + grown(pair, 'kallglot_rtp_lost_total'),
     unchanged: streams.returned > 0 ? streams.returned / streams.sent : Number.NaN,
     cpu: perCall(cpuMs),
-    cpuMain: perCall(cpuOf(/^node(-MainThread)?$/)),
-    cpuMedia: perCall(cpuOf(/^media-/)),
-    cpuEngine: perCall(cpuOf(/^sip-engine$/)),
+    cpuMain: perCall(cpuOf(threads, threadNames.main)),
+    cpuMedia: perCall(cpuOf(threads, threadNames.media)),
+    cpuEngine: perCall(cpuOf(threads, threadNames.engine)),
     floorCpu,
     ratio: perCall(cpuMs) / floorCpu,
     waited: waitedMs / (waitedMs + cpuMs),

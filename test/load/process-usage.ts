@@ -15,6 +15,18 @@ export interface Usage {
 /** Linux counts CPU time in ticks of 10 ms towards user space, on all machines. */
 const TICK_MS = 10;
 
+/** How the gateway's threads are named. */
+export const threadNames = {
+  main: /^node(-MainThread)?$/,
+  media: /^media-/,
+  engine: /^sip-engine$/,
+} as const;
+
+/** CPU time of the threads with such a name, in the unit of `threads`. */
+export function cpuOf(threads: Usage['threads'], name: RegExp): number {
+  return Object.entries(threads).reduce((sum, [thread, spent]) => sum + (name.test(thread) ? spent : 0), 0);
+}
+
 /** @throws Error when there is no such process */
 export function usageOf(pid: number): Usage {
   return process.platform === 'linux' ? fromProc(pid) : fromPs(pid);

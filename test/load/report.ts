@@ -1,4 +1,5 @@
 import type { HeldCallsResult, SetUpsResult } from './load-job.ts';
+import { cpuOf, threadNames } from './process-usage.ts';
 import type { Measured } from './rig.ts';
 import { aim, mib, ms, percent, table } from './table.ts';
 
@@ -60,9 +61,7 @@ export function heldCallsTable(rows: readonly Measured[]): string {
 
 /** The main thread has the links to the pipeline, the media workers have RTP. */
 function byThread(row: Held): string {
-  const sum = (name: RegExp) =>
-    Object.entries(row.threads).reduce((ms, [thread, cpuMs]) => ms + (name.test(thread) ? cpuMs : 0), 0);
-  const [main, media] = [sum(/^node(-MainThread)?$/), sum(/^media-/)];
+  const [main, media] = [cpuOf(row.threads, threadNames.main), cpuOf(row.threads, threadNames.media)];
   if (main + media === 0) return 'not told';
   return [main, media].map((cpuMs) => usPerCall({ ...row, cpuMs }).toFixed(0)).join(' / ');
 }

@@ -1,5 +1,6 @@
 import type { CallTransportName } from './call-transport.ts';
 import type { SipSetUpsResult } from './load-job.ts';
+import { cpuOf, threadNames } from './process-usage.ts';
 import type { Measured } from './rig.ts';
 import { aim, mib, ms, percent, table } from './table.ts';
 
@@ -22,24 +23,18 @@ const resultOf = ({ measured }: SipRow) => measured.result as SipSetUpsResult;
 /** CPU time of the threads with such a name, ms per call. */
 function cpuPerCall({ measured }: SipRow, threads: RegExp): number {
   const { tried } = measured.result as SipSetUpsResult;
-  return (
-    Object.entries(measured.threads).reduce((sum, [name, ms]) => sum + (threads.test(name) ? ms : 0), 0) /
-    tried
-  );
+  return cpuOf(measured.threads, threads) / tried;
 }
 
-const ENGINE = /^sip-engine$/;
-const MAIN = /^node(-MainThread)?$/;
 const allPerCall = (row: SipRow): number => row.measured.cpuMs / resultOf(row).tried;
 
 export function sipTable(rows: readonly SipRow[]): string {
   const lines = rows.map((row) => {
     const { setUp, tried, succeeded, retransmitted, generatorLate } = resultOf(row);
     const { watched, tookMs, cpuMs, waitedMs, rssBytes, idleRssBytes } = row.measured;
-    const [engine, application] = [ENGINE, MAIN].map((threads) => cpuPerCall(row, threads)) as [
-      number,
-      number,
-    ];
+    const [engine, application] = [threadNames.engine, threadNames.main].map((threads) =>
+      cpuPerCall(row, threads),
+    ) as [number, number];
     const all = allPerCall(row);
     return [
       `${names[row.subject]}, ${row.transport}`,
