@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Role, roles } from '../../src/roles.ts';
 import { type Heard, type HeardOutage, heardOutage } from './heard-outage.ts';
 import type { BridgeJob, BridgeResult, Report } from './load-job.ts';
-import { atRate, inParallel } from './pace.ts';
+import { atRate } from './pace.ts';
 import { type Outage, RestartedPipeline } from './restarted-pipeline.ts';
 import { RtpProgram, type SoundChange } from './rtp-program.ts';
 import { createSessions } from './sessions.ts';
@@ -11,7 +11,6 @@ import { translations } from './sounds.ts';
 import { countSpeech, readSpeech } from './speech-received.ts';
 
 const CALLS_PER_SECOND = 50;
-const HANG_UPS_AT_ONCE = 20;
 /** How often is asked what is heard, ms. */
 const LISTEN_MS = 250;
 /** After the pipeline is there again: a link that has not come back by then counts as never. */
@@ -148,8 +147,7 @@ class Parties {
   }
 
   async stop(): Promise<void> {
-    const hangUp = (i: number) => this.#caller.hangUp(this.#calls[i] as UpCall).catch(() => undefined);
-    await inParallel(this.#calls.length, HANG_UPS_AT_ONCE, hangUp);
+    await this.#caller.hangUpAll(this.#calls);
     await Promise.all(roles.map((role) => this.#rtp[role].stop()));
     await this.#caller.close();
   }

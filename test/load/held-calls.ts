@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Histogram } from './histogram.ts';
 import type { HeldCallsJob, HeldCallsResult, Report } from './load-job.ts';
-import { atRate, inParallel } from './pace.ts';
+import { atRate } from './pace.ts';
 import { RtpStream, type StreamCounts } from './rtp-stream.ts';
 import { SipCaller, type UpCall } from './sip-caller.ts';
 
@@ -11,7 +11,6 @@ const CALLS_PER_SECOND = 50;
 const RETURN_MS = 5000;
 /** From the pause after the warm-up to the measured interval, ms. */
 const SETTLE_MS = 2000;
-const HANG_UPS_AT_ONCE = 20;
 /** A gap over this is heard, ms. */
 const LATE_GAP_MS = 30;
 
@@ -54,9 +53,7 @@ export async function holdCalls(
   // The streams go on meanwhile: nothing changes for the packets that are measured.
   await allReturned(streams);
   sender.stop();
-  await inParallel(calls.length, HANG_UPS_AT_ONCE, (i) =>
-    caller.hangUp(calls[i] as UpCall).catch(() => undefined),
-  );
+  await caller.hangUpAll(calls);
   for (const stream of streams) stream.close();
   await caller.close();
   return { ...resultOf(streams, counts), held, generatorLate };

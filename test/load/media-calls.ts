@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MediaCallsJob, MediaCallsResult, Report } from './load-job.ts';
 import { codecOf, srtpOffer } from './media-packets.ts';
-import { atRate, inParallel } from './pace.ts';
+import { atRate } from './pace.ts';
 import { RtpProgram } from './rtp-program.ts';
 import { SipCaller, type UpCall } from './sip-caller.ts';
 
 const CALLS_PER_SECOND = 50;
 /** Packets on their way have so long to come back, ms. */
 const RETURN_MS = 3000;
-const HANG_UPS_AT_ONCE = 20;
 
 /**
  * Sets up the calls, has `rtp-generator` send on all of them, and measures an interval of it. This process is idle
@@ -36,9 +35,7 @@ export async function holdMediaCalls(
   // The streams go on meanwhile: nothing changes for the packets that are measured.
   await sleep(RETURN_MS);
   const streams = await rtp.report();
-  await inParallel(calls.length, HANG_UPS_AT_ONCE, (i) =>
-    caller.hangUp(calls[i] as UpCall).catch(() => undefined),
-  );
+  await caller.hangUpAll(calls);
   await rtp.stop();
   await caller.close();
   return { kind, held, streams };

@@ -7,9 +7,11 @@ import { type SipRequest, uriOf } from '../support/sip-message.ts';
 import type { Peer } from '../support/sip-transport.ts';
 import type { CryptoLine } from '../support/srtp.ts';
 import type { Target } from './load-job.ts';
+import { inParallel } from './pace.ts';
 
 const HOST = '127.0.0.1';
 const USER = 'load';
+const HANG_UPS_AT_ONCE = 20;
 
 /** An answered call. */
 export interface UpCall {
@@ -78,6 +80,13 @@ export class SipCaller {
   async hangUp({ dialog }: UpCall): Promise<void> {
     const answer = await this.#client.send(this.#request(dialog, 'BYE'), await nextHop(dialog, this.#client));
     if (answer.status !== 200) throw new Error(`BYE: ${answer.status} ${answer.reason}`);
+  }
+
+  /** Those that do not want to end are left. */
+  hangUpAll(calls: readonly UpCall[]): Promise<void> {
+    return inParallel(calls.length, HANG_UPS_AT_ONCE, (i) =>
+      this.hangUp(calls[i] as UpCall).catch(() => undefined),
+    );
   }
 
   close(): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Report } from './load-job.ts';
-import { atRate, inParallel } from './pace.ts';
+import { atRate } from './pace.ts';
 import { RtpProgram } from './rtp-program.ts';
 import { createSessions } from './sessions.ts';
 import { ShortCalls, streamsFor } from './short-calls.ts';
@@ -8,7 +8,6 @@ import { SipCaller, type UpCall } from './sip-caller.ts';
 import type { SoakJob, SoakMoment, SoakResult } from './soak-job.ts';
 
 const CALLS_PER_SECOND = 20;
-const HANG_UPS_AT_ONCE = 20;
 /** After the last call, until all that belonged to calls should be gone, s. */
 const REST_SECONDS = 10;
 /** The parent looks at the gateway when it hears of a mark: nothing changes meanwhile. */
@@ -48,7 +47,8 @@ export async function soak(job: SoakJob, report: (report: Report) => void): Prom
   rtp.order('over');
   moments.push(await momentOf(short, rtp));
 
-  await hangUp(calls, caller, rtp);
+  for (let stream = 0; stream < count; stream++) rtp.order(`rest ${stream}`);
+  await caller.hangUpAll(calls);
   await sleep(REST_SECONDS * 1000);
   report({ type: 'mark' });
   await sleep(LOOK_MS);
@@ -73,11 +73,4 @@ async function setUp(caller: SipCaller, sessionIds: string[], rtp: RtpProgram): 
 async function momentOf({ tried, succeeded, failed }: ShortCalls, rtp: RtpProgram): Promise<SoakMoment> {
   const streams = await rtp.report();
   return { tried, succeeded, failed, streams, rssBytes: process.memoryUsage.rss() };
-}
-
-async function hangUp(calls: readonly UpCall[], caller: SipCaller, rtp: RtpProgram): Promise<void> {
-  for (let stream = 0; stream < calls.length; stream++) rtp.order(`rest ${stream}`);
-  await inParallel(calls.length, HANG_UPS_AT_ONCE, (i) =>
-    caller.hangUp(calls[i] as UpCall).catch(() => undefined),
-  );
 }
