@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Histogram } from './histogram.ts';
 import type { Target } from './load-job.ts';
 import type { RtpProgram } from './rtp-program.ts';
-import { createSessions } from './sessions.ts';
+import { createSession } from './sessions.ts';
 import type { SipCaller } from './sip-caller.ts';
 
 /** A stream rests so long before the BYE: a packet that comes after it would be refused. */
@@ -66,8 +66,8 @@ export class ShortCalls {
     const stream = this.#streams.shift();
     if (stream === undefined) throw new Error('more calls at once than the generator has streams');
     try {
-      const [sessionId] = (await createSessions(this.#target, 1)) as [string];
-      const call = await this.#caller.call(sessionId, this.#rtp.ports[stream] as number);
+      const { id } = await createSession(this.#target);
+      const call = await this.#caller.call(id, this.#rtp.ports[stream] as number);
       this.setUp.add(call.setUpMs);
       this.#rtp.order(`call ${stream} ${call.remotePort}`);
       await sleep(this.#callMs);
