@@ -2,15 +2,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { roles } from '../../src/roles.ts';
 import { bridgeAims, costTable, outagesTable } from './bridge-report.ts';
 import { CPrograms } from './c-programs.ts';
 import { progress, runCommand, stopping } from './command.ts';
 import { describeMachine } from './machine.ts';
-import { writeSound } from './media-packets.ts';
-import { OptionError, wholeNumber } from './options.ts';
+import { writeVoices } from './media-packets.ts';
+import { commonOptions, OptionError, wholeNumber } from './options.ts';
 import { type Measured, measure } from './rig.ts';
-import { voices } from './sounds.ts';
 
 /**
  * `npm run load -- bridge`: what sessions of two parties cost while they are translated, and what the parties hear when the
@@ -38,8 +36,7 @@ function readOptions(args: string[]): Options {
       seconds: { type: 'string' },
       restarts: { type: 'string' },
       'outage-ms': { type: 'string', default: '2000' },
-      quick: { type: 'boolean', default: false },
-      'node-option': { type: 'string', multiple: true, default: [] },
+      ...commonOptions,
     },
   });
   const { quick } = values;
@@ -73,8 +70,6 @@ async function measureBridges({ nodeOptions, ...options }: Options, programs: CP
     `${sessions} sessions of two parties for ${seconds} s, then ${restarts} restarts of ${outageMs} ms …`,
   );
   const lasts = WARM_UP_SECONDS + seconds + restarts * (RESTART_SECONDS + outageMs / 1000) + 60;
-  const packetsOf = (role: string) => join(programs.folder, `packets-${role}`);
-  for (const role of roles) writeSound(packetsOf(role), voices[role], Math.ceil(lasts * 50));
   const pipelinePort = await freePort();
   const job = {
     kind: 'bridge',
@@ -82,7 +77,7 @@ async function measureBridges({ nodeOptions, ...options }: Options, programs: CP
     warmUpSeconds: WARM_UP_SECONDS,
     pipeline: { port: pipelinePort, speechFile: join(programs.folder, 'speech') },
     program: programs.path('rtp-generator'),
-    packets: { customer: packetsOf('customer'), agent: packetsOf('agent') },
+    packets: writeVoices(programs.folder, lasts),
   } as const;
   const pipelineUrl = `ws://127.0.0.1:${pipelinePort}/v1/sessions/{session_id}/connect?token={token}`;
   return measure(job, { nodeOptions, signal: stopping, probe: true, pipelineUrl });

@@ -3,16 +3,14 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DialectName, dialectNames } from '../../src/config/pipeline.ts';
-import { roles } from '../../src/roles.ts';
 import { CPrograms } from './c-programs.ts';
 import { progress, runCommand, stopping } from './command.ts';
 import { type DialectRow, dialectsTable } from './dialect-report.ts';
 import { type StreamClientName, streamClients } from './load-job.ts';
 import { describeMachine } from './machine.ts';
-import { writeSound } from './media-packets.ts';
-import { OptionError, wholeNumber } from './options.ts';
+import { writeVoices } from './media-packets.ts';
+import { commonOptions, OptionError, wholeNumber } from './options.ts';
 import { type Measured, measure } from './rig.ts';
-import { voices } from './sounds.ts';
 
 /**
  * `npm run load -- dialects`: what sessions of two parties cost, and what the gateway adds to their audio, by what the pipeline
@@ -34,8 +32,7 @@ function readOptions(args: string[]): Options {
     options: {
       sessions: { type: 'string' },
       seconds: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      'node-option': { type: 'string', multiple: true, default: [] },
+      ...commonOptions,
     },
   });
   const { quick } = values;
@@ -71,13 +68,11 @@ async function onSip(dialect: DialectName, options: Options, programs: CPrograms
     `${sessions} sessions of two SIP parties at a pipeline that speaks ${dialect}, for ${seconds} s …`,
   );
   const lasts = WARM_UP_SECONDS + seconds + 60;
-  const packetsOf = (role: string) => join(programs.folder, `packets-${role}`);
-  for (const role of roles) writeSound(packetsOf(role), voices[role], Math.ceil(lasts * 50));
   const job = {
     kind: 'bridge' as const,
     ...{ sessions, seconds, warmUpSeconds: WARM_UP_SECONDS, restarts: 0, outageMs: 0 },
     program: programs.path('rtp-generator'),
-    packets: { customer: packetsOf('customer'), agent: packetsOf('agent') },
+    packets: writeVoices(programs.folder, lasts),
   };
   return atPipeline(dialect, job, options);
 }

@@ -1,8 +1,11 @@
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Role, roles } from '../../src/roles.ts';
 import { forms, PhoneEncoders } from '../support/phone-codecs.ts';
 import { Srtp } from '../support/srtp.ts';
 import { readWav, speechFile } from '../support/wav.ts';
 import type { MediaKind } from './load-job.ts';
+import { voices } from './sounds.ts';
 
 /**
  * The packets that every stream of the load test sends, one every 20 ms, as `rtp-generator` reads them from a file. They
@@ -24,7 +27,7 @@ export const srtpOffer = {
 export const codecOf = (kind: MediaKind): 'PCMU' | 'opus' => (kind === 'opus' ? 'opus' : 'PCMU');
 
 /** The same sound again and again. @param count packets, more than are sent @param sound mu-law */
-export function writeSound(file: string, sound: number, count: number): void {
+function writeSound(file: string, sound: number, count: number): void {
   const payload = Buffer.alloc(SAMPLES, sound);
   const parts = Array.from({ length: count }, (_, number) => [
     lengthOf(HEADER_BYTES + SAMPLES),
@@ -32,6 +35,13 @@ export function writeSound(file: string, sound: number, count: number): void {
     payload,
   ]);
   writeFileSync(file, Buffer.concat(parts.flat()));
+}
+
+/** What each role says, for so long. @returns the files */
+export function writeVoices(folder: string, seconds: number): Record<Role, string> {
+  const packets = { customer: join(folder, 'packets-customer'), agent: join(folder, 'packets-agent') };
+  for (const role of roles) writeSound(packets[role], voices[role], Math.ceil((seconds * 1000) / PACKET_MS));
+  return packets;
 }
 
 /** @param count packets, more than are sent: numbers never come twice */

@@ -8,7 +8,7 @@ import { type Figures, figuresOf, medianOf } from './media-figures.ts';
 import { measureFloor } from './media-floor.ts';
 import { writePackets } from './media-packets.ts';
 import { costTable, type MediaRow, mediaAims, pacingTable } from './media-report.ts';
-import { OptionError, wholeNumber } from './options.ts';
+import { commonOptions, OptionError, wholeNumber } from './options.ts';
 import { heldCallsTable } from './report.ts';
 import { measure } from './rig.ts';
 
@@ -37,8 +37,7 @@ function readOptions(args: string[]): Options {
       codec: { type: 'string' },
       seconds: { type: 'string' },
       pairs: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      'node-option': { type: 'string', multiple: true, default: [] },
+      ...commonOptions,
     },
   });
   const { codec, quick } = values;

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 
 /** What a run of the load test does. */
 export interface LoadOptions {
@@ -16,6 +16,12 @@ export interface LoadOptions {
 /** A wrong option; its message says what is allowed. */
 export class OptionError extends Error {}
 
+/** What every measurement takes: a short run, and options for the gateway's node (repeatable). */
+export const commonOptions = {
+  quick: { type: 'boolean', default: false },
+  'node-option': { type: 'string', multiple: true, default: [] },
+} satisfies ParseArgsOptionsConfig;
+
 const full = { calls: '50,200,500', seconds: '20', setups: '150', 'setup-seconds': '60' };
 const quick = { calls: '50', seconds: '8', setups: '50', 'setup-seconds': '8' };
 
@@ -32,8 +38,7 @@ export function readOptions(args: string[]): LoadOptions {
       seconds: { type: 'string' },
       setups: { type: 'string' },
       'setup-seconds': { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      'node-option': { type: 'string', multiple: true, default: [] },
+      ...commonOptions,
     },
   });
   const text = { ...(values.quick ? quick : full), ...values };

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { CallTransportName } from './call-transport.ts';
 import { progress, runCommand, stopping } from './command.ts';
 import { describeMachine } from './machine.ts';
-import { OptionError, wholeNumber } from './options.ts';
+import { commonOptions, OptionError, wholeNumber } from './options.ts';
 import { type Measured, measure, type RigOptions } from './rig.ts';
 import { memoryTable, type SipRow, sipAims, sipTable } from './sip-report.ts';
 
@@ -38,8 +38,7 @@ function readOptions(args: string[]): Options {
       seconds: { type: 'string' },
       calls: { type: 'string' },
       steps: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      'node-option': { type: 'string', multiple: true, default: [] },
+      ...commonOptions,
     },
   });
   const defaults = values.quick

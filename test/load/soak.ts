@@ -5,7 +5,7 @@ import { progress, runCommand, stopping } from './command.ts';
 import type { GatewayProbe } from './gateway-probe.ts';
 import { describeMachine } from './machine.ts';
 import { writePackets } from './media-packets.ts';
-import { OptionError, wholeNumber } from './options.ts';
+import { commonOptions, OptionError, wholeNumber } from './options.ts';
 import { measure } from './rig.ts';
 import { soakSummary, soakTable, soakVerdicts } from './soak-report.ts';
 import { mib } from './table.ts';
@@ -40,8 +40,7 @@ function readOptions(args: string[]): Options {
       calls: { type: 'string' },
       rate: { type: 'string', default: '5' },
       'call-seconds': { type: 'string', default: '4' },
-      quick: { type: 'boolean', default: false },
-      'node-option': { type: 'string', multiple: true, default: [] },
+      ...commonOptions,
     },
   });
   const { quick } = values;
