@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Role } from '../../src/roles.ts';
 import { FakePipeline } from '../support/fake-pipeline.ts';
 import { encode } from '../support/g711.ts';
 import { eventually } from '../support/gateway.ts';
@@ -20,7 +21,6 @@ import { Receiver } from '../webhooks/receiver.ts';
 /** 2 s of speech. */
 const words = readWav(speechFile).subarray(0, 16_000);
 
-type Role = 'customer' | 'agent';
 /** A session as `POST` answers it. */
 interface Made {
   id: string;

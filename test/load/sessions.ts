@@ -1,3 +1,4 @@
+import type { StreamAddress } from '../support/stream-kinds.ts';
 import type { Target } from './load-job.ts';
 import { inParallel } from './pace.ts';
 import { request } from './rest.ts';
@@ -10,7 +11,7 @@ type Mode = 'ai_agent' | 'bidirectional_translation';
 interface CreatedSession {
   id: string;
   /** What lets clients of streams in. */
-  stream: { token: string };
+  stream: StreamAddress;
 }
 
 export function createSession(

@@ -7,6 +7,7 @@ import {
   connectTelnyx,
   connectTwilio,
   type StreamAddress,
+  streamAt,
 } from '../support/stream-kinds.ts';
 import type { Report, StreamClientName, StreamsJob, StreamsResult } from './load-job.ts';
 import { inParallel } from './pace.ts';
@@ -21,10 +22,8 @@ export async function holdStreams(job: StreamsJob, report: (report: Report) => v
   const { target, client, sessions, warmUpSeconds, seconds } = job;
   const parties: Record<Role, StreamClient>[] = [];
   await inParallel(sessions, AT_ONCE, async () => {
-    const { id, stream } = await createSession(target, 'bidirectional_translation');
-    // The gateway was told any free port, and does not know which one it got.
-    const url = `${target.apiUrl.replace(/^http/, 'ws')}/v1/sessions/${id}/connect`;
-    const address = { url, token: stream.token };
+    const { stream } = await createSession(target, 'bidirectional_translation');
+    const address = streamAt(target.apiUrl, stream);
     const [customer, agent] = await Promise.all(roles.map((role) => connect(client, address, role)));
     parties.push({ customer, agent } as Record<Role, StreamClient>);
   });

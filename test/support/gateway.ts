@@ -5,6 +5,7 @@ import { parseConfig } from '../../src/config/config.ts';
 import { type Gateway, startGateway } from '../../src/gateway.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import type { SipTransportName } from './sip-transport.ts';
+import { type StreamAddress, streamAt } from './stream-kinds.ts';
 import { TestPhone, type TestPhoneOptions } from './test-phone.ts';
 
 type Settings = Record<string, unknown>;
@@ -91,10 +92,9 @@ export class TestGateway {
     return body.id;
   }
 
-  /** The stream of a session as it is shown, at the port that was free: the gateway was told to take any. */
-  streamOf({ stream }: { stream: { url: string; token: string } }): { url: string; token: string } {
-    const { pathname } = new URL(stream.url);
-    return { url: `${this.gateway.apiUrl.replace(/^http/, 'ws')}${pathname}`, token: stream.token };
+  /** Where clients of a session's stream connect. */
+  streamOf({ stream }: { stream: StreamAddress }): StreamAddress {
+    return streamAt(this.gateway.apiUrl, stream);
   }
 
   /** A metric as it stands now, 0 when it has no such series. @param series as scraped: `kallglot_calls_active` */

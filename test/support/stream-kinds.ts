@@ -1,3 +1,4 @@
+import type { Role } from '../../src/roles.ts';
 import telnyx from '../fixtures/carriers/telnyx-stream.json' with { type: 'json' };
 import twilio from '../fixtures/carriers/twilio-stream.json' with { type: 'json' };
 import { StreamClient, type StreamKind, type StreamMessage } from './stream-client.ts';
@@ -10,7 +11,10 @@ export interface StreamAddress {
   token: string;
 }
 
-type Role = 'customer' | 'agent';
+/** The stream that a session shows, at the port that was free: the gateway was told to take any, and does not know which. */
+export function streamAt(apiUrl: string, { url, token }: StreamAddress): StreamAddress {
+  return { url: `${apiUrl.replace(/^http/, 'ws')}${new URL(url).pathname}`, token };
+}
 
 /** Speaks as contract §7 has it. @param speaker of what it says */
 const kallglotKind = (speaker: Role): StreamKind => ({
@@ -42,48 +46,51 @@ export interface CarrierOptions {
   start?: (message: StreamMessage) => StreamMessage;
 }
 
-/** What Twilio opens for `<Connect><Stream>`, begun. */
-export async function connectTwilio(
-  { url, token }: StreamAddress,
-  { parameters = {}, continuous = true, start = (message) => message }: CarrierOptions = {},
-): Promise<StreamClient> {
-  const { connected, start: example, media_inbound } = twilio.from_twilio;
-  const client = await StreamClient.open(url, {
-    chunkMs: 20,
-    continuous,
-    speech: (payload, number, timestamp) => ({
-      ...media_inbound,
-      sequenceNumber: `${number + 1}`,
-      media: { track: 'inbound', chunk: `${number}`, timestamp: `${timestamp}`, payload },
-    }),
-    heard: (message) => (message.event === 'media' ? message.media.payload : undefined),
-    answer: (message) => (message.event === 'mark' ? message : undefined),
-  });
-  client.send(connected);
-  client.send(start({ ...example, start: { ...example.start, customParameters: { token, ...parameters } } }));
-  return client;
+/** How a carrier words a stream: its examples of messages, and names that differ. */
+interface CarrierWords {
+  connected: StreamMessage;
+  start: StreamMessage;
+  media: StreamMessage;
+  sequence: string;
+  parameters: string;
 }
 
+const { from_twilio: ofTwilio } = twilio;
+const twilioWords: CarrierWords = {
+  ...{ connected: ofTwilio.connected, start: ofTwilio.start, media: ofTwilio.media_inbound },
+  ...{ sequence: 'sequenceNumber', parameters: 'customParameters' },
+};
+const telnyxWords: CarrierWords = {
+  ...telnyx.from_telnyx,
+  ...{ sequence: 'sequence_number', parameters: 'custom_parameters' },
+};
+
+/** What Twilio opens for `<Connect><Stream>`, begun. */
+export const connectTwilio = (address: StreamAddress, options?: CarrierOptions): Promise<StreamClient> =>
+  connectCarrier(twilioWords, address, options);
+
 /** What Telnyx opens for `<Connect><Stream>` with `bidirectionalMode="rtp"`, begun. */
-export async function connectTelnyx(
+export const connectTelnyx = (address: StreamAddress, options?: CarrierOptions): Promise<StreamClient> =>
+  connectCarrier(telnyxWords, address, options);
+
+async function connectCarrier(
+  words: CarrierWords,
   { url, token }: StreamAddress,
   { parameters = {}, continuous = true, start = (message) => message }: CarrierOptions = {},
 ): Promise<StreamClient> {
-  const { connected, start: example, media } = telnyx.from_telnyx;
   const client = await StreamClient.open(url, {
     chunkMs: 20,
     continuous,
     speech: (payload, number, timestamp) => ({
-      ...media,
-      sequence_number: `${number + 1}`,
+      ...words.media,
+      [words.sequence]: `${number + 1}`,
       media: { track: 'inbound', chunk: `${number}`, timestamp: `${timestamp}`, payload },
     }),
     heard: (message) => (message.event === 'media' ? message.media.payload : undefined),
     answer: (message) => (message.event === 'mark' ? message : undefined),
   });
-  client.send(connected);
-  client.send(
-    start({ ...example, start: { ...example.start, custom_parameters: { token, ...parameters } } }),
-  );
+  const begun = { ...words.start.start, [words.parameters]: { token, ...parameters } };
+  client.send(words.connected);
+  client.send(start({ ...words.start, start: begun }));
   return client;
 }
