@@ -25,7 +25,11 @@ export class Lateness {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  /** ms over what nobody hears, all together. @param from `performance.now()` of then */
+  /**
+   * ms over what nobody hears, all together: 0 for a machine on time. It is no bound of the silence that is heard on a late
+   * one: threads may be late one after the other, each by what is left out here, and audio that ran dry waits for more at
+   * first. @param from `performance.now()` of then
+   */
   since(from: number): number {
     return this.#late.reduce((sum, { at, ms }) => (at >= from ? sum + ms : sum), 0);
   }
