@@ -1,11 +1,11 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certificateFile, keyFile } from '../support/certificates.ts';
 import { DrachtioPeer } from '../support/drachtio-peer.ts';
 import { DrachtioStandIn } from '../support/drachtio-stand-in.ts';
 import { acme, eventually, TestGateway } from '../support/gateway.ts';
+import { freeTcpPort } from '../support/port-pair.ts';
 import { TestPhone } from '../support/test-phone.ts';
 
 /** Any number may be called, and a phone on this machine. */
@@ -29,14 +29,6 @@ async function call({ sipPort }: DrachtioStandIn) {
   return phone.call(`sip:100@127.0.0.1:${sipPort}`);
 }
 afterAll(() => Promise.all(phones.map((phone) => phone.stop())));
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const active = (gateway: TestGateway) => gateway.metric('kallglot_calls_active');
 const ended = (gateway: TestGateway, reason: string) =>
@@ -122,7 +114,7 @@ describe('a drachtio-server that connects to us', () => {
   let port: number;
   let gateway: TestGateway;
   beforeAll(async () => {
-    port = await freePort();
+    port = await freeTcpPort();
     gateway = await start({ secret: 'to-them', listen: { port } });
   });
   afterAll(() => gateway.stop());
@@ -184,7 +176,7 @@ describe('a drachtio-server that connects to us', () => {
   test('from an address that is not allowed is turned away before it hears our secret', async () => {
     const allowed = { allowed_ips: ['192.0.2.1'] };
     const files = { certificate: certificateFile('server'), key: keyFile('server') };
-    const [first, second] = [await freePort(), await freePort()];
+    const [first, second] = [await freeTcpPort(), await freeTcpPort()];
     const guarded = await start([
       { listen: { port: first, ...allowed } },
       { listen: { port: second, ...allowed, ...files } },

@@ -1,12 +1,12 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { execForm, imageSays } from '../support/dockerfile.ts';
 import { acme, eventually } from '../support/gateway.ts';
+import { freeTcpPort } from '../support/port-pair.ts';
 import { postgresPrograms, TestPostgres } from '../support/postgres.ts';
 import { TestPhone } from '../support/test-phone.ts';
 
@@ -42,14 +42,6 @@ function unpackImage(): string {
 /** Packages within a package have entries of their own. */
 const isNested = (file: string, of: string): boolean => file === join(of, 'node_modules');
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 describe.skipIf(!canTry)(
   'what the image runs, as nobody, with no file that it may write, on PostgreSQL',
   () => {
@@ -77,7 +69,7 @@ describe.skipIf(!canTry)(
     beforeAll(async () => {
       app = unpackImage();
       postgres = await TestPostgres.start();
-      port = await freePort();
+      port = await freeTcpPort();
       const [command, args] = asNobody(execForm(imageSays('CMD')[0] ?? ''));
       gateway = spawn(command, args, {
         cwd: app,

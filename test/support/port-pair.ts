@@ -1,4 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 
 /** RTP on an even port, RTCP on the odd one above (RFC 3550 §11). */
 export interface PortPair {
@@ -15,6 +17,16 @@ export function bindUdp(host: string, port = 0): Promise<Socket> {
     socket.once('error', reject);
     socket.bind(port, host, () => resolve(socket));
   });
+}
+
+/** A TCP port of loopback that nobody has now. */
+export async function freeTcpPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Tries until a pair is free. */

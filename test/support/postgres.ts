@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, existsSync, globSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import pg from 'pg';
+import { freeTcpPort } from './port-pair.ts';
 
 /** Where Debian, Red Hat and Homebrew put PostgreSQL's programs beside the PATH. */
 const places = ['/usr/lib/postgresql/*/bin', '/usr/pgsql-*/bin', '/opt/homebrew/opt/postgresql*/bin'];
@@ -69,7 +69,7 @@ export class TestPostgres {
     const user = serverUser();
     const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
     if (user.uid !== undefined) chownSync(folder, user.uid, user.gid as number);
-    const server = new TestPostgres(await freePort(), folder, programs, user);
+    const server = new TestPostgres(await freeTcpPort(), folder, programs, user);
     try {
       const options = ['--username=gateway', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync'];
       execFileSync(join(programs, 'initdb'), ['-D', folder, ...options], {
@@ -149,13 +149,4 @@ export class TestPostgres {
   #url(database: string): string {
     return `postgres://gateway@127.0.0.1:${this.port}/${database}`;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
