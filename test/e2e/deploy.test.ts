@@ -114,10 +114,7 @@ describe('a deploy on one node', () => {
     await eventually('the last record is kept', async () => (await calls(load.answered.at(-1) ?? '')).length);
     for (const one of load.answered) expect(await calls(one)).toHaveLength(1);
     expect(await calls(id)).toHaveLength(2);
-    const typesOf = (of: string) =>
-      receiver.received
-        .filter(({ body }) => (body.data.session_id ?? body.data.id) === of)
-        .map(({ body }) => body.type);
+    const typesOf = (of: string): string[] => receiver.of(of).map(({ type }) => type);
     await eventually('the last event has come', () =>
       [id, ...load.answered].every((one) => typesOf(one).at(-1) === 'session.ended'),
     );

@@ -44,10 +44,7 @@ describe('when a part fails', () => {
     await eventually(`the record of ${reason} is there`, () =>
       records().some((record) => record.session_id === session && record.reason === reason),
     );
-    const told = () =>
-      receiver.received
-        .map(({ body }) => body)
-        .filter(({ data }) => (data.session_id ?? data.id) === session);
+    const told = () => receiver.of(session);
     await eventually('the end of the session is told', () => told().at(-1)?.type === 'session.ended');
     expect(told().find(({ type }) => type === 'session.provider.connected')).toBeDefined();
     expect(told().at(-2)).toMatchObject({ type: 'session.provider.disconnected', data: { reason } });

@@ -81,8 +81,5 @@ test.skipIf(!existsSync('/usr/bin/prlimit'))(
   },
 );
 
-const typesOf = (receiver: Receiver, session: string) =>
-  receiver.received
-    .map(({ body }) => body)
-    .filter(({ data }) => (data.session_id ?? data.id) === session)
-    .map(({ type }) => type);
+const typesOf = (receiver: Receiver, session: string): string[] =>
+  receiver.of(session).map(({ type }) => type);

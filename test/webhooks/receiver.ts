@@ -57,6 +57,13 @@ export class Receiver {
       });
   }
 
+  /** The events of one session, in the order in which they came. */
+  of(session: string): Received['body'][] {
+    return this.received
+      .map(({ body }) => body)
+      .filter(({ data }) => (data.session_id ?? data.id) === session);
+  }
+
   types(): string[] {
     return this.received.map(({ body }) => body.type);
   }
