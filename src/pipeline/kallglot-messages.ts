@@ -1,14 +1,12 @@
 import { z } from 'zod';
 import { encodings, sampleRates } from '../audio/format.ts';
 import type { PipelineMessage } from './dialect.ts';
+import { MAX_CONTROL_BYTES, readAs, readNamed } from './frame.ts';
 
 /**
  * The messages of a `kallglot` pipeline, read from JSON text. Pure: no socket, no state, no time.
  * Sources: contract §7, decisions §6 (the audio to be played and the extensions).
  */
-
-/** Anything but audio is short; a longer message is not of this dialect. */
-const MAX_CONTROL_BYTES = 64 * 1024;
 
 const word = z.string().max(200);
 const speaker = z.string().max(40);
@@ -118,26 +116,15 @@ const extensionTypes: ReadonlyMap<string, z.ZodType<PipelineMessage>> = new Map<
 
 /** Reads a text frame of the pipeline. Never throws: what is wrong with it is in the result. */
 export function readMessage(frame: Buffer, extensions: boolean): PipelineMessage {
-  let json: unknown;
-  try {
-    json = JSON.parse(frame.toString());
-  } catch {
-    return { type: 'invalid', problem: 'not JSON' };
-  }
-  const type = json !== null && typeof json === 'object' && 'type' in json ? json.type : undefined;
-  if (typeof type !== 'string') return { type: 'invalid', problem: 'no type' };
-  const schema = types.get(type) ?? (extensions ? extensionTypes.get(type) : undefined);
+  const named = readNamed(frame, 'type');
+  if ('problem' in named) return { type: 'invalid', ...named };
+  const { name, json } = named;
+  const schema = types.get(name) ?? (extensions ? extensionTypes.get(name) : undefined);
   if (schema === undefined) return { type: 'unknown' };
-  const message = readAs(schema, json);
+  const result = readAs(schema, json);
+  const message: PipelineMessage = 'problem' in result ? { type: 'invalid', ...result } : result.read;
   if (message.type !== 'audio' && frame.length > MAX_CONTROL_BYTES) {
-    return { type: 'invalid', problem: `${type} is larger than ${MAX_CONTROL_BYTES} bytes` };
+    return { type: 'invalid', problem: `${name} is larger than ${MAX_CONTROL_BYTES} bytes` };
   }
   return message;
-}
-
-function readAs(schema: z.ZodType<PipelineMessage>, json: unknown): PipelineMessage {
-  const result = schema.safeParse(json);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  return { type: 'invalid', problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` };
 }

@@ -1,6 +1,7 @@
 import type { RealtimeTranslationServerEvent } from 'openai/resources/realtime/realtime';
 import { z } from 'zod';
 import { type SampleRate, sampleRates } from '../audio/format.ts';
+import { MAX_CONTROL_BYTES, readAs, readNamed } from './frame.ts';
 import { type ServiceError, withoutKey } from './openai-failures.ts';
 
 /**
@@ -8,8 +9,6 @@ import { type ServiceError, withoutKey } from './openai-failures.ts';
  * Source: the types of the package `openai`; a version of it with an event that is not read here does not compile.
  */
 
-/** Anything but audio is short. */
-const MAX_CONTROL_BYTES = 64 * 1024;
 const AUDIO = 'session.output_audio.delta';
 /** Where an event does not say it (guide "Realtime translation"). */
 const USUAL_RATE_HZ = 24_000;
@@ -68,20 +67,13 @@ const types = new Map<string, z.ZodType<ServiceEvent>>(Object.entries(schemas));
 
 /** Reads a text frame of the service. Never throws: what is wrong with it is in the result. */
 export function readServiceEvent(frame: Buffer): ServiceEvent {
-  let json: unknown;
-  try {
-    json = JSON.parse(frame.toString());
-  } catch {
-    return { event: 'invalid', problem: 'not JSON' };
-  }
-  const type = json !== null && typeof json === 'object' && 'type' in json ? json.type : undefined;
-  if (typeof type !== 'string') return { event: 'invalid', problem: 'no type' };
-  if (type !== AUDIO && frame.length > MAX_CONTROL_BYTES)
+  const named = readNamed(frame, 'type');
+  if ('problem' in named) return { event: 'invalid', ...named };
+  const { name, json } = named;
+  if (name !== AUDIO && frame.length > MAX_CONTROL_BYTES)
     return { event: 'invalid', problem: `larger than ${MAX_CONTROL_BYTES} bytes` };
-  const schema = types.get(type);
+  const schema = types.get(name);
   if (schema === undefined) return { event: 'unknown' };
-  const result = schema.safeParse(json);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  return { event: 'invalid', problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` };
+  const result = readAs(schema, json);
+  return 'problem' in result ? { event: 'invalid', ...result } : result.read;
 }

@@ -1,15 +1,13 @@
 import { z } from 'zod';
 import type { Role } from '../roles.ts';
 import type { PipelineMessage } from './dialect.ts';
+import { MAX_CONTROL_BYTES, readAs, readNamed } from './frame.ts';
 
 /**
  * What a voice bot says in Twilio's Media Streams, read from JSON text. Pure: no socket, no state, no time.
  * Source: Twilio, "Media Streams: WebSocket Messages", messages to Twilio
  * (https://www.twilio.com/docs/voice/media-streams/websocket-messages).
  */
-
-/** Anything but audio is short. */
-const MAX_CONTROL_BYTES = 64 * 1024;
 
 const streamSid = z.string().max(100).optional();
 const media = z.object({ streamSid, media: z.object({ payload: z.string() }) });
@@ -31,31 +29,23 @@ export interface ReadingStream {
 
 /** Reads a text frame of the bot. Never throws: what is wrong with it is in the result. */
 export function readBotMessage(frame: Buffer, { streamSid, speaker }: ReadingStream): PipelineMessage {
-  let json: unknown;
-  try {
-    json = JSON.parse(frame.toString());
-  } catch {
-    return { type: 'invalid', problem: 'not JSON' };
-  }
-  const event = json !== null && typeof json === 'object' && 'event' in json ? json.event : undefined;
-  if (typeof event !== 'string') return { type: 'invalid', problem: 'no event' };
-  if (event !== 'media' && frame.length > MAX_CONTROL_BYTES)
+  const named = readNamed(frame, 'event');
+  if ('problem' in named) return { type: 'invalid', ...named };
+  const { name, json } = named;
+  if (name !== 'media' && frame.length > MAX_CONTROL_BYTES)
     return { type: 'invalid', problem: `larger than ${MAX_CONTROL_BYTES} bytes` };
-  const schema = events.get(event);
+  const schema = events.get(name);
   if (schema === undefined) return { type: 'unknown' };
-  const result = schema.safeParse(json);
-  if (!result.success) {
-    const issue = result.error.issues[0];
-    return { type: 'invalid', problem: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}` };
-  }
-  const { data } = result;
+  const result = readAs(schema, json);
+  if ('problem' in result) return { type: 'invalid', ...result };
+  const { read } = result;
   // What is late for a stream that is over must not be heard in the next.
-  if (streamSid === undefined || (data.streamSid ?? streamSid) !== streamSid)
+  if (streamSid === undefined || (read.streamSid ?? streamSid) !== streamSid)
     return { type: 'invalid', problem: 'not of the stream that is open' };
-  if ('media' in data)
+  if ('media' in read)
     return {
-      ...{ type: 'audio', speaker, payload: data.media.payload },
+      ...{ type: 'audio', speaker, payload: read.media.payload },
       ...{ encoding: 'mulaw', sampleRateHz: 8000 },
     };
-  return 'mark' in data ? { type: 'mark', name: data.mark.name, speaker } : { type: 'clear', speaker };
+  return 'mark' in read ? { type: 'mark', name: read.mark.name, speaker } : { type: 'clear', speaker };
 }
