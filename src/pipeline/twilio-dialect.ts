@@ -1,7 +1,14 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { MULAW_8K } from '../audio/format.ts';
 import { listenerOf, type Role } from '../roles.ts';
-import type { Conversation, Dialect, DialectSession, PipelineMessage, SpeechChunk } from './dialect.ts';
+import type {
+  Conversation,
+  Dialect,
+  DialectSession,
+  LegState,
+  PipelineMessage,
+  SpeechChunk,
+} from './dialect.ts';
 import { addressFor } from './pipeline-url.ts';
 import { readBotMessage } from './twilio-messages.ts';
 
@@ -82,7 +89,7 @@ class BotConversation implements Conversation {
   }
 
   /** Holding is nothing that Twilio tells of: the stream goes on, and is silent. */
-  legChange(_role: Role, state: 'joined' | 'left' | 'held' | 'resumed'): string | undefined {
+  legChange(_role: Role, state: LegState): string | undefined {
     if (state === 'joined') return this.#start();
     return state === 'left' ? this.#stop() : undefined;
   }
