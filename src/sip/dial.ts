@@ -6,7 +6,7 @@ import { type LocalMedia, SdpSession } from '../sdp/sdp-session.ts';
 import { ACCEPT, ALLOW, answerEarlyUpdate, SUPPORTED } from './answers.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
 import { EngineLost } from './drachtio-connection.ts';
-import { addressParameter } from './header-values.ts';
+import { addressParameter, agentOf } from './header-values.ts';
 import { timerWish } from './session-timer.ts';
 import type { SipContext } from './sip-context.ts';
 import type { SipAnswer, SipDialog } from './srf-port.ts';
@@ -130,7 +130,7 @@ class Dialing {
 
   #reached(answer: SipAnswer): void {
     const { source_address: sourceAddress, protocol: transport, status } = answer;
-    const userAgent = (answer.get('Server') ?? answer.get('User-Agent'))?.slice(0, 200) ?? null;
+    const userAgent = agentOf(answer.get('Server') ?? answer.get('User-Agent'));
     this.#leg.reached({ sourceAddress, transport, userAgent }, status);
   }
 }

@@ -59,6 +59,13 @@ export function addressParameter(value: string, name: string): string | undefine
 /** What the embedded engine says of the caller's TLS certificate. It is no header of the caller's. */
 export const CERTIFICATE_HEADER = 'X-Kallglot-Peer-Certificate';
 
+/** Characters of what an end calls itself that are kept. */
+const AGENT_CHARACTERS = 200;
+
+/** @param value of `User-Agent` or `Server` @returns what the other end calls itself; null where it does not say */
+export const agentOf = (value: string | undefined): string | null =>
+  value?.slice(0, AGENT_CHARACTERS) ?? null;
+
 /** At most so many `X-` headers of an INVITE are kept, and so many characters of each. */
 const EXTENSIONS_MOST = 20;
 const EXTENSION_CHARACTERS = 1000;

@@ -7,7 +7,7 @@ import { ALLOW, answerEarlyUpdate, refuse, SUPPORTED } from './answers.ts';
 import type { CallLeg } from './call-leg.ts';
 import { DialogLeg, sdpOf } from './dialog-leg.ts';
 import { guard } from './drachtio-connection.ts';
-import { addressParameter, extensionHeaders, headerList, uriOf } from './header-values.ts';
+import { addressParameter, agentOf, extensionHeaders, headerList, uriOf } from './header-values.ts';
 import { inviteSeen } from './self-test-invite.ts';
 import { sessionTimer, tooShortInterval } from './session-timer.ts';
 import type { SipContext } from './sip-context.ts';
@@ -131,7 +131,7 @@ function reserveLeg(
       from: uriOf(request.get('From') ?? ''),
       to: request.uri,
       sourceAddress: call.sourceAddress,
-      userAgent: request.get('User-Agent')?.slice(0, 200) ?? null,
+      userAgent: agentOf(request.get('User-Agent')),
       transport: request.protocol,
       startedAt,
       headers: extensionHeaders(request.headers),

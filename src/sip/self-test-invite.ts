@@ -1,6 +1,6 @@
 import type { HostPort, InviteSeen } from '../self-test/seen.ts';
 import type { AdmittedTest } from './admission.ts';
-import { splitAddresses, uriOf } from './header-values.ts';
+import { agentOf, splitAddresses, uriOf } from './header-values.ts';
 import { type SessionTimerSettings, sessionTimer } from './session-timer.ts';
 import type { SipRequest } from './srf-port.ts';
 
@@ -16,7 +16,7 @@ export function inviteSeen(
   return {
     callId: (request.get('Call-ID') ?? '').slice(0, 256),
     from: uriOf(request.get('From') ?? '').slice(0, 256),
-    userAgent: request.get('User-Agent')?.slice(0, 200) ?? null,
+    userAgent: agentOf(request.get('User-Agent')),
     transport: request.protocol,
     sourceAddress: call.sourceAddress,
     sourcePort: direct ? request.source_port : null,
