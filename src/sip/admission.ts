@@ -24,6 +24,7 @@ import type { SelfTestKind } from '../config/self-test.ts';
 import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import type { Role } from '../roles.ts';
+import type { InviteSeen } from '../self-test/seen.ts';
 import type { SessionDefaults } from '../session-defaults.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SrtpPolicy } from '../srtp.ts';
@@ -105,7 +106,7 @@ export interface AdmittedTest
   > {
   selfTest: SelfTestKind;
   organizationId: string;
-  identifiedBy: 'address' | 'password' | 'certificate';
+  identifiedBy: InviteSeen['identifiedBy'];
 }
 
 /** A refusal and the headers that only this case has. */
@@ -322,7 +323,7 @@ export class Admission {
   }
 }
 
-function identifiedBy(caller: CallerFacts, organizationId: string): AdmittedTest['identifiedBy'] {
+function identifiedBy(caller: CallerFacts, organizationId: string): InviteSeen['identifiedBy'] {
   if (hasValidCredentials(caller, organizationId)) return 'password';
   return caller.certificateOrganizations.includes(organizationId) ? 'certificate' : 'address';
 }
