@@ -11,7 +11,7 @@ import { drachtioProblems, drachtioSchema } from './drachtio.ts';
 import { applyEnvironment } from './environment.ts';
 import { outboundProblems, outboundSchema } from './outbound.ts';
 import { organizationPipelineSchema, pipelineProblems, pipelineSchema } from './pipeline.ts';
-import { configurationProblems, type Problem } from './problems.ts';
+import { configurationProblems, type Problem, repeated } from './problems.ts';
 import { scopes } from './scopes.ts';
 import { selfTestSchema } from './self-test.ts';
 import { CERTIFICATES_MOST, certificateSchema, tlsProblems, tlsSchema } from './tls.ts';
@@ -304,11 +304,7 @@ function crossChecks({ organizations, telephony, store, sip, pipeline }: Config)
   const problems =
     sip.engine === 'embedded' ? tlsProblems(sip.listen, sip.tls) : drachtioProblems(sip.drachtio);
   problems.push(...pipelineProblems(pipeline, 'pipeline'));
-  const once = (seen: Set<string>, value: string, path: string, shown = value) => {
-    if (seen.has(value))
-      problems.push({ path, found: `${shown} a second time`, allowed: 'a value used once' });
-    seen.add(value);
-  };
+  const once = (...args: Parameters<typeof repeated>) => problems.push(...repeated(...args));
   const numbers = new Set<string>();
   for (const [index, { phone_number }] of telephony.inventory.entries())
     once(numbers, phone_number, `telephony.inventory[${index}].phone_number`);

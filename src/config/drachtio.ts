@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Problem } from './problems.ts';
+import { type Problem, repeated } from './problems.ts';
 import { addressSchema, allowed, cidrSchema, secret } from './values.ts';
 
 /** drachtio-servers: how we reach them (`host`), and how they reach us (`listen`). */
@@ -65,13 +65,7 @@ export function drachtioProblems(servers: readonly DrachtioConfig[]): Problem[] 
   const seen = new Set<string>();
   servers.forEach(({ host, port, listen: own }, index) => {
     const once = (key: string, where: string | undefined) => {
-      if (where !== undefined && seen.has(where))
-        problems.push({
-          path: path(index, key),
-          found: `${where} a second time`,
-          allowed: 'a value used once',
-        });
-      if (where !== undefined) seen.add(where);
+      if (where !== undefined) problems.push(...repeated(seen, where, path(index, key)));
     };
     once('host', host === undefined && own ? undefined : `${host ?? LOCAL_SERVER}:${port}`);
     once('listen', own && own.port > 0 ? `${own.address}:${own.port}` : undefined);

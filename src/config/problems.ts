@@ -8,6 +8,13 @@ export interface Problem {
   allowed: string;
 }
 
+/** @param seen takes the value in @returns the problem where it was there @param shown in place of a secret */
+export function repeated(seen: Set<string>, value: string, path: string, shown = value): Problem[] {
+  const known = seen.has(value);
+  seen.add(value);
+  return known ? [{ path, found: `${shown} a second time`, allowed: 'a value used once' }] : [];
+}
+
 /** Turns zod's issues into words that an operator understands, a problem per key. */
 export function configurationProblems(schema: z.ZodType, settings: unknown, error: z.ZodError): Problem[] {
   return error.issues.flatMap((issue): Problem[] => {
