@@ -22,12 +22,15 @@ import {
   dnsServerSchema,
   domainSchema,
   e164Schema,
+  flag,
   hostPortSchema,
   languageSchema,
   listenSchema,
   portRangeSchema,
+  seconds,
   secret,
   storeUrlSchema,
+  text,
 } from './values.ts';
 
 /**
@@ -35,11 +38,6 @@ import {
  * A wrong key or value stops the start with its path, what was found and what is allowed.
  */
 
-const seconds = (least: number, most: number, fallback: number) =>
-  allowed(
-    z.number().int().min(least).max(most),
-    `a whole number of seconds from ${least} to ${most}`,
-  ).default(fallback);
 const count = (least: number, most: number, fallback: number) =>
   allowed(z.number().int().min(least).max(most), `a whole number from ${least} to ${most}`).default(fallback);
 const percent = (fallback: number) =>
@@ -48,8 +46,6 @@ const minutes = (fallback: number) =>
   allowed(z.number().int().min(1).max(1440), 'a whole number of minutes from 1 to 1440').default(fallback);
 const days = (fallback: number) =>
   allowed(z.number().int().min(1).max(3650), 'a whole number of days from 1 to 3650').default(fallback);
-const text = (most: number) => allowed(z.string().min(1).max(most), `a text of 1 to ${most} characters`);
-const flag = (fallback: boolean) => allowed(z.boolean(), 'true or false').default(fallback);
 
 const mixLevel = allowed(z.number().min(-60).max(0), 'a level from -60 to 0 dB').optional();
 

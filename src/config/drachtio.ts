@@ -1,18 +1,17 @@
 import { z } from 'zod';
 import { type Problem, repeated } from './problems.ts';
-import { addressSchema, allowed, cidrSchema, secret } from './values.ts';
+import { addressSchema, allowed, cidrSchema, flag, pemFileSchema, secret } from './values.ts';
 
 /** drachtio-servers: how we reach them (`host`), and how they reach us (`listen`). */
 
-const file = allowed(z.string().min(1).max(4096), 'the path of a PEM file');
 const portWords = 'a port from 1 to 65535';
 
 const listen = z.strictObject({
   address: addressSchema.default('127.0.0.1'),
   port: allowed(z.number().int().min(0).max(65_535), portWords),
   allowed_ips: z.array(cidrSchema).min(1).max(1000).default(['127.0.0.0/8', '::1']),
-  certificate: file.optional(),
-  key: file.optional(),
+  certificate: pemFileSchema.optional(),
+  key: pemFileSchema.optional(),
 });
 
 const server = z.strictObject({
@@ -29,8 +28,8 @@ const server = z.strictObject({
     .array(allowed(z.string().regex(/^[a-zA-Z0-9_+@:-]{1,32}$/), '1 to 32 letters, digits or - _ + @ :'))
     .max(20)
     .default([]),
-  tls: allowed(z.boolean(), 'true or false').default(false),
-  ca: file.optional(),
+  tls: flag(false),
+  ca: pemFileSchema.optional(),
   server_name: allowed(
     z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$/),
     'a name such as sip1.example.com',

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { z } from 'zod';
 import type { Problem } from './problems.ts';
-import { allowed, secret } from './values.ts';
+import { allowed, flag, secret } from './values.ts';
 
 /** The shapes of an organization's outbound settings, the same in the configuration file and over REST. */
 
@@ -49,7 +49,7 @@ export const domainRule = worded(
 export const RULES_MOST = 1000;
 
 export const outboundSchema = z.strictObject({
-  enabled: allowed(z.boolean(), 'true or false').default(true),
+  enabled: flag(true),
   host: trunkHost.optional(),
   port: allowed(z.number().int().min(1).max(65_535), 'a port from 1 to 65535').optional(),
   transport: trunkTransport.default('udp'),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Problem } from './problems.ts';
-import { allowed, secret } from './values.ts';
+import { allowed, flag, seconds, secret, text } from './values.ts';
 
 /** The settings of the way to the translation pipeline: the gateway's own, and what an organization has in their place. */
 
@@ -26,11 +26,8 @@ export const pipelineSchema = z.strictObject({
   chunk_ms: allowed(z.number().int().min(20).max(200).multipleOf(20), '20 to 200 ms, in steps of 20').default(
     100,
   ),
-  extensions: allowed(z.boolean(), 'true or false').default(false),
-  reconnect_seconds: allowed(
-    z.number().int().min(0).max(3600),
-    'a whole number of seconds from 0 to 3600',
-  ).default(30),
+  extensions: flag(false),
+  reconnect_seconds: seconds(0, 3600, 30),
   on_failure: allowed(z.enum(['passthrough', 'hangup']), 'passthrough or hangup').default('passthrough'),
   openai: z
     .strictObject({
@@ -43,7 +40,7 @@ export const pipelineSchema = z.strictObject({
       account_sid: allowed(z.string().regex(/^AC[0-9a-fA-F]{32}$/), 'AC and 32 hexadecimal digits').default(
         `AC${'0'.repeat(32)}`,
       ),
-      auth_token: secret(allowed(z.string().min(1).max(200), 'a text of 1 to 200 characters')).optional(),
+      auth_token: secret(text(200)).optional(),
     })
     .prefault({}),
   embedded: z

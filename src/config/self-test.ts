@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { allowed } from './values.ts';
+import { allowed, seconds } from './values.ts';
 
 /** `echo`: callers hear themselves. `test`: the same for a while, with tones, and then hung up. */
 export const selfTestKinds = ['echo', 'test'] as const;
@@ -13,5 +13,5 @@ const name = allowed(
 export const selfTestSchema = z.strictObject({
   echo: name.default('echo'),
   test: name.default('test'),
-  seconds: allowed(z.number().int().min(5).max(600), 'a whole number of seconds from 5 to 600').default(60),
+  seconds: seconds(5, 600, 60),
 });

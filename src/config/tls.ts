@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Problem } from './problems.ts';
-import { allowed } from './values.ts';
+import { allowed, pemFileSchema } from './values.ts';
 
 /** TLS: the embedded engine's, and what a trunk may say of the certificates of its PBXs. */
 
@@ -18,12 +18,10 @@ export const certificateSchema = allowed(
 );
 export const CERTIFICATES_MOST = 100;
 
-const file = allowed(z.string().min(1).max(4096), 'the path of a PEM file');
-
 export const tlsSchema = z.strictObject({
-  certificate: file.optional(),
-  key: file.optional(),
-  ca: file.optional(),
+  certificate: pemFileSchema.optional(),
+  key: pemFileSchema.optional(),
+  ca: pemFileSchema.optional(),
   client_certificates: allowed(
     z.enum(['off', 'optional', 'required']),
     'off, optional or required',

@@ -8,6 +8,15 @@ export function allowed<T extends z.ZodType>(schema: T, words: string): T {
   return schema.meta({ allowed: words });
 }
 
+export const seconds = (least: number, most: number, fallback: number) =>
+  allowed(
+    z.number().int().min(least).max(most),
+    `a whole number of seconds from ${least} to ${most}`,
+  ).default(fallback);
+export const text = (most: number) =>
+  allowed(z.string().min(1).max(most), `a text of 1 to ${most} characters`);
+export const flag = (fallback: boolean) => allowed(z.boolean(), 'true or false').default(fallback);
+
 const isPort = (text: string, least: number): boolean =>
   /^\d{1,5}$/.test(text) && Number(text) >= least && Number(text) <= 65_535;
 
@@ -84,6 +93,7 @@ export const languageSchema = allowed(
   z.string().regex(/^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,2}$/),
   'a language code such as en, es, de or pt-BR',
 );
+export const pemFileSchema = allowed(z.string().min(1).max(4096), 'the path of a PEM file');
 export const portRangeSchema = allowed(
   z.string().refine((value) => parsePortRange(value) !== undefined),
   'FIRST-LAST, from 1024 to 65535 and at least 3 ports, such as 20000-29999',
