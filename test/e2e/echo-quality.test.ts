@@ -209,15 +209,23 @@ test.for(kinds.flatMap(({ name, codec }) => (isBitExact(codec) ? [{ name, codec 
     const sent = encode(codec, material);
     const coded = codec === 'PCMA' ? throughMulaw(sent) : sent;
     const all = takes.get(keyOf(name, 0))!;
+    const heardOf = ({ heard }: Take) => compareHeard(encode('PCMU', material), heard, { coded });
     for (const one of all.filter(isOnTime)) {
-      const { exact } = compareHeard(encode('PCMU', material), one.heard, { coded });
-      expect({ exact, ...one.quality }).toMatchObject({
+      expect({ exact: heardOf(one).exact, ...one.quality }).toMatchObject({
         exact: true,
         packets_late: 0,
         packets_dropped: 0,
       });
     }
-    if (!all.some(isOnTime)) skip(context, all);
+    // What came in time on a machine that was late comes back in pieces, with silence between them: how much, lateness does not
+    // bound (test/support/lateness.ts), but no speech is missing.
+    const others = all.filter(
+      ({ lateMs, quality }) =>
+        lateMs > 0 && lateMs < MAX_LATE_MS && quality.packets_late + quality.packets_dropped === 0,
+    );
+    // Pieces of less than 10 ms are not looked for.
+    for (const one of others) expect(heardOf(one).missingMs).toBeLessThan(20);
+    if (others.length === 0 && !all.some(isOnTime)) skip(context, all);
   },
 );
 
