@@ -12,6 +12,7 @@ const base = [
   'dtmf',
   'errors',
   'ids',
+  'local-addresses',
   'providers',
   'roles',
   'sealing',

@@ -1,5 +1,5 @@
 import { isIP, isIPv6, SocketAddress } from 'node:net';
-import { networkInterfaces } from 'node:os';
+import { localAddresses } from '../local-addresses.ts';
 
 /**
  * Numeric addresses as media needs them: compared whatever way they are written, mapped for the socket that sends.
@@ -27,10 +27,6 @@ export function isUnspecified(address: string): boolean {
   const plain = comparable(address);
   return plain === '' || plain === '0.0.0.0' || plain === '::';
 }
-
-/** Those of this machine's interfaces, as they are now. */
-export const localAddresses = () =>
-  Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
 
 /** Whether a socket can be bound to it: an interface of this machine has it now, and no zone is needed (link-local). */
 export function isBindable(address: string, local = localAddresses()): boolean {

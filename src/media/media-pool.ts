@@ -2,7 +2,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import { Refusal } from '../errors.ts';
-import { firstLocalAddress, isBindable, isUnspecified, localAddresses } from './ip-address.ts';
+import { localAddresses } from '../local-addresses.ts';
+import { firstLocalAddress, isBindable, isUnspecified } from './ip-address.ts';
 import type { LegPort } from './leg-port.ts';
 import type {
   MediaPool,

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { networkInterfaces } from 'node:os';
+import { localAddresses } from '../local-addresses.ts';
 import type { Endpoint } from './transport.ts';
 
 const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
@@ -21,7 +21,7 @@ export function reachableAt(bound: Endpoint, advertised: string | undefined): (r
 /** The first address of this machine that others can use; link-local ones need a scope and do not count. */
 function firstAddress(sixth: boolean): string | undefined {
   const family = sixth ? 'IPv6' : 'IPv4';
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.find((entry) => entry.family === family && !entry.internal && !entry.address.startsWith('fe80:'))
-    ?.address;
+  return localAddresses().find(
+    (entry) => entry.family === family && !entry.internal && !entry.address.startsWith('fe80:'),
+  )?.address;
 }

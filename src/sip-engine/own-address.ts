@@ -1,4 +1,4 @@
-import { networkInterfaces } from 'node:os';
+import { localAddresses } from '../local-addresses.ts';
 import { type Hop, hostport } from './transport.ts';
 
 const WILDCARD = /^(\w+\/)(?:0\.0\.0\.0|\[::\]):(\d+)$/;
@@ -17,5 +17,4 @@ export function ownAddresses(...hostports: readonly string[]): (hop: Hop) => boo
 }
 
 const isLocal = (address: string): boolean =>
-  /^127\.|^::1$/.test(address) ||
-  Object.values(networkInterfaces()).some((all) => all?.some((one) => one.address === address));
+  /^127\.|^::1$/.test(address) || localAddresses().some((one) => one.address === address);

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { networkInterfaces } from 'node:os';
 import { admitInvite, checkRequire, hasValidCredentials, identifyCaller } from '../admission/admit.ts';
 import { Allowlist } from '../admission/allowlist.ts';
 import { type CalledUri, type OwnHosts, parseCalledUri } from '../admission/called-uri.ts';
@@ -23,6 +22,7 @@ import type { Config } from '../config/config.ts';
 import type { SelfTestKind } from '../config/self-test.ts';
 import { Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
+import { localAddresses } from '../local-addresses.ts';
 import type { Role } from '../roles.ts';
 import type { InviteSeen } from '../self-test/seen.ts';
 import type { SessionDefaults } from '../session-defaults.ts';
@@ -312,9 +312,8 @@ export class Admission {
     if (this.#ownHosts) return this.#ownHosts;
     const { config, hostports } = this.#parts;
     const listening = hostports().map((hostport) => hostport.replace(/^\w+\//, '').replace(/:\d+$/, ''));
-    const local = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
     const all = listening.some((host) => host === '0.0.0.0' || host === '[::]');
-    const addresses = [...listening, ...(all ? local.map(({ address }) => address) : [])];
+    const addresses = [...listening, ...(all ? localAddresses().map(({ address }) => address) : [])];
     if (config.advertised_address) addresses.push(config.advertised_address);
     const own = { domains: config.domains, addresses, selfTests: config.self_test };
     // Until the engine has said where it listens, the answer is not yet final.
