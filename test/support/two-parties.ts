@@ -2,7 +2,7 @@ import type { FakePipeline } from './fake-pipeline.ts';
 import { eventually, TestGateway } from './gateway.ts';
 import type { PhoneCall } from './phone-call.ts';
 import type { HeardPacket } from './rtp-packet.ts';
-import type { TestPhone } from './test-phone.ts';
+import type { TestPhone, TestPhoneOptions } from './test-phone.ts';
 import { spoken, tone, voices, voicesSince } from './tones.ts';
 
 type Role = keyof typeof spoken;
@@ -13,6 +13,12 @@ export interface Hearer {
     play(samples: Int16Array): unknown;
     stop(): void;
   };
+}
+
+interface CallWishes {
+  named?: boolean | 'header';
+  phone?: string;
+  speaks?: boolean;
 }
 
 /** What a party says, for as long as nobody stops it. */
@@ -37,24 +43,34 @@ export class TwoParties<Pipeline extends { close(): Promise<unknown> } = FakePip
     return new TwoParties(await TestGateway.start({ settings: all }), pipeline);
   }
 
+  /** The phone of that name, which also stands in its From; made when it is first asked for, with these options. */
+  async phone(name: string, options: TestPhoneOptions = {}): Promise<TestPhone> {
+    const phone = this.#phones.get(name) ?? (await this.gateway.phone(options));
+    this.#phones.set(name, phone);
+    return phone;
+  }
+
   /**
-   * @param options.named whether the call says its role
+   * @param options.named whether the call says its role: in the Request-URI, or in a header
    * @param options.phone whose call it is; the role's own otherwise
    * @param options.speaks whether the party is there to speak and hear; else it is on hold from the start
    */
   async call(
     session: string,
     role: Role,
-    { named = true, phone = role as string, speaks = true } = {},
+    { named = true, phone = role, speaks = true }: CallWishes = {},
   ): Promise<PhoneCall> {
-    let caller = this.#phones.get(phone);
-    if (caller === undefined) {
-      caller = await this.gateway.phone();
-      this.#phones.set(phone, caller);
-    }
-    const uri = this.gateway.uri(session, named ? { role } : {});
+    const caller = await this.phone(phone);
+    const uri = this.gateway.uri(session, {
+      transport: caller.client.transport.name,
+      ...(named === true && { role }),
+    });
     const inactive = (offer: string) => offer.replace('a=sendrecv', 'a=inactive');
-    const call = await caller.call(uri, { from: phone, ...(!speaks && { sdp: inactive }) });
+    const call = await caller.call(uri, {
+      from: phone,
+      ...(named === 'header' && { headers: { 'X-Kallglot-Role': role } }),
+      ...(!speaks && { sdp: inactive }),
+    });
     if (call.status === 200 && speaks) void call.media.play(speech[role]);
     return call;
   }
