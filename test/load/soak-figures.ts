@@ -10,6 +10,7 @@ export interface SoakRow {
   probe: GatewayProbe;
   callsUp: number;
   lost: number;
+  rssBytes: number;
   /** By thread, bytes. */
   heap: Readonly<Record<string, number>>;
   external: Readonly<Record<string, number>>;
@@ -46,7 +47,7 @@ export function rowsOf(measured: Measured): SoakRow[] {
   const began = probes[1] as GatewayProbe;
   return moments.slice(0, -1).map((moment, i) => {
     const [from, probe] = [probes[i + 1], probes[i + 2]] as [GatewayProbe, GatewayProbe];
-    const least = (of: 'heapBytes' | 'externalBytes') =>
+    const least = (of: 'heapBytes' | 'externalBytes' | 'rssBytes') =>
       Object.fromEntries(
         Object.entries(watched).map(([thread, { memory }]) => {
           const since = memory.filter(({ at }) => at > from.at && at <= probe.at);
@@ -59,6 +60,7 @@ export function rowsOf(measured: Measured): SoakRow[] {
       probe,
       callsUp: probe.metrics.get('kallglot_calls_active') ?? 0,
       lost: lostBy(measured, probe, moment),
+      rssBytes: Math.min(...Object.values(least('rssBytes'))),
       heap: least('heapBytes'),
       external: least('externalBytes'),
     };
@@ -81,7 +83,7 @@ export function growthsOf(rows: readonly SoakRow[]): Growth[] {
   };
   const threads = Object.keys(warm[0]?.heap ?? {});
   return [
-    growth('RSS', 'MiB', ({ probe }) => probe.rssBytes),
+    growth('RSS', 'MiB', ({ rssBytes }) => rssBytes),
     ...threads.flatMap((thread) => [
       growth(`heap of ${thread}`, 'MiB', ({ heap }) => heap[thread] ?? 0),
       growth(`external memory of ${thread}`, 'MiB', ({ external }) => external[thread] ?? 0),

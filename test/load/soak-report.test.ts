@@ -13,14 +13,20 @@ const streams = {
 function soakOf(minutes: number, rssAt: (minute: number) => number, rtpLost = 0): Measured {
   const probe = (minute: number): GatewayProbe => ({
     at: minute * 60_000,
-    rssBytes: rssAt(minute) * MIB,
+    rssBytes: 0,
     heapBytes: 0,
     openFiles: 60,
     metrics: new Map([['kallglot_rtp_lost_total', minute > 0 ? rtpLost : 0]]),
   });
   const marks = Array.from({ length: minutes }, (_, i) => i + 1);
   const moment = { tried: 300, succeeded: 300, failed: 0, streams, rssBytes: 0 };
-  const memory = marks.map((minute) => ({ at: minute * 60_000, heapBytes: 50 * MIB, externalBytes: MIB }));
+  // Garbage is collected twice a minute: what has grown is what is left then.
+  const memory = marks.flatMap((minute) =>
+    [0, 200].map((garbage) => ({
+      ...{ at: minute * 60_000 - garbage, heapBytes: 50 * MIB, externalBytes: MIB },
+      rssBytes: (rssAt(minute) + (garbage * minute) / 60) * MIB,
+    })),
+  );
   return {
     result: {
       ...{ kind: 'soak', held: 200, retransmitted: 0, failures: {}, setUp: { p50: 1, p99: 2, max: 3 } },

@@ -29,9 +29,9 @@ export function soakTable(measured: Measured): string {
   ];
   const cells = rows
     .filter((_, i) => (rows.length - 1 - i) % step === 0)
-    .map(({ minutes, callsUp, moment, lost, probe, heap, external }) => [
+    .map(({ minutes, callsUp, moment, lost, probe, rssBytes, heap, external }) => [
       ...[minutes.toFixed(minutes < 5 ? 1 : 0), `${callsUp}`, `${moment.succeeded}`, `${moment.failed}`],
-      ...[`${moment.streams.sent}`, `${lost}`, mib(probe.rssBytes)],
+      ...[`${moment.streams.sent}`, `${lost}`, mib(rssBytes)],
       ...[threads(heap), threads(external), `${probe.openFiles}`, mib(moment.rssBytes)],
     ]);
   return `${table(head, cells)}\n`;

@@ -12,11 +12,12 @@ export interface ThreadFigures {
   memory: readonly ThreadMemory[];
 }
 
-/** What a thread has of its own at a moment (wall clock, ms). */
+/** What a thread has of its own at a moment (wall clock, ms), and what the process has. */
 interface ThreadMemory {
   at: number;
   heapBytes: number;
   externalBytes: number;
+  rssBytes: number;
 }
 
 /** The threads of a process, as `thread-watch.ts` writes them down in it. */
@@ -41,11 +42,11 @@ export class ThreadWatch {
     const memory: ThreadMemory[] = [];
     const figures = { loopDelayMs: 0, gcLongestMs: 0, gcTotalMs: 0, memory };
     for (const line of readFileSync(join(this.#folder, name), 'utf8').trim().split('\n')) {
-      const [at = 0, late = 0, longest = 0, all = 0, heapBytes = 0, externalBytes = 0] = line
+      const [at = 0, late = 0, longest = 0, all = 0, heapBytes = 0, externalBytes = 0, rssBytes = 0] = line
         .split(' ')
         .map(Number);
       if (at < from) continue;
-      memory.push({ at, heapBytes, externalBytes });
+      memory.push({ at, heapBytes, externalBytes, rssBytes });
       figures.loopDelayMs = Math.max(figures.loopDelayMs, late);
       figures.gcLongestMs = Math.max(figures.gcLongestMs, longest);
       figures.gcTotalMs += all;

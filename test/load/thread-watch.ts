@@ -6,7 +6,8 @@ import { threadName } from 'node:worker_threads';
 /**
  * Loaded by `--import` into every thread of a process that is measured: writes down, once a second, by how much the event
  * loop of the thread was late at worst, what its garbage collector took, and the memory it has. A line is `<wall clock, ms>
- * <late, ms> <longest pause, ms> <all pauses, ms> <heap, bytes> <external, bytes>`; the folder is in LOAD_THREAD_WATCH.
+ * <late, ms> <longest pause, ms> <all pauses, ms> <heap, bytes> <external, bytes>
+ * <RSS of the process, bytes>`; the folder is in LOAD_THREAD_WATCH.
  */
 const folder = process.env.LOAD_THREAD_WATCH;
 /** More often would be a cost of its own. */
@@ -28,8 +29,8 @@ if (folder !== undefined) {
     const late = Math.max(0, histogram.max / 1e6 - RESOLUTION_MS);
     histogram.reset();
     const figures = [late, longest, pauses].map((ms) => ms.toFixed(2));
-    const { heapUsed, external } = process.memoryUsage();
-    appendFileSync(file, `${Date.now()} ${figures.join(' ')} ${heapUsed} ${external}\n`);
+    const { heapUsed, external, rss } = process.memoryUsage();
+    appendFileSync(file, `${Date.now()} ${figures.join(' ')} ${heapUsed} ${external} ${rss}\n`);
     longest = 0;
     pauses = 0;
   }, 1_000).unref();
