@@ -3,7 +3,7 @@ import type { Measured } from './rig.ts';
 import type { SoakMoment, SoakResult } from './soak-job.ts';
 import { type Trend, trendOf } from './trend.ts';
 
-/** What one process has at a moment of the soak; what a garbage collector lets swing is at its least since the last moment. */
+/** What one process has at a moment of the soak; what a garbage collector lets swing is at its least of some minutes. */
 export interface SoakRow {
   minutes: number;
   moment: SoakMoment;
@@ -25,6 +25,8 @@ export interface Growth {
 
 /** The first part of a run is warming up: buffers and caches grow to their bounds. */
 const WARM_SHARE = 0.25;
+/** In less than that every thread has collected its garbage, ms. */
+const COLLECTED_MS = 5 * 60_000;
 const MIB = 2 ** 20;
 
 /** Packets that are missing in what the phones or the gateway got, could not be sent, or were refused, since the interval began. */
@@ -46,11 +48,11 @@ export function rowsOf(measured: Measured): SoakRow[] {
   const { moments } = measured.result as SoakResult;
   const began = probes[1] as GatewayProbe;
   return moments.slice(0, -1).map((moment, i) => {
-    const [from, probe] = [probes[i + 1], probes[i + 2]] as [GatewayProbe, GatewayProbe];
+    const probe = probes[i + 2] as GatewayProbe;
     const least = (of: 'heapBytes' | 'externalBytes' | 'rssBytes') =>
       Object.fromEntries(
         Object.entries(watched).map(([thread, { memory }]) => {
-          const since = memory.filter(({ at }) => at > from.at && at <= probe.at);
+          const since = memory.filter(({ at }) => at > probe.at - COLLECTED_MS && at <= probe.at);
           return [thread, Math.min(...since.map((one) => one[of]))];
         }),
       );
