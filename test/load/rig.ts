@@ -3,17 +3,21 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { DialectName } from '../../src/config/pipeline.ts';
 import { certificateFile, keyFile } from '../support/certificates.ts';
-import { noRateLimit } from '../support/gateway.ts';
+import { busyMachineLimits, noRateLimit } from '../support/gateway.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import type { CallTransportName } from './call-transport.ts';
 import { type GatewayProbe, probeGateway } from './gateway-probe.ts';
-import type { Job, Report, Result, Target } from './load-job.ts';
+import { type Job, JobFailure, type Report, type Result, type Target } from './load-job.ts';
 import { type Usage, usageOf } from './process-usage.ts';
 import { type ThreadFigures, ThreadWatch } from './thread-figures.ts';
 
 const apiKey = 'sk_test_load_0123456789';
-/** Above what any job holds: the limits are not what is measured. */
+/** Above what any job holds, as all limits are: they are not what is measured. */
 const MAX_CALLS = 10_000;
+/** Up to where the system's own ports begin: 6,000 pairs, 2,000 more than the most calls that a job holds. */
+const RTP_PORTS = '20000-31999';
+/** Calls wait for the last of so many to be set up before anybody speaks. */
+const MEDIA_TIMEOUT_SECONDS = 600;
 const tokenSecret = 'load-test-token-secret';
 
 type JobWithoutTarget = Job extends infer Each ? (Each extends Job ? Omit<Each, 'target'> : never) : never;
@@ -62,7 +66,8 @@ export interface RigOptions {
 
 /**
  * Does one job with a fresh gateway. Gateway, echo pipeline and generator are a process each; only the gateway's is
- * measured.
+ * measured. Its capacity limits are out of the way: it takes calls however busy the machine is, so that the load itself
+ * is measured and not where the gateway would refuse more of it.
  */
 export async function measure(job: JobWithoutTarget, options: RigOptions): Promise<Measured> {
   const { subject = 'gateway', watchThreads = false, probe = false, onProbe, signal } = options;
@@ -148,9 +153,14 @@ function settings(
   return {
     sip: { listen: [`${transport}:127.0.0.1:0`], ...(transport === 'tls' && { tls }) },
     api: { listen: '127.0.0.1:0', rate_limit: noRateLimit },
-    media: { address: '127.0.0.1' },
+    media: { address: '127.0.0.1', ports: RTP_PORTS, timeout_seconds: MEDIA_TIMEOUT_SECONDS },
     pipeline: { ...pipeline, token_secret: tokenSecret },
-    limits: { max_calls: MAX_CALLS },
+    limits: {
+      ...busyMachineLimits,
+      max_calls: MAX_CALLS,
+      rtp_ports_percent: 100,
+      memory_percent: 100,
+    },
     organizations: [
       {
         id: 'load',
@@ -162,7 +172,7 @@ function settings(
   };
 }
 
-/** @throws Error when the generator ends before its job is done */
+/** @throws Error when the generator ends before its job is done; JobFailure when it says why it cannot be */
 async function run(
   job: Job,
   { pid, signal, probe, onProbe }: Pick<RigOptions, 'signal' | 'probe' | 'onProbe'> & { pid: number },
@@ -229,6 +239,7 @@ class Observer {
     const result = await new Promise<Result>((resolve, reject) => {
       generator.on('message', (report: Report) => {
         if (report.type === 'result') resolve(report.result);
+        else if (report.type === 'failed') reject(new JobFailure(report.reason));
         else work = work.then(() => this.#look(report.type));
         work.catch((error) => {
           reject(error);
@@ -243,7 +254,7 @@ class Observer {
   }
 
   /** Asking costs the process something itself: that is left out of the interval. */
-  async #look(what: Exclude<Report['type'], 'result'>): Promise<void> {
+  async #look(what: Exclude<Report['type'], 'result' | 'failed'>): Promise<void> {
     if (what === 'begins') await this.#probe();
     if (what === 'mark') this.marks.push(usageOf(this.#pid).rssBytes);
     else this.moments.push({ at: performance.now(), wallClock: Date.now(), usage: usageOf(this.#pid) });

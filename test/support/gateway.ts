@@ -25,6 +25,13 @@ export const noRateLimit = {
   failed_authentications_per_minute: 1_000_000,
 };
 
+/** A test machine that is busy with something else is not to refuse calls. */
+export const busyMachineLimits = {
+  event_loop_delay_ms: 60_000,
+  media_delay_ms: 60_000,
+  media_busy_percent: 100,
+};
+
 export interface TestGatewayOptions {
   /** Sections of the configuration, laid over those of a test: loopback, free ports, no log. */
   settings?: Record<string, Settings>;
@@ -60,8 +67,7 @@ export class TestGateway {
       ...section('api', { listen: '127.0.0.1:0', rate_limit: noRateLimit }),
       ...section('store', { url: `sqlite:${join(place, 'test.db')}` }),
       ...section('media', { address: '127.0.0.1', ports: '21000-24999' }),
-      // A test machine that is busy with something else is not to refuse calls.
-      ...section('limits', { event_loop_delay_ms: 60_000, media_delay_ms: 60_000, media_busy_percent: 100 }),
+      ...section('limits', busyMachineLimits),
       ...section('log', { level: process.env.TEST_LOG ?? 'silent' }),
       organizations,
     });
