@@ -83,6 +83,7 @@ function holdCalls(
   return new Promise((resolve, reject) => {
     generator.on('message', (report: Report) => {
       if (report.type === 'result') resolve(report.result as HeldCallsResult);
+      else if (report.type === 'failed') reject(new Error(report.reason));
       else if (report.type !== 'mark') during[report.type]();
     });
     generator.once('error', reject);

@@ -1,6 +1,6 @@
 import { holdBridges } from './bridge-calls.ts';
 import { holdCalls } from './held-calls.ts';
-import type { Job, Report, Result } from './load-job.ts';
+import { type Job, JobFailure, type Report, type Result } from './load-job.ts';
 import { holdMediaCalls } from './media-calls.ts';
 import { createSessions } from './sessions.ts';
 import { setUpCalls } from './set-ups.ts';
@@ -14,8 +14,13 @@ const job = JSON.parse(process.argv[2] ?? '') as Job;
 const report = (message: Report) => void process.send?.(message);
 process.on('disconnect', () => process.exit(1));
 
-const result = await done(job);
-process.send?.({ type: 'result', result } satisfies Report, () => process.exit(0));
+try {
+  const result = await done(job);
+  process.send?.({ type: 'result', result } satisfies Report, () => process.exit(0));
+} catch (error) {
+  if (!(error instanceof JobFailure)) throw error;
+  process.send?.({ type: 'failed', reason: error.message } satisfies Report, () => process.exit(1));
+}
 
 async function done(job: Job): Promise<Result> {
   if (job.kind === 'sip set-ups') return setUpSipCalls(job, report);

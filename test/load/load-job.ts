@@ -121,8 +121,12 @@ export interface HeldCallsResult {
 
 export interface MediaCallsResult {
   kind: 'media calls';
-  /** Calls that were up from the first to the last moment of the interval. */
+  /** Calls that were up from the first to the last moment of the interval; at least one. */
   held: number;
+  /** Set-ups that were refused, and tried again. */
+  triedAgain: number;
+  /** Why calls could not be set up in the end, and how many. */
+  failures: Record<string, number>;
   streams: GeneratorReport;
 }
 
@@ -185,9 +189,13 @@ export type Result =
   | BridgeResult
   | SoakResult;
 
-/** From the generator: the interval begins, it is over, a moment to look at the memory, what came out. */
+/** A job that could not be done; its message tells whoever waits for the figures why. */
+export class JobFailure extends Error {}
+
+/** From the generator: the interval begins, it is over, a moment to look at the memory, what came out, why nothing does. */
 export type Report =
   | { type: 'begins' }
   | { type: 'over' }
   | { type: 'mark' }
-  | { type: 'result'; result: Result };
+  | { type: 'result'; result: Result }
+  | { type: 'failed'; reason: string };

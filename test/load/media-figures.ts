@@ -4,9 +4,12 @@ import type { Floor } from './media-floor.ts';
 import { cpuOf, threadNames } from './process-usage.ts';
 import type { Measured } from './rig.ts';
 
+const FRAME_MS = 20;
+
 /** What a run of calls comes to; CPU is in us per call per second, times are ms. */
 const names = [
   'held',
+  'triedAgain',
   'sent',
   'lost',
   'unchanged',
@@ -15,6 +18,7 @@ const names = [
   'cpuMedia',
   'cpuEngine',
   'floorCpu',
+  'floorLost',
   'ratio',
   'waited',
   'jitterP50',
@@ -24,7 +28,7 @@ const names = [
   'late30',
   'floorLate30',
   'latePackets',
-  'concealedMs',
+  'concealedFrames',
   'toP50',
   'toP99',
   'fromP50',
@@ -41,7 +45,7 @@ export type Figures = Record<(typeof names)[number], number>;
 
 /** @param floor the same packets through the minimal program, as close in time as can be */
 export function figuresOf(measured: Measured, floor: Floor): Figures {
-  const { held, streams } = measured.result as MediaCallsResult;
+  const { held, triedAgain, streams } = measured.result as MediaCallsResult;
   const { tookMs, cpuMs, threads, waitedMs, probes } = measured;
   const perCall = (ms: number, calls = held, took = tookMs) => (ms * 1e6) / took / calls;
   const pair = [probes[0], probes.at(-1)] as [(typeof probes)[number], (typeof probes)[number]];
@@ -49,6 +53,7 @@ export function figuresOf(measured: Measured, floor: Floor): Figures {
   const gc = gcOf(measured);
   return {
     held,
+    triedAgain,
     sent: streams.sent,
     lost: streams.lost + streams.failed + grown(pair, 'kallglot_rtp_lost_total'),
     unchanged: streams.returned > 0 ? streams.returned / streams.sent : Number.NaN,
@@ -57,6 +62,7 @@ export function figuresOf(measured: Measured, floor: Floor): Figures {
     cpuMedia: perCall(cpuOf(threads, threadNames.media)),
     cpuEngine: perCall(cpuOf(threads, threadNames.engine)),
     floorCpu,
+    floorLost: floor.streams.lost + floor.streams.failed,
     ratio: perCall(cpuMs) / floorCpu,
     waited: waitedMs / (waitedMs + cpuMs),
     jitterP50: streams.jitter.p50,
@@ -66,7 +72,7 @@ export function figuresOf(measured: Measured, floor: Floor): Figures {
     late30: streams.lateShare,
     floorLate30: floor.streams.lateShare,
     latePackets: grown(pair, 'kallglot_rtp_late_total'),
-    concealedMs: grown(pair, 'kallglot_rtp_concealed_ms_total'),
+    concealedFrames: grown(pair, 'kallglot_rtp_concealed_ms_total') / FRAME_MS,
     toP50: addedLatency(pair, 'to', 0.5),
     toP99: addedLatency(pair, 'to', 0.99),
     fromP50: addedLatency(pair, 'from', 0.5),
@@ -90,10 +96,13 @@ function gcOf({ watched, tookMs }: Measured) {
   };
 }
 
-/** Each figure's own median. @param runs at least one */
+/** Each figure's own median, of the runs that have it (NaN: not one has). @param runs at least one */
 export function medianOf(runs: readonly Figures[]): Figures {
   const median = (name: keyof Figures): number => {
-    const values = runs.map((run) => run[name]).sort((a, b) => a - b);
+    const values = Float64Array.from(
+      runs.map((run) => run[name]).filter((value) => !Number.isNaN(value)),
+    ).sort();
+    if (values.length === 0) return Number.NaN;
     const middle = (values.length - 1) / 2;
     return ((values[Math.floor(middle)] as number) + (values[Math.ceil(middle)] as number)) / 2;
   };

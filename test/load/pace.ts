@@ -17,6 +17,23 @@ export async function atRate(
   }
 }
 
+/** Turns at an even rate: one that comes late delays those after it, so that they never come in a bunch. */
+export class Turns {
+  readonly #gapMs: number;
+  #due = 0;
+
+  constructor(perSecond: number) {
+    this.#gapMs = 1000 / perSecond;
+  }
+
+  /** Takes the next turn. @param now ms @returns ms until it is there */
+  take(now: number): number {
+    const at = Math.max(now, this.#due);
+    this.#due = at + this.#gapMs;
+    return at - now;
+  }
+}
+
 /** Runs `action` for each number from 0 to `count`, at most `width` of them at a time. */
 export async function inParallel(
   count: number,

@@ -7,8 +7,8 @@
  *
  * PACKETS: a file of datagrams, each after its length (16 bits, big-endian); sent from the first to the last and over again.
  * MAGIC: 1 when each payload begins with the word "LOAD" and the packet's number, and is to come back as it was.
- * stdout: first the local ports in one line. stdin: the remote ports in one line start it (fewer ports: the streams after
- * them rest); then `measure` begins an interval, `over` ends it, and `report` writes what came out of it so far as one line of
+ * stdout: first the local ports in one line. stdin: the remote ports in one line start it (a port of 0: that stream rests;
+ * fewer ports: so do those after them); then `measure` begins an interval, `over` ends it, and `report` writes what came out of it so far as one line of
  * JSON. `call STREAM PORT` starts one stream that rests, `rest STREAM` stops it. `sounds` writes another line: since
  * the last, whenever a stream began to hear another sound, [stream, wall clock in ms, byte]. A sound is a payload of one byte,
  * over and over, that is not silence; what is between two of the same is not told.
@@ -147,7 +147,7 @@ static void start(char *line) {
     long port = strtol(line, &end, 10);
     if (end == line) return;
     line = end;
-    start_stream(i, port, first + PERIOD_NS * i / count);
+    if (port > 0) start_stream(i, port, first + PERIOD_NS * i / count);
   }
 }
 

@@ -3,7 +3,7 @@ import { type Dialog, newDialog, newRequest, nextHop, responseHeaders } from '..
 import type { Codec } from '../support/phone-codecs.ts';
 import { parseSdp, writeSdp } from '../support/phone-sdp.ts';
 import { SipClient } from '../support/sip-client.ts';
-import { type SipRequest, uriOf } from '../support/sip-message.ts';
+import { type SipRequest, type SipResponse, uriOf } from '../support/sip-message.ts';
 import type { Peer } from '../support/sip-transport.ts';
 import type { CryptoLine } from '../support/srtp.ts';
 import type { Target } from './load-job.ts';
@@ -20,6 +20,20 @@ export interface UpCall {
   readonly setUpMs: number;
   /** Where the gateway receives RTP. */
   readonly remotePort: number;
+}
+
+/** An INVITE was refused. */
+export class RefusedCall extends Error {
+  readonly status: number;
+  /** As the gateway said it. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor({ status, reason, headers }: SipResponse) {
+    super(`INVITE: ${status} ${reason}`);
+    this.status = status;
+    const seconds = Number.parseInt(headers.get('retry-after') ?? '', 10);
+    this.retryAfterSeconds = Number.isNaN(seconds) ? undefined : seconds;
+  }
 }
 
 /** What a call asks for. */
@@ -60,7 +74,7 @@ export class SipCaller {
     return this.#client.counters.retransmitted;
   }
 
-  /** Calls a session and acknowledges the answer. @throws Error naming the status when it is refused */
+  /** Calls a session and acknowledges the answer. @throws RefusedCall, or Error when there is no answer */
   async call(sessionId: string, rtpPort: number, offered: Offered = { codec: 'PCMU' }): Promise<UpCall> {
     const { host, port } = this.#target.sip;
     const user = offered.role === undefined ? sessionId : `${sessionId};role=${offered.role}`;
@@ -69,7 +83,7 @@ export class SipCaller {
     const startedAt = performance.now();
     const answer = await this.#client.send(invite, await nextHop(dialog, this.#client));
     const setUpMs = performance.now() - startedAt;
-    if (answer.status !== 200) throw new Error(`INVITE: ${answer.status} ${answer.reason}`);
+    if (answer.status !== 200) throw new RefusedCall(answer);
     dialog.remote = answer.headers.get('to') ?? '';
     dialog.target = uriOf(answer.headers.get('contact') ?? '');
     this.#client.sendOnce(this.#request(dialog, 'ACK'), await nextHop(dialog, this.#client));
