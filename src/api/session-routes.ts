@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import { ApiError } from '../errors.ts';
+import { ApiError, Refusal } from '../errors.ts';
 import { parseSessionId } from '../ids.ts';
 import { type RoutingSettings, resolveRoute } from '../sessions/routing.ts';
 import type { Session } from '../sessions/session.ts';
@@ -52,7 +52,7 @@ export function sessionRoutes(
   const typed = app.withTypeProvider<ZodTypeProvider>();
 
   typed.post('/v1/sessions', createOptions, async ({ body, caller }, reply) => {
-    if (draining()) throw new ApiError('draining', { retryAfter: 5 });
+    if (draining()) throw new Refusal('draining');
     if (body.recording?.enabled)
       throw new ApiError('recording_not_available', { param: 'recording.enabled' });
     const { organizationId, environment } = caller;

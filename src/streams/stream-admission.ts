@@ -1,4 +1,4 @@
-import { ApiError } from '../errors.ts';
+import { ApiError, Refusal } from '../errors.ts';
 import type { SessionId } from '../ids.ts';
 import { verifyToken } from '../session-token.ts';
 import type { Session } from '../sessions/session.ts';
@@ -25,7 +25,7 @@ export interface StreamAdmissionOptions {
 /**
  * Who may connect to a session, and why not. A token opens its own session for 5 minutes, as often as it is shown: a client
  * that lost its connection comes back with it. Until it is known to be good nothing is looked up.
- * @throws StoreUnavailable; ApiError `draining`, `overloaded`, `invalid_token`, `session_not_found`, `organization_inactive`, `session_ended`
+ * @throws StoreUnavailable; Refusal `draining`, `overloaded`; ApiError `invalid_token`, `session_not_found`, `organization_inactive`, `session_ended`
  */
 export async function admitStream(
   { tokenSecret, now, sessions, organizationOf, assertStore, unavailable }: StreamAdmissionOptions,
@@ -33,7 +33,7 @@ export async function admitStream(
   token: string,
 ): Promise<AdmittedStream> {
   const reason = unavailable(sessionId);
-  if (reason !== undefined) throw new ApiError(reason, { retryAfter: 5 });
+  if (reason !== undefined) throw new Refusal(reason);
   const signed = /^kst_(?:live|test)_(.+)$/s.exec(token)?.[1];
   if (signed === undefined || verifyToken(tokenSecret, signed, now()) !== sessionId)
     throw new ApiError('invalid_token');

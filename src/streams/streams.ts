@@ -7,7 +7,7 @@ import { Ended } from '../bridge/ended.ts';
 import type { Leg } from '../bridge/leg.ts';
 import type { CallFacts } from '../bridge/leg-carrier.ts';
 import type { Clock } from '../clock.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, Refusal } from '../errors.ts';
 import { parseSessionId, type SessionId } from '../ids.ts';
 import { type Role, rolesOf } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
@@ -124,7 +124,7 @@ export class Streams {
   }
 
   async #take(request: IncomingMessage, socket: Duplex, head: Buffer, startedAt: number): Promise<void> {
-    if (this.#closed) throw new ApiError('draining', { retryAfter: 5 });
+    if (this.#closed) throw new Refusal('draining');
     const asked = readConnectRequest(request.url ?? '');
     const sessionId = parseSessionId(asked?.sessionId ?? '');
     if (asked === undefined || sessionId === undefined) throw new ApiError('session_not_found');
@@ -136,7 +136,7 @@ export class Streams {
     }
     const role = roleOf(asked.role);
     const admitted = await this.#parts.admit(sessionId, asked.token);
-    if (this.#closed) throw new ApiError('draining', { retryAfter: 5 });
+    if (this.#closed) throw new Refusal('draining');
     this.#assertRoom(sessionId);
     const leg = this.#reserve(admitted, role, facts);
     const open = (webSocket: WebSocket) => this.#openKallglot(webSocket, admitted, facts, leg);
