@@ -9,6 +9,7 @@ const base = [
   'api-errors',
   'clock',
   'config',
+  'drachtio-frames',
   'dtmf',
   'errors',
   'ids',

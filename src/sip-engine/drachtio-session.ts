@@ -1,15 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { FrameError, FrameReader } from '../drachtio-frames.ts';
 import type { AppEvent, AppLink, Outcome, RequestScope } from './app-link.ts';
 import { parseAppMessage } from './app-message.ts';
 import { forApplication } from './application-copy.ts';
-import {
-  type AppFrame,
-  FrameError,
-  FrameReader,
-  formatFrame,
-  parseFrame,
-  timeOfDay,
-} from './drachtio-wire.ts';
+import { type AppFrame, formatFrame, MAX_FRAME_BYTES, parseFrame, timeOfDay } from './drachtio-wire.ts';
 import {
   type HeaderField,
   type SipMessage,
@@ -59,7 +53,7 @@ export class DrachtioSession implements AppLink {
   readonly #side: AppSide;
   readonly #socket: SessionSocket;
   readonly #secret: string;
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameReader(MAX_FRAME_BYTES);
   readonly #verbs = new Set<string>();
   #authenticated = false;
   #closed = false;

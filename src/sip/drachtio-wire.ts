@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { FrameReader } from '../drachtio-frames.ts';
 import type { Log } from '../telemetry/log.ts';
 import { FrameQueue } from './frame-queue.ts';
-import { FrameReader } from './frame-reader.ts';
 import { isTooLong } from './message-limits.ts';
 
 export interface WireOptions {
@@ -15,6 +15,8 @@ export interface WireOptions {
   log: Log;
 }
 
+/** Bytes of one frame; a SIP message over UDP has 64 kB at most. */
+const FRAME_MOST = 1_048_576;
 /** An engine that answers nothing for three pings is as good as gone. */
 const PING_MS = 5000;
 const UNANSWERED_MOST = 3;
@@ -29,7 +31,7 @@ const WAITING_MOST = 10_000;
 export class DrachtioWire {
   readonly #socket: Socket;
   readonly #options: WireOptions;
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameReader(FRAME_MOST);
   readonly #queue: FrameQueue | undefined;
   #pings: NodeJS.Timeout | undefined;
   #unanswered = 0;
@@ -76,7 +78,7 @@ export class DrachtioWire {
 
   #receive(bytes: Buffer): void {
     try {
-      for (const payload of this.#reader.feed(bytes)) this.#take(payload);
+      for (const payload of this.#reader.feed(bytes)) this.#take(payload.toString());
     } catch (error) {
       this.#socket.destroy(error as Error);
     }

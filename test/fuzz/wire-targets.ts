@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { FrameError, FrameReader } from '../../src/drachtio-frames.ts';
 import { parseAppMessage } from '../../src/sip-engine/app-message.ts';
-import { FrameError, FrameReader, parseFrame } from '../../src/sip-engine/drachtio-wire.ts';
+import { MAX_FRAME_BYTES, parseFrame } from '../../src/sip-engine/drachtio-wire.ts';
 import { type SipMessage, SipParseError } from '../../src/sip-engine/message.ts';
 import { EngineHarness, framed, request, SDP, SECRET } from '../support/engine-harness.ts';
 import { type Target, target } from './fuzz.ts';
@@ -43,7 +44,7 @@ function mutant(random: Random): Buffer {
 
 /** Reads pieces of a stream of frames until the first that is none. */
 function payloadsOf(chunks: readonly Buffer[]): string[] {
-  const reader = new FrameReader();
+  const reader = new FrameReader(MAX_FRAME_BYTES);
   const read: string[] = [];
   try {
     for (const chunk of chunks) {

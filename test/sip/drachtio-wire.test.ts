@@ -79,6 +79,6 @@ describe('the wire to a drachtio-server', () => {
   test('ends with what is no frame', async () => {
     const closed = once(socket, 'error') as Promise<[Error]>;
     peer.raw('5x#hello');
-    expect((await closed)[0].message).toContain('no frame');
+    expect((await closed)[0].message).toContain('a frame length is not a number');
   });
 });

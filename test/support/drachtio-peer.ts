@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { FrameReader } from '../../src/sip/frame-reader.ts';
+import { FrameReader } from '../../src/drachtio-frames.ts';
 
 /** One frame of an application: `type`, the tokens behind it, and the SIP text. */
 export interface AppFrame {
@@ -15,7 +15,7 @@ export class DrachtioPeer {
   readonly frames: AppFrame[] = [];
   readonly #socket: Socket;
   readonly #secret: string;
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameReader(65_536);
   /** Whether what is not `authenticate` gets its OK at once. */
   answering = true;
 
@@ -24,7 +24,7 @@ export class DrachtioPeer {
     this.#secret = secret;
     socket.on('error', () => undefined);
     socket.on('data', (bytes: Buffer) => {
-      for (const payload of this.#reader.feed(bytes)) this.#take(payload);
+      for (const payload of this.#reader.feed(bytes)) this.#take(payload.toString());
     });
   }
 

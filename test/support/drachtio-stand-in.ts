@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { FrameReader } from '../../src/sip/frame-reader.ts';
+import { FrameReader } from '../../src/drachtio-frames.ts';
 import { type Engine, startEngine } from '../../src/sip-engine/engine.ts';
 import { identity } from './certificates.ts';
 
@@ -63,10 +63,12 @@ export class DrachtioStandIn {
       });
     }
     side.pipe(app);
-    const reader = new FrameReader();
+    const reader = new FrameReader(65_536);
     app.on('data', (bytes: Buffer) => {
       for (const payload of reader.feed(bytes)) {
-        const frame = payload.replace(`|authenticate|${this.secret}|`, `|authenticate|${engine.secret}|`);
+        const frame = payload
+          .toString()
+          .replace(`|authenticate|${this.secret}|`, `|authenticate|${engine.secret}|`);
         side.write(`${Buffer.byteLength(frame)}#${frame}`);
       }
     });

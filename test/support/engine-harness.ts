@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { FrameReader } from '../../src/drachtio-frames.ts';
 import { defaultLimits, type EngineLimits } from '../../src/sip-engine/context.ts';
 import { createEngineCore, type EngineCore } from '../../src/sip-engine/core.ts';
 import { DrachtioSession } from '../../src/sip-engine/drachtio-session.ts';
-import { FrameReader } from '../../src/sip-engine/drachtio-wire.ts';
 import {
   header,
   headersOf,
@@ -145,7 +145,7 @@ export class RecorderApp {
   readonly frames: AppFrameSeen[] = [];
   readonly session: DrachtioSession;
   ended = false;
-  readonly #reader = new FrameReader();
+  readonly #reader = new FrameReader(65_536);
 
   constructor(core: EngineCore, secret = SECRET) {
     const socket = {
