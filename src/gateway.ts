@@ -272,10 +272,10 @@ async function openSip(base: Base, calls: Calls): Promise<Sip> {
 
 /** A drachtio-server has its own certificate. */
 function reload({ log }: Base, { sip, engine }: Sip): void {
-  sip.reload();
+  const forEngines = sip.reload();
   const running = sip.hostports.some((one) => one.startsWith('tls/')) ? engine() : undefined;
-  if (running === undefined) log.info('there is no TLS certificate to read again');
-  else running.control.reloadCertificate();
+  if (running !== undefined) running.control.reloadCertificate();
+  else if (forEngines === 0) log.info('there is no TLS certificate to read again');
 }
 
 /** Losing the store costs new calls only; it comes back by itself. */

@@ -67,10 +67,10 @@ export class EngineListener {
     this.#sweep = setInterval(() => this.#closeIdle(), SWEEP_MS);
   }
 
-  /** Reads the certificate again, for the connections that come. */
-  reload(): void {
+  /** Reads the certificate again, for the connections that come. @returns whether there is one */
+  reload(): boolean {
     const { tls } = this.#listener;
-    if (tls === undefined) return;
+    if (tls === undefined) return false;
     try {
       (this.#server as TlsServer).setSecureContext(tls());
       this.#options.log.info('the certificate for drachtio-servers was read again');
@@ -80,6 +80,7 @@ export class EngineListener {
         'the certificate for drachtio-servers cannot be used; the old one stays',
       );
     }
+    return true;
   }
 
   async settled(): Promise<void> {

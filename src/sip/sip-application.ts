@@ -82,9 +82,9 @@ export class SipApplication implements Dialer {
     return placeCall({ ...this.#options, srf: () => this.#connectionToDial() }, leg, call);
   }
 
-  /** Reads the certificates again that drachtio-servers see. */
-  reload(): void {
-    for (const listener of this.#listeners) listener.reload();
+  /** Reads the certificates again that drachtio-servers see. @returns how many there are */
+  reload(): number {
+    return this.#listeners.filter((listener) => listener.reload()).length;
   }
 
   /** Resolves when every set-up that was running has its final answer, or after a while. */

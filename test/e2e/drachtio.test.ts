@@ -1,7 +1,12 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { certificateFile, keyFile } from '../support/certificates.ts';
+import { certificateFile, certificateOf, keyFile } from '../support/certificates.ts';
 import { DrachtioPeer } from '../support/drachtio-peer.ts';
 import { DrachtioStandIn } from '../support/drachtio-stand-in.ts';
 import { acme, eventually, TestGateway } from '../support/gateway.ts';
@@ -192,5 +197,38 @@ describe('a drachtio-server that connects to us', () => {
     await eventually('both are closed', () => plain.closed && tls.closed);
     expect([peer.frames, secured]).toEqual([[], false]);
     await guarded.stop();
+  });
+
+  test('over TLS it sees a renewed certificate after a reload, and a broken one never', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'drachtio-tls-'));
+    const [certificate, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    const put = (name: 'server' | 'renewed') => {
+      copyFileSync(certificateFile(name), certificate);
+      copyFileSync(keyFile(name), key);
+    };
+    put('server');
+    const port = await freeTcpPort();
+    const secured = await start([{ listen: { port, allowed_ips: ['127.0.0.1'], certificate, key } }]);
+    const shown = async () => {
+      const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+      await once(socket, 'secureConnect');
+      const { fingerprint256 } = socket.getPeerX509Certificate() as X509Certificate;
+      return { socket, fingerprint: fingerprint256 };
+    };
+    const fingerprintOf = (name: 'server' | 'renewed') =>
+      new X509Certificate(certificateOf(name)).fingerprint256;
+    const before = await shown();
+    expect(before.fingerprint).toBe(fingerprintOf('server'));
+    put('renewed');
+    secured.gateway.reload();
+    const after = await shown();
+    expect(after.fingerprint).toBe(fingerprintOf('renewed'));
+    copyFileSync(keyFile('server'), key);
+    secured.gateway.reload();
+    const last = await shown();
+    expect(last.fingerprint).toBe(fingerprintOf('renewed'));
+    for (const { socket } of [before, after, last]) socket.destroy();
+    await secured.stop();
+    rmSync(folder, { recursive: true });
   });
 });
