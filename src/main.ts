@@ -3,8 +3,10 @@ import closeWithGrace from 'close-with-grace';
 import { ConfigError, loadConfig } from './config/config.ts';
 import { type Gateway, startGateway } from './gateway.ts';
 import { createLog, type Log } from './telemetry/log.ts';
+import { LogOutput } from './telemetry/log-output.ts';
 
 const STOP_WITHIN_MS = 10_000;
+const STANDARD_OUTPUT = 1;
 
 /**
  * `npm start -- --config FILE`: the gateway as a process. SIGTERM and SIGINT let it drain first, a second one cuts that
@@ -13,7 +15,9 @@ const STOP_WITHIN_MS = 10_000;
 async function run(): Promise<void> {
   const { values } = parseArgs({ options: { config: { type: 'string' } } });
   const config = loadConfig(values.config, process.env);
-  const log = createLog(config.log.level, { showNumbers: config.log.show_numbers });
+  const output = new LogOutput(STANDARD_OUTPUT);
+  process.on('exit', () => output.flushSync());
+  const log = createLog(config.log.level, { showNumbers: config.log.show_numbers, destination: output });
   let gateway: Gateway | undefined;
   // From the first moment on, or one that comes early would end the process.
   process.on('SIGHUP', () => gateway?.reload());
