@@ -1,6 +1,6 @@
 import type { EndReason } from '../errors.ts';
 import type { StreamCodec } from '../media/media-port.ts';
-import type { Provider } from '../providers.ts';
+import type { LegFacts } from '../sessions/leg-view.ts';
 
 /**
  * What a leg needs of what carries it: a SIP dialog (implemented by `sip/`), or a stream over a WebSocket (by `streams/`).
@@ -36,27 +36,23 @@ export interface LegCarrier {
 }
 
 /** What is known of a call when it is admitted, or placed; goes into its record. */
-export interface CallFacts {
-  /** Of this leg, which need not be that of its session. */
-  provider: Provider;
-  direction: 'inbound' | 'outbound';
-  /** Of SIP; null where there is none. */
-  callId: string | null;
-  /** What a carrier calls it (Twilio's call SID, Telnyx' call control id); null where there is none. */
-  carrierCallId: string | null;
-  /** A SIP URI, or a number; empty where nobody is named. */
-  from: string;
-  to: string;
-  /** Empty for a call that we place, until the callee answers in any way. */
-  sourceAddress: string;
-  /** `udp`, `tcp`, `tls` with SIP; `ws` and `wss` of streams. */
-  transport: string;
+export interface CallFacts
+  extends Pick<
+    LegFacts,
+    | 'provider'
+    | 'direction'
+    | 'callId'
+    | 'carrierCallId'
+    | 'from'
+    | 'to'
+    | 'sourceAddress'
+    | 'transport'
+    | 'headers'
+  > {
   /** What the other end calls itself; of a call that we place, once it has answered in any way. */
   userAgent?: string | null;
   /** Wall clock of the INVITE, or of the stream's first request, ms. */
   startedAt: number;
-  /** The INVITE's `X-` headers. */
-  headers: Readonly<Record<string, string>>;
 }
 
 /** What has to be known before a leg can take its media, whatever carries it. */

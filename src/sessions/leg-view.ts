@@ -11,17 +11,19 @@ export interface LegFacts {
   sessionId: SessionId;
   organizationId: string;
   role: Role;
-  /** What carries it. */
+  /** What carries it, which need not be what carries the other leg of its session. */
   provider: Provider;
   direction: 'inbound' | 'outbound';
   /** Of SIP; null where there is none. */
   callId: string | null;
-  /** What the carrier of a stream calls it. */
+  /** What a carrier calls it (Twilio's call SID, Telnyx' call control id); null where there is none. */
   carrierCallId: string | null;
+  /** A SIP URI, or a number; empty where nobody is named. */
   from: string;
   to: string;
   /** Of an outbound leg the callee's, empty before it has answered in any way. */
   sourceAddress: string;
+  /** `udp`, `tcp`, `tls` with SIP; `ws` and `wss` of streams. */
   transport: string;
   codec: string;
   /** The SRTP suite, null for plain RTP. */
