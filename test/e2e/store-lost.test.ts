@@ -6,6 +6,10 @@ import { compareHeard } from '../support/heard.ts';
 import { postgresPrograms, TestPostgres } from '../support/postgres.ts';
 import { SlowLink } from '../support/slow-link.ts';
 import { readWav, speechFile } from '../support/wav.ts';
+import { Receiver } from '../webhooks/receiver.ts';
+
+const typesOf = (receiver: Receiver, session: string): string[] =>
+  receiver.of(session).map(({ type }) => type);
 
 const speech = readWav(speechFile).subarray(0, 16_000);
 
@@ -21,18 +25,30 @@ describe.each(backends)('while the store on $name is lost', ({ missing, start })
       const backend = await start();
       running.push({ stop: () => backend.close() });
       const url = await backend.create();
-      const settings = { store: { url }, session: { rejoin_seconds: 1 } };
+      const receiver = await Receiver.start();
+      running.push(receiver);
+      const settings = { store: { url }, session: { rejoin_seconds: 1 }, webhooks: { allow_private: true } };
       const gateway = await TestGateway.start({ settings });
       running.push(gateway);
+      await gateway.rest('POST', '/v1/webhooks', { url: receiver.url, events: ['*'] });
       const phone = await gateway.phone();
       running.push(phone);
       const [id, spare] = [await gateway.session(), await gateway.session()];
       const readiness = async () => (await gateway.rest('GET', '/readyz')).body;
+      await eventually('both are told of', () => receiver.received.length === 2);
+      // What follows this event in its session waits for its answer, which finds no store.
+      const held = Promise.withResolvers<void>();
+      receiver.answer = async (response) => {
+        await held.promise;
+        response.writeHead(200).end();
+      };
       const call = await phone.call(gateway.uri(id));
       expect(call.status).toBe(200);
+      await eventually('an event is on its way', () => receiver.received.length === 3);
 
       await backend.lose(url);
       await eventually('the loss is told', async () => (await readiness()).status === 'not_ready');
+      held.resolve();
       expect((await readiness()).reasons).toEqual(['store_unavailable']);
       const { startedAt } = await call.media.play(speech);
       await new Promise((resolve) => setTimeout(resolve, 800));
@@ -68,6 +84,11 @@ describe.each(backends)('while the store on $name is lost', ({ missing, start })
         'the session has ended',
         async () => (await gateway.rest('GET', `/v1/sessions/${id}`)).body.status === 'ended',
       );
+      await eventually('its end is told', () => typesOf(receiver, id).includes('session.ended'));
+      const [created, ...told] = typesOf(receiver, id);
+      expect(created).toBe('session.created');
+      expect(told.slice(0, 2).sort()).toEqual(['session.provider.connected', 'session.started']);
+      expect(told.slice(2)).toEqual(['session.provider.disconnected', 'session.ended']);
     },
   );
 });
