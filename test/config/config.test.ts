@@ -173,7 +173,7 @@ describe('a wrong setting', () => {
   });
 
   test('one drachtio-server may stand without a list, and problems name it as it was written', () => {
-    const listen = { port: 9023, certificate: 'cert.pem' };
+    const listen = { port: 9024, certificate: 'cert.pem' };
     const drachtio = (servers: unknown) => ({ sip: { engine: 'drachtio', drachtio: servers } });
     expect(problemsOf(drachtio({ port: 0, hots: 'x' }))).toMatchObject([
       { path: 'sip.drachtio.port', found: '0', allowed: 'a port from 1 to 65535' },

@@ -20,7 +20,8 @@ interface Service {
   security_opt: string[];
   user?: string;
   build?: unknown;
-  environment?: Record<string, string>;
+  /** null: given on where `.env` has it. */
+  environment?: Record<string, string | null>;
   stop_grace_period?: string;
   volumes?: string[];
   healthcheck?: { test: string[] };
@@ -36,6 +37,8 @@ const gateway = compose.services.gateway as Service;
 const required = [...read('docker-compose.yml').matchAll(/\$\{(\w+):\?\1 is not set in \.env\}/g)].map(
   ([, name]) => name as string,
 );
+/** Variables of the gateway that are set where `.env` has them. */
+const givenOn = Object.entries(gateway.environment ?? {}).flatMap(([name, value]) => (value ? [] : [name]));
 
 describe('the image', () => {
   test('runs node itself, not as root, from packages of production alone', () => {
@@ -90,14 +93,16 @@ describe('docker-compose.yml', () => {
     const named = [...read('.env.example').matchAll(/^(\w+)=$/gm)].map(([, name]) => name);
     expect(named.sort()).toEqual([...new Set(required)].sort());
     const secrets = services.flatMap(([, { environment = {} }]) =>
-      Object.entries(environment).filter(([key]) => /SECRET|PASSWORD|KEY/.test(key)),
+      Object.entries(environment).filter(([key, value]) => value && /SECRET|PASSWORD|KEY/.test(key)),
     );
     expect(secrets.length).toBeGreaterThan(5);
     for (const [, value] of secrets) expect(value).toMatch(/^\$\{\w+:(\?|-\})/);
+    for (const name of givenOn) expect(read('.env.example')).toContain(`# ${name}=\n`);
   });
 
   test('gives the gateway settings that it takes', () => {
     const sample: Record<string, string> = {
+      KALLGLOT_TELEPHONY__TELNYX_PUBLIC_KEY: `${'A'.repeat(43)}=`,
       KALLGLOT_DOMAIN: 'sip.example.com',
       KALLGLOT_PUBLIC_ADDRESS: '203.0.113.7',
       KALLGLOT_API_URL: 'https://api.example.com',
@@ -106,7 +111,7 @@ describe('docker-compose.yml', () => {
     const fill = (value: string) =>
       value.replace(/\$\{(\w+):\?.*\}/, (_all, name: string) => sample[name] ?? 'a-long-random-text');
     const environment = Object.fromEntries(
-      Object.entries(gateway.environment ?? {}).map(([key, value]) => [key, fill(value)]),
+      Object.entries(gateway.environment ?? {}).map(([key, value]) => [key, fill(value ?? `\${${key}:?}`)]),
     );
     const config = loadConfig(join(root, 'docker/gateway.yaml'), environment);
     expect(config.sip).toMatchObject({
@@ -153,8 +158,10 @@ describe('docker-compose.yml', () => {
     };
     const all = required.map((name) => `${name}=x\n`).join('');
     const [good, bad] = [run(all), run(all.replace(/^POSTGRES_PASSWORD=.*\n/gm, ''))];
+    const carriers = run(`${all}KALLGLOT_TELEPHONY__TWILIO_AUTH_TOKEN=its-token\n`);
     rmSync(folder, { recursive: true });
     expect([good.status, good.stderr]).toEqual([0, '']);
+    expect(carriers.stdout).toContain('KALLGLOT_TELEPHONY__TWILIO_AUTH_TOKEN: its-token');
     expect(bad.status).not.toBe(0);
     expect(bad.stderr).toContain('POSTGRES_PASSWORD is not set in .env');
   });
