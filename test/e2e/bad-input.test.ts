@@ -1,6 +1,8 @@
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type MetricRow, metricTable } from '../../src/telemetry/metric-table.ts';
 import { FakePipeline } from '../support/fake-pipeline.ts';
 import { encode } from '../support/g711.ts';
 import { TestGateway } from '../support/gateway.ts';
@@ -214,4 +216,71 @@ describe('bad input costs its sender only', () => {
     expect(status).toBeGreaterThanOrEqual(400);
     expect(status).toBeLessThan(500);
   });
+
+  test('whatever callers, clients and the pipeline call themselves, it names no series of the metrics', async () => {
+    const [first, second] = ['Zork1x', 'Zork2y'];
+    await nameEverything(first);
+    // A scrape is an answer too, and the first one is counted by the second.
+    await series();
+    const before = await series();
+    expect(before.length).toBeGreaterThan(200);
+    await nameEverything(second);
+    const after = await series();
+    expect(after).toEqual(before);
+    expect(after.filter((one) => /zork/i.test(one))).toEqual([]);
+    const unknown = after.flatMap((one) => {
+      const [, metric = '', text = ''] = /^kallglot_(\w+?)(?:_bucket)?\{(.*)\}$/.exec(one) ?? [];
+      const { labels } = (metricTable as Record<string, MetricRow>)[metric] ?? { labels: {} };
+      return [...text.matchAll(/(\w+)="([^"]*)"/g)].filter(
+        ([, label = '', value = '']) => Array.isArray(labels[label]) && !labels[label].includes(value),
+      );
+    });
+    expect(unknown).toEqual([]);
+  });
+
+  /** The word, as everything that somebody else names. */
+  async function nameEverything(word: string): Promise<void> {
+    const caller = await gateway.phone({ userAgent: word });
+    phones.push(caller);
+    const to = (user: string) => `sip:${user}@${gateway.sipAddress()}`;
+    const id = await gateway.session();
+    const call = await caller.call(to(id), {
+      from: word,
+      headers: { Subject: word, 'X-Kallglot-Error': word },
+    });
+    expect(call.status).toBe(200);
+    const link = pipeline.connections.find((one) => one.headers['x-kallglot-session'] === id);
+    link?.send(JSON.stringify({ type: 'error', code: word, message: word }));
+    link?.send(JSON.stringify({ type: word }));
+    await call.info(`application/${word}`, word);
+    await call.info('application/dtmf-relay', `Signal=${word}\r\nDuration=100\r\n`);
+    await call.request(word.toUpperCase());
+    await call.bye({ Reason: `${word};cause=${word};text="${word}"` });
+    const roleOf = { 'X-Kallglot-Role': word };
+    const statuses = [
+      (await caller.call(to(await gateway.session()), { headers: roleOf })).status,
+      (await caller.call(to(word))).status,
+      (await caller.call(to(await gateway.session()), { sdp: word })).status,
+      (await caller.request(word.toUpperCase(), to(word))).status,
+      (await caller.request('REGISTER', to(word), { from: word })).status,
+      (await caller.request('OPTIONS', to(word), { headers: { 'User-Agent': word } })).status,
+      (await gateway.rest('GET', `/v1/${word}`)).status,
+      (await gateway.rest('POST', '/v1/sessions', { mode: word, routing: { type: word } })).status,
+      (await gateway.rest('GET', `/v1/sessions/${word}`, undefined, word)).status,
+      (await gateway.rest('POST', `/v1/carriers/${word}/voice`, { CallSid: word })).status,
+      (await gateway.rest('POST', '/v1/carriers/twilio/voice', `AccountSid=${word}`)).status,
+    ];
+    // But for REGISTER, which asks for bindings, and OPTIONS.
+    expect(statuses.filter((status) => status < 400)).toEqual([200, 200]);
+    const { host } = new URL(gateway.gateway.apiUrl);
+    const stream = new WebSocket(`ws://${host}/v1/sessions/${word}/stream?token=${word}`);
+    await once(stream, 'error');
+  }
+
+  /** All that the gateway's own metrics are made of. */
+  async function series(): Promise<string[]> {
+    const text: string = (await gateway.rest('GET', '/metrics')).body;
+    const lines = text.split('\n').filter((line) => line.startsWith('kallglot_'));
+    return lines.map((line) => line.slice(0, line.lastIndexOf(' '))).sort();
+  }
 });
