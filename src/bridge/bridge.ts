@@ -236,7 +236,7 @@ export class Bridge {
   }
 
   closing(work: Promise<unknown> | undefined): void {
-    this.#context.closing(work);
+    this.#context.closing(this.session.id, work);
   }
 
   /** The session has ended, or the gateway stops: everything of it ends too. */

@@ -46,7 +46,7 @@ export class Bridges {
         this.#count(leg.session.organizationId, -1);
         if (record !== undefined) this.#leave(leg, record);
       },
-      closing: (work) => this.#track(work),
+      closing: (session, work) => this.#track(session, work),
       closed: (bridge) => {
         if (this.#bridges.get(bridge.session.id) === bridge) this.#bridges.delete(bridge.session.id);
         if (this.#state === 'draining' && this.#bridges.size === 0) this.#emptied.resolve();
@@ -174,10 +174,12 @@ export class Bridges {
     while (this.#closing.size > 0 && !deadline.aborted) await Promise.race([over, ...this.#closing]);
   }
 
-  #track(work: Promise<unknown> | undefined): void {
+  #track(session: SessionId, work: Promise<unknown> | undefined): void {
     if (work === undefined) return;
     const settled = work
-      .catch((error: unknown) => this.#context.log.error({ err: error }, 'a call did not close cleanly'))
+      .catch((error: unknown) =>
+        this.#context.log.error({ session, err: error }, 'a call did not close cleanly'),
+      )
       .finally(() => this.#closing.delete(settled));
     this.#closing.add(settled);
   }

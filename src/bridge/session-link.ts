@@ -1,3 +1,4 @@
+import type { SessionId } from '../ids.ts';
 import type { LinkEvent, LinkStats, PipelineLink, PipelineLinks } from '../pipeline/pipeline-link.ts';
 import { rolesOf } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
@@ -16,7 +17,7 @@ export interface SessionLinkContext {
   transcripts: TranscriptSink;
   linkClosed: (link: PipelineLink, stats: LinkStats, failure: 'unavailable' | 'lost' | undefined) => void;
   /** Something of a link is on its way out; the gateway waits for it when it stops. */
-  closing: (work: Promise<unknown> | undefined) => void;
+  closing: (session: SessionId, work: Promise<unknown> | undefined) => void;
 }
 
 export interface SessionLinkEvents {
@@ -178,6 +179,6 @@ export class SessionLink {
     this.#lastStats = link.stats();
     this.#context.linkClosed(link, this.#lastStats, failure);
     this.#closed = link.close(ended);
-    this.#context.closing(this.#closed);
+    this.#context.closing(this.#session.id, this.#closed);
   }
 }

@@ -169,7 +169,10 @@ class WorkerPool implements MediaPool {
     if (!worker) this.#pairs.release(rtpPort, performance.now());
     const result = await this.#openIn(worker, leg, options.affinity, leg.setup(local.bind));
     if (!result.ok)
-      this.#options.log?.warn({ rtpPort, code: result.code }, 'a pair of RTP ports could not be bound');
+      this.#options.log?.warn(
+        { session: options.affinity, rtpPort, code: result.code },
+        'a pair of RTP ports could not be bound',
+      );
     return { leg, result };
   }
 
@@ -220,6 +223,10 @@ class WorkerPool implements MediaPool {
     if (--place.legs === 0 && this.#places.get(place.affinity) === place) this.#places.delete(place.affinity);
   }
 
+  #sessionOf(leg: LegPort): string | undefined {
+    return this.#placeOf.get(leg)?.affinity;
+  }
+
   #workerFor(affinity: string): WorkerHost | undefined {
     const known = this.#places.get(affinity)?.worker;
     if (known && this.#workers.includes(known)) return known;
@@ -233,9 +240,13 @@ class WorkerPool implements MediaPool {
     const worker = new WorkerHost(name, {
       onClosed: (leg) => this.#leave(leg),
       onLost: (lost, legs, reason) => this.#replace(lost, legs, reason),
-      onLegFailed: (detail) => this.#options.log?.error({ detail }, 'the media of a leg failed'),
-      onUnheard: (leg, from) =>
-        this.#options.log?.warn({ leg, from }, 'a leg cannot hear one that is in another media worker'),
+      onLegFailed: (leg, detail) =>
+        this.#options.log?.error({ session: this.#sessionOf(leg), detail }, 'the media of a leg failed'),
+      onUnheard: (leg) =>
+        this.#options.log?.warn(
+          { session: this.#sessionOf(leg) },
+          'a leg cannot hear one that is in another media worker',
+        ),
       onHandlerError: (error) => this.#options.log?.error({ err: error }, 'a handler of media events failed'),
     });
     this.#workers.push(worker);

@@ -68,7 +68,7 @@ function press({ leg: id, digits, durationMs, gapMs }: ToWorker & { type: 'press
 /** The other leg may be in another worker, if one has died meanwhile: then it is not heard. */
 function hear(id: number, { original, ...rest }: LegHearing): void {
   const from = original && legs.get(original.from)?.voice;
-  if (original && !from) emit({ type: 'unheard', leg: id, from: original.from });
+  if (original && !from) emit({ type: 'unheard', leg: id });
   legs.get(id)?.hear({ ...rest, original: original && from ? { ...original, from } : null });
 }
 

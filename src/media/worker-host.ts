@@ -17,9 +17,9 @@ export interface WorkerHostEvents {
   /** The worker ended though nobody asked it to, with so many legs in it. */
   onLost: (host: WorkerHost, legs: number, reason: Error | undefined) => void;
   /** An error of ours in one leg's packet code, with its stack. */
-  onLegFailed: (detail: string) => void;
+  onLegFailed: (leg: LegPort, detail: string) => void;
   /** A leg was to hear one that is in another worker. */
-  onUnheard: (leg: number, from: number) => void;
+  onUnheard: (leg: LegPort) => void;
   /** A handler of the leg's owner threw. */
   onHandlerError: (error: unknown) => void;
 }
@@ -122,10 +122,10 @@ export class WorkerHost {
         this.#report(leg, { type: 'media_timeout' });
         break;
       case 'unheard':
-        this.#events.onUnheard(leg.id, message.from);
+        this.#events.onUnheard(leg);
         break;
       case 'failed':
-        this.#events.onLegFailed(message.detail);
+        this.#events.onLegFailed(leg, message.detail);
         this.#report(leg, { type: 'failed' });
         break;
     }

@@ -61,6 +61,6 @@ export type FromWorker =
   | { type: 'digits_pressed'; leg: number; count: number }
   | { type: 'media_timeout'; leg: number }
   /** The leg is to hear one that is not in its worker; it hears silence instead. */
-  | { type: 'unheard'; leg: number; from: number }
+  | { type: 'unheard'; leg: number }
   /** An error of ours in the leg's code; it does nothing any more. */
   | { type: 'failed'; leg: number; detail: string };

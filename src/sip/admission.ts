@@ -181,6 +181,7 @@ export class Admission {
     if (caller.credentials.verdict === 'invalid') {
       const call = {
         source: caller.source,
+        session: session?.id,
         call_id: request.get('Call-ID'),
         detail: caller.credentials.detail,
       };

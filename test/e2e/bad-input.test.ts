@@ -230,7 +230,7 @@ describe('bad input costs its sender only', () => {
     expect(after.filter((one) => /zork/i.test(one))).toEqual([]);
     const unknown = after.flatMap((one) => {
       const [, metric = '', text = ''] = /^kallglot_(\w+?)(?:_bucket)?\{(.*)\}$/.exec(one) ?? [];
-      const { labels } = (metricTable as Record<string, MetricRow>)[metric] ?? { labels: {} };
+      const labels = (metricTable as Record<string, MetricRow>)[metric]?.labels ?? {};
       return [...text.matchAll(/(\w+)="([^"]*)"/g)].filter(
         ([, label = '', value = '']) => Array.isArray(labels[label]) && !labels[label].includes(value),
       );
