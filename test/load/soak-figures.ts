@@ -75,13 +75,16 @@ export function allLost(measured: Measured): number {
   return lostBy(measured, measured.probes.at(-1) as GatewayProbe, moments.at(-1) as SoakMoment);
 }
 
-/** By least squares over what comes after the warming up. @param rows at least four */
+/** By least squares over what comes after the warming up, of moments that share no minute. @param rows one for each of at least 20 minutes */
 export function growthsOf(rows: readonly SoakRow[]): Growth[] {
-  const warm = rows.slice(Math.ceil(rows.length * WARM_SHARE));
+  const apart = COLLECTED_MS / 60_000;
+  const warm = rows
+    .slice(Math.ceil(rows.length * WARM_SHARE))
+    .filter((_, i, { length }) => (length - 1 - i) % apart === 0);
   const growth = (what: string, unit: Growth['unit'], of: (row: SoakRow) => number): Growth => {
-    const { mean, slope } = trendOf(warm.map((row) => ({ at: row.minutes / 60, value: of(row) })));
+    const { mean, slope, error } = trendOf(warm.map((row) => ({ at: row.minutes / 60, value: of(row) })));
     const scale = unit === 'MiB' ? MIB : 1;
-    return { what, unit, trend: { mean: mean / scale, slope: slope / scale } };
+    return { what, unit, trend: { mean: mean / scale, slope: slope / scale, error: error / scale } };
   };
   const threads = Object.keys(warm[0]?.heap ?? {});
   return [

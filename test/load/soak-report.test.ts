@@ -44,8 +44,19 @@ test('an hour whose memory stays as it is meets every aim, whatever its first qu
     soakOf(60, (minute) => (minute < 10 ? 100 + minute * 10 : 240)),
     200,
   );
-  expect(text).toContain('RSS stays as it is (240.0 MiB, +0.0 an hour): met');
+  expect(text).toContain('RSS stays as it is (240.0 MiB, +0.0 ± 0.0 an hour): met');
   expect(met).toBe(true);
+});
+
+test('memory that swings grows where that is more than the swings make up', () => {
+  const swing = [0, 40, -20, 10, -30];
+  const soak = (perMinute: number) =>
+    soakVerdicts(
+      soakOf(60, (minute) => 240 + perMinute * minute + (swing[Math.ceil(minute / 5) % 5] ?? 0)),
+      200,
+    ).text;
+  expect(soak(0)).toMatch(/RSS stays as it is \(.+ an hour\): met/);
+  expect(soak(3)).toMatch(/RSS stays as it is \(.+ an hour\): not met/);
 });
 
 test('memory that grows, a packet that is lost and a call that ends are told', () => {
@@ -53,7 +64,7 @@ test('memory that grows, a packet that is lost and a call that ends are told', (
     soakOf(60, (minute) => 240 + minute / 2),
     200,
   );
-  expect(growing.text).toMatch(/RSS stays as it is \(\d+\.\d MiB, \+30\.0 an hour\): not met/);
+  expect(growing.text).toMatch(/RSS stays as it is \(\d+\.\d MiB, \+30\.0 ± 0\.0 an hour\): not met/);
   expect(growing.met).toBe(false);
   const lossy = soakVerdicts(
     soakOf(60, () => 240, 1),
