@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { FrameReader } from '../drachtio-frames.ts';
 import type { Log } from '../telemetry/log.ts';
+import { isReadable } from './drachtio-parser.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { isTooLong } from './message-limits.ts';
 
@@ -26,7 +27,7 @@ const WAITING_MOST = 10_000;
 /**
  * Frames of drachtio's protocol on a socket, in place of drachtio-srf's own `WireProtocol`: that one has no limits,
  * takes no notice of pings that stay unanswered, throws at what it cannot read, and reconnects in its own way, without
- * TLS and without end.
+ * TLS and without end. Of a drachtio-server only SIP goes on that drachtio-srf can read; the embedded engine sends no other.
  */
 export class DrachtioWire {
   readonly #socket: Socket;
@@ -90,17 +91,35 @@ export class DrachtioWire {
     if (type === 'response') this.#queue?.answered(tokens[0] ?? '');
     if (type === 'response' && tokens[2] === 'pong') return;
     this.heardAt = performance.now();
-    if (type === 'sip' && this.#options.limited && isTooLong(payload.slice(lineEnd(payload) + 2)))
-      this.#refuse(tokens, payload);
+    const message = payload.slice(lineEnd(payload) + 2);
+    if (type === 'sip') this.#takeMessage(tokens, message, payload);
+    else if (type === 'response') this.#takeAnswer(tokens, message, payload);
+    else this.#options.log.info({ bytes: payload.length }, 'the SIP engine sent a frame of an unknown kind');
+  }
+
+  #takeMessage(tokens: string[], message: string, payload: string): void {
+    if (!this.#options.limited) this.#options.onFrame(payload);
+    else if (isTooLong(message)) this.#refuse(tokens, message, 'too long', '513 Message Too Large');
+    else if (!isReadable(message)) this.#refuse(tokens, message, 'not readable', '400 Bad Request');
     else this.#options.onFrame(payload);
   }
 
-  /** Without drachtio-srf, which could not read it in time; the server writes the rest of the answer itself. */
-  #refuse([source = '', , , address = '', , , transaction = '']: string[], payload: string): void {
-    const line = payload.slice(lineEnd(payload) + 2, lineEnd(payload) + 62);
-    this.#options.log.info({ source: address, bytes: payload.length }, 'a SIP message was too long');
-    if (source !== 'network' || /^(SIP\/|ACK |CANCEL )/.test(line)) return;
-    this.send(this.#socket, `sip|${transaction}|\r\nSIP/2.0 513 Message Too Large\r\n\r\n`);
+  /** To a frame of ours; what was sent for it comes back as it looked on the wire. */
+  #takeAnswer([id = '', outcome]: string[], message: string, payload: string): void {
+    const isEcho = this.#options.limited && outcome === 'OK' && message !== '';
+    if (!isEcho || isReadable(message)) this.#options.onFrame(payload);
+    else {
+      this.#options.log.info({ bytes: message.length }, 'what the SIP engine sent for us is not readable');
+      this.#options.onFrame(`|response|${id}|NO|not readable`);
+    }
+  }
+
+  /** Without drachtio-srf, which could not read it, or not in time; the server writes the rest of the answer itself. */
+  #refuse(tokens: string[], message: string, why: string, answer: string): void {
+    const [source = '', , , address = '', , , transaction = ''] = tokens;
+    this.#options.log.info({ source: address, bytes: message.length }, `a SIP message was ${why}`);
+    if (source !== 'network' || /^(SIP\/|ACK |CANCEL )/.test(message)) return;
+    this.send(this.#socket, `sip|${transaction}|\r\nSIP/2.0 ${answer}\r\n\r\n`);
   }
 }
 

@@ -48,6 +48,29 @@ describe('the wire to a drachtio-server', () => {
     expect(peer.frames).toEqual([]);
   });
 
+  test('answers 400 to a request that drachtio-srf cannot read, and drops such an ACK and a response', async () => {
+    const broken = 'Not a header: x\r\n\r\n';
+    peer.deliver({ transaction: 't1', sip: `INVITE sip:a@127.0.0.1 SIP/2.0\r\n${broken}` });
+    peer.deliver({ transaction: 't2', dialog: 'd', sip: `ACK sip:a SIP/2.0\r\n${broken}` });
+    peer.deliver({ transaction: 't3', dialog: 'd', sip: `SIP/2.0 200 OK\r\n${broken}` });
+    peer.deliver({ transaction: 't4', sip: '' });
+    peer.deliver({ transaction: 't5', sip: invite('<sip:a@x>;tag=1') });
+    expect((await peer.answerTo('t1', 400)).sip).toBe('SIP/2.0 400 Bad Request\r\n\r\n');
+    await vi.waitFor(() => expect(taken).toHaveLength(1));
+    expect(taken[0]).toContain('|t5|');
+    await peer.answerTo('t4', 400);
+    expect(peer.frames).toHaveLength(2);
+  });
+
+  test('takes as refused what came back of ours and cannot be read', async () => {
+    const frame = { id: '7', type: 'sip', tokens: ['t1'], sip: '' };
+    peer.confirm(frame, 'd', 'SIP/2.0 200 OK\r\nNot a header: x\r\n\r\n');
+    peer.confirm(frame, 'd', 'SIP/2.0 200 OK\r\nCall-ID: 1\r\n\r\n');
+    await vi.waitFor(() => expect(taken).toHaveLength(2));
+    expect(taken[0]).toBe('|response|7|NO|not readable');
+    expect(taken[1]).toContain('|response|7|OK|');
+  });
+
   test('does not send what is too long for it', () => {
     expect(() => wire.send(socket, `sip|t|\r\n${'a'.repeat(12_000)}`)).toThrow(
       'too much for a drachtio-server',

@@ -38,6 +38,8 @@ function linkTo(address: Partial<EngineAddress> & { port: number }, handlers: Pa
   const events: string[] = [];
   const warnings: string[] = [];
   const warn = ({ reason }: { reason: string }) => void warnings.push(reason);
+  const told: unknown[][] = [];
+  const info = (...line: unknown[]) => void told.push(line);
   const source = {
     name: 'test',
     limited: true,
@@ -46,12 +48,12 @@ function linkTo(address: Partial<EngineAddress> & { port: number }, handlers: Pa
   };
   const link = new EngineLink(source, {
     handlers: () => ({ invite: async () => undefined, refusedInDialog: () => undefined, ...handlers }),
-    log: Object.assign(createLog('silent'), { warn }),
+    log: Object.assign(createLog('silent'), { warn, info }),
     onUp: () => events.push('up'),
     onLost: () => events.push('lost'),
   });
   closing.push(() => link.close());
-  return { link, events, warnings };
+  return { link, events, warnings, told };
 }
 
 const routesOf = ({ frames }: DrachtioPeer) =>
@@ -114,18 +116,26 @@ describe('the link to a drachtio-server', () => {
     expect(events).toEqual(['up']);
   });
 
-  test('takes no harm from a message that drachtio-srf cannot read, and answers a BYE in no dialog', async () => {
+  test('refuses a message that drachtio-srf cannot read, and tells of it without a word of what is in it', async () => {
+    const printed = vi.spyOn(console, 'error').mockReturnValue(undefined);
+    closing.push(() => printed.mockRestore());
     const server = await openServer();
-    const { link } = linkTo({ port: server.port });
+    const { link, told } = linkTo({ port: server.port });
     await link.start();
     const peer = server.peers[0]!;
-    peer.deliver({ transaction: 't1', sip: 'nonsense\r\n\r\n' });
+    const secret = 'Authorization: Digest username="b", response="0123"\r\nNot a header: x\r\n\r\n';
+    const sip = `REGISTER sip:+4930123456@127.0.0.1 SIP/2.0\r\n${secret}`;
+    peer.deliver({ transaction: 't1', sip });
     peer.deliver({
       transaction: 't2',
       dialog: 'gone;from-tag=1',
       sip: 'BYE sip:a@127.0.0.1 SIP/2.0\r\nCall-ID: gone\r\nFrom: <sip:b@x>;tag=1\r\nTo: <sip:a@x>;tag=2\r\nCSeq: 2 BYE\r\n\r\n',
     });
+    await peer.answerTo('t1', 400);
     await peer.answerTo('t2', 481);
     expect(link.connection?.isUp).toBe(true);
+    expect(printed.mock.calls).toEqual([]);
+    const about = { source: '127.0.0.1', bytes: sip.length };
+    expect(told).toEqual([[about, 'a SIP message was not readable']]);
   });
 });
