@@ -69,7 +69,8 @@ describe('a gateway on two drachtio-servers, one of them over TLS', () => {
       await dies.kill();
       await eventually('its call is over', async () => (await active(gateway)) === 1);
       expect((await ended(gateway, 'engine_lost')) - lostBefore).toBe(1);
-      expect(await gateway.metric('kallglot_media_ports{state="used"}')).toBe(1);
+      const ports = () => gateway.metric('kallglot_media_ports{state="used"}');
+      await eventually('its ports are free', async () => (await ports()) === 1);
       expect((await gateway.rest('GET', '/readyz')).status).toBe(200);
       const heard = kept.media.heard.length;
       await kept.media.play(new Int16Array(4000));
