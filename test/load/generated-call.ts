@@ -11,7 +11,8 @@ const offer = (rtpPort: number): string =>
 
 /** What a call tells its generator. */
 export interface CallEvents {
-  answered(setUpMs: number): void;
+  /** The final answer to the INVITE, so long after it. */
+  answered(status: number, afterMs: number): void;
   sentAgain(): void;
   over(failure: string | undefined): void;
 }
@@ -64,17 +65,19 @@ export class GeneratedCall {
   /** A response of this call. */
   receive(status: number, method: string, text: string): void {
     if (method !== this.#waitsFor) {
-      // A 200 that comes again wants its ACK again.
-      if (method === 'INVITE' && status === 200 && this.#ack !== '') this.#send(this.#ack);
+      // A final answer that comes again wants its ACK again.
+      if (method === 'INVITE' && status >= 200 && this.#ack !== '') this.#send(this.#ack);
       return;
     }
     if (status < 200) {
       // The INVITE has come: only its answer is waited for.
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#end('no final answer to INVITE'), GIVE_UP_MS);
-    } else if (status !== 200) this.#end(`${method}: ${status}`);
-    else if (method === 'INVITE') this.#answered(text);
-    else this.#end(undefined);
+    } else if (method === 'INVITE') {
+      this.#events.answered(status, performance.now() - this.#startedAt);
+      if (status === 200) this.#accepted(text);
+      else this.#refused(status, text);
+    } else this.#end(status === 200 ? undefined : `${method}: ${status}`);
   }
 
   /** The gateway has hung up first. */
@@ -82,13 +85,20 @@ export class GeneratedCall {
     this.#end('the gateway hung up');
   }
 
-  #answered(text: string): void {
-    this.#events.answered(performance.now() - this.#startedAt);
+  #accepted(text: string): void {
     this.#to = headerOf(text, 'To');
     this.#target = /<([^>]+)>/.exec(headerOf(text, 'Contact'))?.[1] ?? this.#uri;
     this.#ack = `${this.#head('ACK', 1, `${this.callId}a`)}Content-Length: 0\r\n\r\n`;
     this.#send(this.#ack);
     this.#request('BYE', `${this.#head('BYE', 2, `${this.callId}b`)}Content-Length: 0\r\n\r\n`);
+  }
+
+  /** Its ACK is of the INVITE's transaction (RFC 3261 §17.1.1.3). */
+  #refused(status: number, text: string): void {
+    this.#to = headerOf(text, 'To');
+    this.#ack = `${this.#head('ACK', 1, `${this.callId}i`)}Content-Length: 0\r\n\r\n`;
+    this.#send(this.#ack);
+    this.#end(`INVITE: ${status}`);
   }
 
   /** Sends a request, and over UDP sends it again until there is an answer. */

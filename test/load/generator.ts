@@ -2,6 +2,7 @@ import { holdBridges } from './bridge-calls.ts';
 import { holdCalls } from './held-calls.ts';
 import { type Job, JobFailure, type Report, type Result } from './load-job.ts';
 import { holdMediaCalls } from './media-calls.ts';
+import { overload } from './overload-calls.ts';
 import { createSessions } from './sessions.ts';
 import { setUpCalls } from './set-ups.ts';
 import { setUpSipCalls } from './sip-set-ups.ts';
@@ -25,6 +26,7 @@ try {
 async function done(job: Job): Promise<Result> {
   if (job.kind === 'sip set-ups') return setUpSipCalls(job, report);
   if (job.kind === 'soak') return soak(job, report);
+  if (job.kind === 'overload') return overload(job, report);
   if (job.kind === 'streams') return holdStreams(job, report);
   if (job.kind === 'bridge') return holdBridges(job, report);
   if (job.kind === 'held calls') return holdCalls(job, await createSessions(job.target, job.calls), report);

@@ -1,6 +1,7 @@
 import type { Role } from '../../src/roles.ts';
 import type { CallTransportName } from './call-transport.ts';
 import type { HeardOutage } from './heard-outage.ts';
+import type { OverloadJob, OverloadResult } from './overload-job.ts';
 import type { GeneratorReport } from './rtp-program.ts';
 import type { SoakJob, SoakResult } from './soak-job.ts';
 import type { GenerationSpeech } from './speech-received.ts';
@@ -95,7 +96,15 @@ export interface StreamsJob {
   seconds: number;
 }
 
-export type Job = HeldCallsJob | MediaCallsJob | SetUpsJob | SipSetUpsJob | BridgeJob | StreamsJob | SoakJob;
+export type Job =
+  | HeldCallsJob
+  | MediaCallsJob
+  | SetUpsJob
+  | SipSetUpsJob
+  | BridgeJob
+  | StreamsJob
+  | SoakJob
+  | OverloadJob;
 
 /** Counts of packets are of those that were sent in the measured interval, whenever they came back; times are ms. */
 export interface HeldCallsResult {
@@ -187,7 +196,8 @@ export type Result =
   | SetUpsResult
   | SipSetUpsResult
   | BridgeResult
-  | SoakResult;
+  | SoakResult
+  | OverloadResult;
 
 /** A job that could not be done; its message tells whoever waits for the figures why. */
 export class JobFailure extends Error {}

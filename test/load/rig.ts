@@ -56,6 +56,8 @@ export interface RigOptions {
   pipelineUrl?: string;
   /** What that one speaks (`kallglot`). */
   dialect?: DialectName;
+  /** Leaves the limits of its capacity as the configuration has them, but for the number of calls. */
+  standardLimits?: boolean;
   /** Also watches the event loop and the garbage collector of all its threads. */
   watchThreads?: boolean;
   /** Also asks the gateway for its own metrics. */
@@ -66,8 +68,8 @@ export interface RigOptions {
 
 /**
  * Does one job with a fresh gateway. Gateway, echo pipeline and generator are a process each; only the gateway's is
- * measured. Its capacity limits are out of the way: it takes calls however busy the machine is, so that the load itself
- * is measured and not where the gateway would refuse more of it.
+ * measured. Its capacity limits are out of the way unless they are asked for: it takes calls however busy the machine
+ * is, so that the load itself is measured and not where the gateway would refuse more of it.
  */
 export async function measure(job: JobWithoutTarget, options: RigOptions): Promise<Measured> {
   const { subject = 'gateway', watchThreads = false, probe = false, onProbe, signal } = options;
@@ -92,12 +94,12 @@ interface Subject {
 }
 
 async function startWholeGateway(options: RigOptions, watch: ThreadWatch | undefined): Promise<Subject> {
-  const { nodeOptions, transport = 'udp' } = options;
+  const { nodeOptions } = options;
   const pipeline = options.pipelineUrl === undefined ? await startEcho() : undefined;
   const url = options.pipelineUrl ?? pipeline?.url ?? '';
   const gateway = GatewayProcess.start({
     by: 'node',
-    settings: settings({ url, dialect: options.dialect ?? 'kallglot' }, transport),
+    settings: settings({ url, dialect: options.dialect ?? 'kallglot' }, options),
     nodeOptions,
     environment: { OPENAI_API_KEY: 'sk-load', ...watch?.environment },
   });
@@ -147,7 +149,7 @@ function addressOf(hostports: readonly string[]): Target['sip'] {
 
 function settings(
   pipeline: { url: string; dialect: DialectName },
-  transport: CallTransportName,
+  { transport = 'udp', standardLimits = false }: RigOptions,
 ): Record<string, unknown> {
   const tls = { certificate: certificateFile('server'), key: keyFile('server') };
   return {
@@ -156,10 +158,8 @@ function settings(
     media: { address: '127.0.0.1', ports: RTP_PORTS, timeout_seconds: MEDIA_TIMEOUT_SECONDS },
     pipeline: { ...pipeline, token_secret: tokenSecret },
     limits: {
-      ...busyMachineLimits,
       max_calls: MAX_CALLS,
-      rtp_ports_percent: 100,
-      memory_percent: 100,
+      ...(!standardLimits && { ...busyMachineLimits, rtp_ports_percent: 100, memory_percent: 100 }),
     },
     organizations: [
       {
