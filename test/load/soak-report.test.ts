@@ -48,17 +48,6 @@ test('an hour whose memory stays as it is meets every aim, whatever its first qu
   expect(met).toBe(true);
 });
 
-test('memory that swings grows where that is more than the swings make up', () => {
-  const swing = [0, 40, -20, 10, -30];
-  const soak = (perMinute: number) =>
-    soakVerdicts(
-      soakOf(60, (minute) => 240 + perMinute * minute + (swing[Math.ceil(minute / 5) % 5] ?? 0)),
-      200,
-    ).text;
-  expect(soak(0)).toMatch(/RSS stays as it is \(.+ an hour\): met/);
-  expect(soak(3)).toMatch(/RSS stays as it is \(.+ an hour\): not met/);
-});
-
 test('memory that grows, a packet that is lost and a call that ends are told', () => {
   const growing = soakVerdicts(
     soakOf(60, (minute) => 240 + minute / 2),

@@ -8,7 +8,7 @@ import { aim, mib, ms, percent, table } from './table.ts';
 const LEAST_MINUTES = 20;
 /** At most so many lines of table. */
 const LINES = 12;
-/** What an hour may add: this share of the mean, or where that is less, this; what is less than twice its own error shows nothing. */
+/** What an hour may add: this share of the mean, or where that is less, this. */
 const FLAT_SHARE = 0.05;
 const FLAT_LEAST = { MiB: 4, '': 12 } as const;
 /** Files that are open for a while for no call: connections of the API that nobody has closed yet. */
@@ -100,4 +100,4 @@ function growthText({ what, unit, trend }: Growth): string {
 }
 
 const isFlat = ({ unit, trend }: Growth): boolean =>
-  trend.slope <= Math.max(FLAT_LEAST[unit], trend.mean * FLAT_SHARE, 2 * trend.error);
+  trend.slope <= Math.max(FLAT_LEAST[unit], trend.mean * FLAT_SHARE);
