@@ -38,6 +38,8 @@ export class SocketServer {
       socket.once('close', () => this.#sockets.delete(socket));
     });
     this.#http.on('upgrade', (request, socket, head) => {
+      // Who is refused may reset the connection.
+      socket.on('error', () => socket.destroy());
       this.attempts++;
       if (this.refuse !== undefined) {
         socket.end(`HTTP/1.1 ${this.refuse} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);

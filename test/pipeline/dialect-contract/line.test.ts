@@ -50,6 +50,8 @@ async function startLineServer(): Promise<DialectServer> {
   );
   http.on('connection', (socket: Socket) => sockets.add(socket));
   http.on('upgrade', (request, socket, head) => {
+    // Who is refused may reset the connection.
+    socket.on('error', () => socket.destroy());
     if (refuses) {
       socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       return;
