@@ -14,3 +14,10 @@ export function localAddresses(): readonly NetworkInterfaceInfo[] {
   }
   return known;
 }
+
+/** The first address of this machine that others can reach; link-local ones need a scope and do not count. */
+export function firstReachable(family: 4 | 6, local = localAddresses()): string | undefined {
+  return local.find(
+    (entry) => entry.family === `IPv${family}` && !entry.internal && !entry.address.startsWith('fe80:'),
+  )?.address;
+}

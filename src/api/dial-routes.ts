@@ -133,6 +133,7 @@ function headersOf(session: Session, own: Readonly<Record<string, string>>): Rec
   }
   return Object.fromEntries(merged.values());
 }
+
 function dialFailed({ leg_id, reason, sip_status }: OpenCallRecord): ApiError {
   const how = sip_status === null || reason !== 'dial_failed' ? String(reason) : `SIP status ${sip_status}`;
   const message = `The call was not answered: ${how}.`;

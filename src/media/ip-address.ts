@@ -1,5 +1,5 @@
 import { isIP, isIPv6, SocketAddress } from 'node:net';
-import { localAddresses } from '../local-addresses.ts';
+import { firstReachable, localAddresses } from '../local-addresses.ts';
 
 /**
  * Numeric addresses as media needs them: compared whatever way they are written, mapped for the socket that sends.
@@ -36,9 +36,5 @@ export function isBindable(address: string, local = localAddresses()): boolean {
 
 /** The first address of this machine that others can reach, else its loopback. */
 export function firstLocalAddress(family: 4 | 6, local = localAddresses()): string {
-  const name = family === 4 ? 'IPv4' : 'IPv6';
-  const found = local.find(
-    (entry) => entry.family === name && !entry.internal && !entry.address.startsWith('fe80:'),
-  );
-  return found?.address ?? (family === 4 ? '127.0.0.1' : '::1');
+  return firstReachable(family, local) ?? (family === 4 ? '127.0.0.1' : '::1');
 }

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { localAddresses } from '../local-addresses.ts';
+import { firstReachable } from '../local-addresses.ts';
 import type { Endpoint } from './transport.ts';
 
 const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
@@ -14,14 +14,6 @@ export function reachableAt(bound: Endpoint, advertised: string | undefined): (r
   if (!wildcards.has(bound.address)) return () => bound;
   const sixth = isIPv6(bound.address);
   const near = { address: sixth ? '::1' : '127.0.0.1', port: bound.port };
-  const far = { address: firstAddress(sixth) ?? bound.address, port: bound.port };
+  const far = { address: firstReachable(sixth ? 6 : 4) ?? bound.address, port: bound.port };
   return (remote) => (loopback.test(remote) ? near : far);
-}
-
-/** The first address of this machine that others can use; link-local ones need a scope and do not count. */
-function firstAddress(sixth: boolean): string | undefined {
-  const family = sixth ? 'IPv6' : 'IPv4';
-  return localAddresses().find(
-    (entry) => entry.family === family && !entry.internal && !entry.address.startsWith('fe80:'),
-  )?.address;
 }
