@@ -80,9 +80,9 @@ export class GeneratedCall {
     } else this.#end(status === 200 ? undefined : `${method}: ${status}`);
   }
 
-  /** The gateway has hung up first. */
+  /** The gateway has hung up first, or a call that is over here already. */
   hungUp(): void {
-    this.#end('the gateway hung up');
+    if (this.#waitsFor !== undefined) this.#end('the gateway hung up');
   }
 
   #accepted(text: string): void {
