@@ -30,8 +30,7 @@ async function done(job: Job): Promise<Result> {
   if (job.kind === 'streams') return holdStreams(job, report);
   if (job.kind === 'bridge') return holdBridges(job, report);
   if (job.kind === 'held calls') return holdCalls(job, await createSessions(job.target, job.calls), report);
-  if (job.kind === 'media calls')
-    return holdMediaCalls(job, await createSessions(job.target, job.calls), report);
+  if (job.kind === 'media calls') return holdMediaCalls(job, report);
   const sessionIds = await createSessions(job.target, Math.round(job.perSecond * job.seconds));
   return setUpCalls(job, sessionIds, report);
 }

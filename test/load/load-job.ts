@@ -27,17 +27,21 @@ export interface HeldCallsJob {
 /** What calls speak: G.711, Opus, or G.711 in SRTP. */
 export type MediaKind = 'PCMU' | 'opus' | 'srtp';
 
+/** What sends the audio of calls. */
+export interface AudioProgram {
+  /** Path of `rtp-generator`, and of the file with the packets that it sends. */
+  program: string;
+  packets: string;
+}
+
 /** Calls that are held for a while, their audio by the program in C. */
-export interface MediaCallsJob {
+export interface MediaCallsJob extends AudioProgram {
   kind: 'media calls';
   target: Target;
   media: MediaKind;
   calls: number;
   warmUpSeconds: number;
   seconds: number;
-  /** Path of `rtp-generator`, and of the file with the packets that it sends. */
-  program: string;
-  packets: string;
 }
 
 /** Calls that are set up and hung up at once, at a steady rate. */

@@ -1,24 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AudioCalls } from './audio-calls.ts';
 import { CallCounts, GeneratedCalls } from './generated-calls.ts';
-import { JobFailure, type Report } from './load-job.ts';
+import type { Report } from './load-job.ts';
 import type { HeldPhase, OfferedCalls, OverloadJob, OverloadResult, TakenAgain } from './overload-job.ts';
-import { inWords, setUpPaced } from './paced-set-ups.ts';
-import { RtpProgram } from './rtp-program.ts';
 import { createSessions } from './sessions.ts';
-import { SipCaller, type UpCall } from './sip-caller.ts';
 
 /** A new call is tried again and again for so long after the overload. */
 const TAKEN_WITHIN_MS = 10_000;
 const TRY_EVERY_MS = 250;
 /** The parent looks at the gateway when it hears of a mark: the next phase waits for that. */
 const LOOK_MS = 1000;
-
-/** The calls that are held, and what sends their audio. */
-interface Held {
-  caller: SipCaller;
-  rtp: RtpProgram;
-  up: readonly UpCall[];
-}
 
 /** Marks the end of each phase. @throws JobFailure when not one call is up */
 export async function overload(job: OverloadJob, report: (report: Report) => void): Promise<OverloadResult> {
@@ -27,7 +18,7 @@ export async function overload(job: OverloadJob, report: (report: Report) => voi
   const shortIds = await createSessions(target, perSecond * seconds);
   const [lastId = ''] = await createSessions(target, 1);
   const short = await GeneratedCalls.open({ target, transport: 'udp', perSecond });
-  const held = await hold(job);
+  const held = await AudioCalls.setUp(job);
   await sleep(job.warmUpSeconds * 1000);
 
   report({ type: 'begins' });
@@ -41,37 +32,22 @@ export async function overload(job: OverloadJob, report: (report: Report) => voi
   const after = await phaseOf(held, () => Promise.all([sleep(seconds * 1000), again]));
   report({ type: 'over' });
 
-  const { caller, rtp, up } = held;
-  await caller.hangUpAll(up);
-  await rtp.stop();
-  await caller.close();
+  await held.close();
   short.close();
   const phases = [before, under, after] as const;
-  return { kind: 'overload', up: up.length, phases, offered: offeredOf(counts), again: await again };
-}
-
-async function hold({ target, calls: count, program, packets }: OverloadJob): Promise<Held> {
-  const rtp = await RtpProgram.start(program, [count, packets, 0]);
-  const caller = await SipCaller.open(target);
-  const ids = await createSessions(target, count);
-  const { calls, failures } = await setUpPaced(count, (i) =>
-    caller.call(ids[i] as string, rtp.ports[i] as number),
-  );
-  const up = calls.filter((call) => call !== undefined);
-  if (up.length === 0) throw new JobFailure(`none of ${count} calls could be set up (${inWords(failures)})`);
-  rtp.order(calls.map((call) => call?.remotePort ?? 0).join(' '));
-  return { caller, rtp, up };
+  return { kind: 'overload', up: held.up.length, phases, offered: offeredOf(counts), again: await again };
 }
 
 /** Measures the held calls while something goes on. */
-async function phaseOf({ caller, rtp, up }: Held, whatGoesOn: () => Promise<unknown>): Promise<HeldPhase> {
+async function phaseOf(calls: AudioCalls, whatGoesOn: () => Promise<unknown>): Promise<HeldPhase> {
+  const { rtp } = calls;
   const beganAt = performance.now();
   rtp.order('measure');
   await whatGoesOn();
   rtp.order('over');
   const streams = await rtp.report();
   const seconds = (performance.now() - beganAt) / 1000;
-  return { seconds, held: up.length - caller.ended.size, streams };
+  return { seconds, held: calls.held, streams };
 }
 
 function offeredOf({ tried, succeeded, failures, retransmitted, answers, late }: CallCounts): OfferedCalls {

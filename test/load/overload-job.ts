@@ -1,8 +1,8 @@
-import type { Target } from './load-job.ts';
+import type { AudioProgram, Target } from './load-job.ts';
 import type { GeneratorReport } from './rtp-program.ts';
 
 /** Calls that are held; then beside them more short ones are offered than the machine can take; then they are alone again. */
-export interface OverloadJob {
+export interface OverloadJob extends AudioProgram {
   kind: 'overload';
   target: Target;
   /** That are to be up all the time, with audio. */
@@ -12,9 +12,6 @@ export interface OverloadJob {
   seconds: number;
   /** Short calls that are offered: INVITE, 200, ACK, BYE, or INVITE and a refusal. */
   perSecond: number;
-  /** Path of `rtp-generator`, and of the file with the packets that it sends. */
-  program: string;
-  packets: string;
 }
 
 /** What the held calls had in a phase. */

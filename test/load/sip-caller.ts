@@ -37,7 +37,7 @@ export class RefusedCall extends Error {
 }
 
 /** What a call asks for. */
-interface Offered {
+export interface Offered {
   codec: Codec;
   /** Whose leg it is; left to the gateway when absent. */
   role?: Role;

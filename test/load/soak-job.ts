@@ -1,8 +1,8 @@
-import type { Target } from './load-job.ts';
+import type { AudioProgram, Target } from './load-job.ts';
 import type { GeneratorReport } from './rtp-program.ts';
 
 /** Calls that are held, and beside them short ones that come and go, all with audio by the program in C. */
-export interface SoakJob {
+export interface SoakJob extends AudioProgram {
   kind: 'soak';
   target: Target;
   /** That are up all the time. */
@@ -14,9 +14,6 @@ export interface SoakJob {
   seconds: number;
   /** s from one look at everything to the next. */
   markEvery: number;
-  /** Path of `rtp-generator`, and of the file with the packets that it sends. */
-  program: string;
-  packets: string;
 }
 
 /** At a mark: counts are since the beginning; packets are those of the measured interval. */
