@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const sources = ['rtp-generator', 'rtp-echo'] as const;
+const sources = ['rtp-generator', 'rtp-echo', 'echo-pipeline'] as const;
 
 /** The programs in C beside this file, compiled on the spot into a temporary folder. */
 export class CPrograms {

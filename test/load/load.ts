@@ -14,7 +14,7 @@ const say = (text: string) => console.log(text);
 async function main(options: LoadOptions): Promise<void> {
   const { warmUpSeconds, seconds } = options;
   const rig = { nodeOptions: options.nodeOptions, signal: stopping };
-  say(describeMachine());
+  say(describeMachine(undefined, 'TypeScript'));
   say(
     `Reference: a datagram sent and received in bare Node costs ${(await datagramCost()).toFixed(1)} us here; a call has 50 per s each way\n`,
   );

@@ -40,13 +40,14 @@ const names = [
   'gcMediaShare',
   'generatorLateP99',
   'generatorCpu',
+  'echoCpu',
 ] as const;
 export type Figures = Record<(typeof names)[number], number>;
 
 /** @param floor the same packets through the minimal program, as close in time as can be */
 export function figuresOf(measured: Measured, floor: Floor): Figures {
   const { held, triedAgain, streams } = measured.result as MediaCallsResult;
-  const { tookMs, cpuMs, threads, waitedMs, probes } = measured;
+  const { tookMs, cpuMs, echoCpuMs, threads, waitedMs, probes } = measured;
   const perCall = (ms: number, calls = held, took = tookMs) => (ms * 1e6) / took / calls;
   const pair = [probes[0], probes.at(-1)] as [(typeof probes)[number], (typeof probes)[number]];
   const floorCpu = perCall(floor.cpuMs, floor.calls, floor.tookMs);
@@ -81,6 +82,7 @@ export function figuresOf(measured: Measured, floor: Floor): Figures {
     ...gc,
     generatorLateP99: streams.generatorLate.p99,
     generatorCpu: streams.generatorCpuMs / tookMs,
+    echoCpu: echoCpuMs / tookMs,
   };
 }
 

@@ -70,7 +70,7 @@ export function costTable(rows: readonly MediaRow[]): string {
       'C program',
     ],
     ...['ratio', 'waited for a core', 'RSS KiB per call', 'GC main: longest ms, share', 'GC media'],
-    'generator: late p99 ms, of a core',
+    ...['generator: late p99 ms, of a core', 'echo pipeline, of a core'],
   ];
   return `${table(
     head,
@@ -89,7 +89,7 @@ export function costTable(rows: readonly MediaRow[]): string {
         ...[us(f.floorCpu), f.ratio.toFixed(1), percent(f.waited), us(f.kibPerCall)],
         `${ms(f.gcMainLongest)}, ${percent(f.gcMainShare)}`,
         `${ms(f.gcMediaLongest)}, ${percent(f.gcMediaShare)}`,
-        `${ms(f.generatorLateP99)}, ${percent(f.generatorCpu)}`,
+        ...[`${ms(f.generatorLateP99)}, ${percent(f.generatorCpu)}`, percent(f.echoCpu)],
       ];
     }),
   )}\n`;

@@ -15,11 +15,11 @@ import { type Measured, measure } from './rig.ts';
 
 /**
  * `npm run load -- media`: what calls with audio cost, beside a program in C that only receives and sends the same packets,
- * turn by turn. It measures and prints, each step as soon as it is over and all of them at the end; it passes or fails
- * nothing. A machine on which fewer calls can be held than wanted is measured with those that are; a step that cannot be
- * measured is left out, or has fewer runs (exit code 1). The gateway's capacity limits are out of the way (`rig.ts`): what is measured is the
- * load itself. Options: `--calls 200,500,1000 --codec PCMU|opus|srtp --seconds 60 --pairs 5` (medians of so many), `--quick`,
- * `--node-option=--cpu-prof` (repeatable).
+ * turn by turn. The echo pipeline is in C, and in TypeScript where there is no compiler. It measures and prints, each step as
+ * soon as it is over and all of them at the end; it passes or fails nothing. A machine on which fewer calls can be held than
+ * wanted is measured with those that are; a step that cannot be measured is left out, or has fewer runs (exit code 1). The
+ * gateway's capacity limits are out of the way (`rig.ts`): what is measured is the load itself. Options: `--calls 200,500,1000
+ * --codec PCMU|opus|srtp --seconds 60 --pairs 5` (medians of so many), `--quick`, `--node-option=--cpu-prof` (repeatable).
  */
 
 const callsOf: Readonly<Record<MediaKind, string>> = { PCMU: '200,500,1000', opus: '100', srtp: '200' };
@@ -60,8 +60,8 @@ function readOptions(args: string[]): Options {
 }
 
 async function main(options: Options): Promise<void> {
-  console.log(describeMachine('npm run load -- media'));
   const programs = CPrograms.compile();
+  console.log(describeMachine('npm run load -- media', programs ? 'C' : 'TypeScript'));
   if (!programs) return measureWithoutCompiler(options);
   try {
     await measureSteps(options, programs);
@@ -143,7 +143,10 @@ interface CallsJob {
 function measureCalls(job: CallsJob, { nodeOptions }: Pick<Options, 'nodeOptions'>, programs: CPrograms) {
   return measure(
     { kind: 'media calls', program: programs.path('rtp-generator'), ...job },
-    { nodeOptions, signal: stopping, watchThreads: true, probe: true },
+    {
+      ...{ nodeOptions, signal: stopping, watchThreads: true, probe: true },
+      echoProgram: programs.path('echo-pipeline'),
+    },
   );
 }
 
@@ -154,9 +157,11 @@ async function packetsFor(media: MediaKind, seconds: number, programs: CPrograms
   return file;
 }
 
-/** By the slower generator in TypeScript: G.711 only, and nothing to compare with. */
+/** By the slower generator and echo pipeline in TypeScript: G.711 only, and nothing to compare with. */
 async function measureWithoutCompiler({ steps, seconds, nodeOptions }: Options): Promise<void> {
-  progress('There is no C compiler: the generator is the slower one in TypeScript, for G.711 alone.');
+  progress(
+    'There is no C compiler: generator and echo pipeline are the slower ones in TypeScript, for G.711 alone.',
+  );
   const rows: Measured[] = [];
   for (const { calls } of steps.filter(({ media }) => media === 'PCMU')) {
     progress(`${calls} calls for ${seconds} s …`);

@@ -38,7 +38,7 @@ function measuredOf(course: Course): Measured {
   });
   return {
     result: { kind: 'overload', up: 10, phases: [alone, under, { ...alone, held }], offered, again },
-    ...{ tookMs: 15_000, cpuMs: 1, waitedMs: 0, threads: {}, rssBytes: 0, idleRssBytes: 0 },
+    ...{ tookMs: 15_000, cpuMs: 1, echoCpuMs: 1, waitedMs: 0, threads: {}, rssBytes: 0, idleRssBytes: 0 },
     ...{ markedRssBytes: [], watched: {} },
     probes: [0, 0, lostByGateway, lostByGateway].map((rtpLost, at) => probe(at, rtpLost)),
   };

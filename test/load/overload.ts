@@ -53,7 +53,7 @@ function readOptions(args: string[]): Options {
 }
 
 async function main({ nodeOptions, ...load }: Options): Promise<void> {
-  console.log(describeMachine('npm run load -- overload'));
+  console.log(describeMachine('npm run load -- overload', 'C'));
   const programs = CPrograms.compile();
   if (!programs) throw new OptionError('npm run load -- overload needs Linux and a C compiler (cc)');
   const { calls, seconds, perSecond, warmUpSeconds } = load;
@@ -61,10 +61,11 @@ async function main({ nodeOptions, ...load }: Options): Promise<void> {
     const packets = join(programs.folder, 'packets');
     await writePackets(packets, 'PCMU', (warmUpSeconds + 3 * seconds + BESIDE_SECONDS) * PACKETS_PER_SECOND);
     const program = programs.path('rtp-generator');
+    const echoProgram = programs.path('echo-pipeline');
     progress(`${calls} calls; alone, with ${perSecond} more a second, and alone, for ${seconds} s each …`);
     const measured = await measure(
       { kind: 'overload', program, packets, ...load },
-      { nodeOptions, signal: stopping, standardLimits: true, probe: true },
+      { nodeOptions, signal: stopping, standardLimits: true, probe: true, echoProgram },
     );
     console.log(`${overloadTable(measured)}\n${overloadNotes(measured)}\n${overloadAims(measured, calls)}`);
   } finally {

@@ -6,6 +6,7 @@ import { certificateFile, keyFile } from '../support/certificates.ts';
 import { busyMachineLimits, noRateLimit } from '../support/gateway.ts';
 import { GatewayProcess } from '../support/gateway-process.ts';
 import type { CallTransportName } from './call-transport.ts';
+import { startEchoInC, startEchoInTypeScript } from './echo-pipeline.ts';
 import { type GatewayProbe, probeGateway } from './gateway-probe.ts';
 import { type Job, JobFailure, type Report, type Result, type Target } from './load-job.ts';
 import { type Usage, usageOf } from './process-usage.ts';
@@ -39,6 +40,8 @@ export interface Measured {
   markedRssBytes: readonly number[];
   /** By the name of the thread; empty unless they are watched. */
   watched: Readonly<Record<string, ThreadFigures>>;
+  /** Of the echo pipeline; NaN where there is none. */
+  echoCpuMs: number;
   /** At the beginning, at each mark and at the end; empty unless asked for. */
   probes: readonly GatewayProbe[];
 }
@@ -52,6 +55,8 @@ export interface RigOptions {
   subject?: 'gateway' | 'signalling';
   /** Where SIP comes by (`udp`). */
   transport?: CallTransportName;
+  /** Path of `echo-pipeline`; the echo pipeline is the slower one in TypeScript when absent. */
+  echoProgram?: string;
   /** Of a pipeline that the generator brings itself; the echo pipeline when absent. */
   pipelineUrl?: string;
   /** What that one speaks (`kallglot`). */
@@ -76,9 +81,10 @@ export async function measure(job: JobWithoutTarget, options: RigOptions): Promi
   signal.throwIfAborted();
   const watch = watchThreads ? new ThreadWatch() : undefined;
   const subjectOf = subject === 'gateway' ? startWholeGateway : startSignalling;
-  const { target, pid, stop } = await subjectOf(options, watch);
+  const { target, stop, ...processes } = await subjectOf(options, watch);
   try {
-    const { beganAt, ...measured } = await run({ ...job, target } as Job, { pid, signal, probe, onProbe });
+    const looks = { ...processes, signal, probe, onProbe };
+    const { beganAt, ...measured } = await run({ ...job, target } as Job, looks);
     return { ...measured, watched: watch?.since(beganAt) ?? {} };
   } finally {
     await stop();
@@ -86,16 +92,22 @@ export async function measure(job: JobWithoutTarget, options: RigOptions): Promi
   }
 }
 
-/** What is measured, running. */
-interface Subject {
-  target: Target;
+interface Processes {
+  /** Of what is measured. */
   pid: number;
+  /** Of the echo pipeline. */
+  echoPid?: number | undefined;
+}
+
+/** What is measured, running. */
+interface Subject extends Processes {
+  target: Target;
   stop(): Promise<void>;
 }
 
 async function startWholeGateway(options: RigOptions, watch: ThreadWatch | undefined): Promise<Subject> {
   const { nodeOptions } = options;
-  const pipeline = options.pipelineUrl === undefined ? await startEcho() : undefined;
+  const pipeline = options.pipelineUrl === undefined ? await startEcho(options) : undefined;
   const url = options.pipelineUrl ?? pipeline?.url ?? '';
   const gateway = GatewayProcess.start({
     by: 'node',
@@ -105,21 +117,18 @@ async function startWholeGateway(options: RigOptions, watch: ThreadWatch | undef
   });
   const stop = async () => {
     await gateway.stop();
-    pipeline?.process.kill();
+    await pipeline?.stop();
   };
   const { api, sip } = await gateway.ready().catch(async (error) => {
     await stop();
     throw error;
   });
   const target = { apiUrl: api, apiKey, sip: addressOf(sip) };
-  return { target, pid: gateway.child.pid as number, stop };
+  return { target, pid: gateway.child.pid as number, echoPid: pipeline?.pid, stop };
 }
 
-async function startEcho(): Promise<{ process: ChildProcess; url: string }> {
-  const child = fork(join(import.meta.dirname, 'pipeline-process.ts'), [tokenSecret], { execArgv: [] });
-  const [{ url }] = (await once(child, 'message')) as [{ url: string }];
-  return { process: child, url };
-}
+const startEcho = ({ echoProgram }: RigOptions) =>
+  echoProgram === undefined ? startEchoInTypeScript(tokenSecret) : startEchoInC(echoProgram);
 
 async function startSignalling(options: RigOptions, watch: ThreadWatch | undefined): Promise<Subject> {
   const { nodeOptions, transport = 'udp' } = options;
@@ -175,14 +184,14 @@ function settings(
 /** @throws Error when the generator ends before its job is done; JobFailure when it says why it cannot be */
 async function run(
   job: Job,
-  { pid, signal, probe, onProbe }: Pick<RigOptions, 'signal' | 'probe' | 'onProbe'> & { pid: number },
+  { signal, probe, onProbe, ...processes }: Processes & Pick<RigOptions, 'signal' | 'probe' | 'onProbe'>,
 ): Promise<Omit<Measured, 'watched'> & { beganAt: number }> {
-  const idleRssBytes = usageOf(pid).rssBytes;
+  const idleRssBytes = usageOf(processes.pid).rssBytes;
   const generator = fork(join(import.meta.dirname, 'generator.ts'), [JSON.stringify(job)], {
     execArgv: [],
     signal,
   });
-  const observer = new Observer(pid, probe ? job.target.apiUrl : undefined, onProbe);
+  const observer = new Observer(processes, probe ? job.target.apiUrl : undefined, onProbe);
   const result = await observer.until(generator);
   const { marks, probes } = observer;
   const [begins, over] = observer.moments as [Moment, Moment];
@@ -190,6 +199,7 @@ async function run(
     result,
     tookMs: over.at - begins.at,
     cpuMs: over.usage.cpuMs - begins.usage.cpuMs,
+    echoCpuMs: over.echoCpuMs - begins.echoCpuMs,
     waitedMs: over.usage.waitedMs - begins.usage.waitedMs,
     threads: grown(begins.usage.threads, over.usage.threads),
     rssBytes: over.usage.rssBytes,
@@ -211,6 +221,7 @@ interface Moment {
   at: number;
   wallClock: number;
   usage: Usage;
+  echoCpuMs: number;
 }
 
 /** Looks at the gateway's process whenever the generator reports. */
@@ -219,16 +230,18 @@ class Observer {
   readonly marks: number[] = [];
   readonly probes: GatewayProbe[] = [];
   readonly #pid: number;
+  readonly #echoPid: number | undefined;
   readonly #probed: string | undefined;
   readonly #onProbe: (probe: GatewayProbe) => void;
 
   /** @param probed URL of the API that is asked for the metrics as well */
   constructor(
-    pid: number,
+    { pid, echoPid }: Processes,
     probed: string | undefined,
     onProbe: (probe: GatewayProbe) => void = () => undefined,
   ) {
     this.#pid = pid;
+    this.#echoPid = echoPid;
     this.#probed = probed;
     this.#onProbe = onProbe;
   }
@@ -257,8 +270,13 @@ class Observer {
   async #look(what: Exclude<Report['type'], 'result' | 'failed'>): Promise<void> {
     if (what === 'begins') await this.#probe();
     if (what === 'mark') this.marks.push(usageOf(this.#pid).rssBytes);
-    else this.moments.push({ at: performance.now(), wallClock: Date.now(), usage: usageOf(this.#pid) });
+    else this.moments.push(this.#now());
     if (what !== 'begins') await this.#probe();
+  }
+
+  #now(): Moment {
+    const echoCpuMs = this.#echoPid === undefined ? Number.NaN : usageOf(this.#echoPid).cpuMs;
+    return { at: performance.now(), wallClock: Date.now(), usage: usageOf(this.#pid), echoCpuMs };
   }
 
   async #probe(): Promise<void> {

@@ -31,7 +31,7 @@ export interface SoundChange {
   sound: number;
 }
 
-/** One of the programs in C that hold RTP sockets: it says its ports first, and takes orders in lines. */
+/** One of the programs in C that hold sockets, of RTP mostly: it says its ports first, and takes orders in lines. */
 export class RtpProgram {
   readonly ports: readonly number[];
   readonly #child: ChildProcess;

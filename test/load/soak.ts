@@ -64,7 +64,7 @@ function minutesOf(text: string): number {
 }
 
 async function main({ nodeOptions, ...load }: Options): Promise<void> {
-  console.log(describeMachine('npm run soak --'));
+  console.log(describeMachine('npm run soak --', 'C'));
   const programs = CPrograms.compile();
   if (!programs) throw new OptionError('npm run soak needs Linux and a C compiler (cc)');
   try {
@@ -76,7 +76,10 @@ async function main({ nodeOptions, ...load }: Options): Promise<void> {
     progress(`${load.calls} calls and ${load.perSecond} new ones a second for ${load.seconds} s …`);
     const measured = await measure(
       { kind: 'soak', program, packets, markEvery, ...load },
-      { nodeOptions, signal: stopping, watchThreads: true, probe: true, onProbe: tell },
+      {
+        ...{ nodeOptions, signal: stopping, watchThreads: true, probe: true, onProbe: tell },
+        echoProgram: programs.path('echo-pipeline'),
+      },
     );
     const { text, met } = soakVerdicts(measured, load.calls);
     console.log(`${soakTable(measured)}\n${soakSummary(measured)}\n${text}`);
