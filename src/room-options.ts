@@ -64,6 +64,7 @@ export function mediaOptions({ media, limits }: Config): Omit<MediaPoolOptions, 
     ports: parsePortRange(media.ports) as { from: number; to: number },
     newSessionsPercent: limits.rtp_ports_percent,
     workers: media.workers,
+    sockets: media.sockets,
   };
 }
 

@@ -149,6 +149,7 @@ const media = z.strictObject({
   advertised_address: addressSchema.optional(),
   ports: portRangeSchema.default('20000-29999'),
   workers: count(1, 64, Math.max(1, availableParallelism() - 1)),
+  sockets: z.enum(['libc', 'node']).optional(),
   timeout_seconds: seconds(0, 86_400, 60),
 });
 

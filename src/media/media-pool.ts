@@ -18,6 +18,7 @@ import { PortPairs } from './port-pairs.ts';
 import { askForReceiveBuffer } from './receive-buffer.ts';
 import { RingLegPort } from './ring-leg-port.ts';
 import { RtpLegPort } from './rtp-leg-port.ts';
+import type { SocketsKind } from './udp-pair.ts';
 import { type OpenResult, WorkerHost } from './worker-host.ts';
 import type { RingLegSetup, RtpLegSetup } from './worker-protocol.ts';
 
@@ -37,6 +38,8 @@ export interface MediaPoolOptions {
   newSessionsPercent?: number | undefined;
   /** Number of threads. */
   workers: number;
+  /** `media.sockets`: what RTP goes by; absent for the cheapest that there is. */
+  sockets?: SocketsKind | undefined;
   log?: MediaLog | undefined;
 }
 
@@ -110,7 +113,8 @@ class WorkerPool implements MediaPool {
 
   /** Resolves when every worker runs. */
   async ready(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.ready));
+    const [sockets] = await Promise.all(this.#workers.map((worker) => worker.ready));
+    this.#options.log?.info({ workers: this.#workers.length, sockets }, 'media workers run');
   }
 
   async open(options: RtpPortOptions): Promise<RtpPort> {
@@ -237,7 +241,7 @@ class WorkerPool implements MediaPool {
   }
 
   #start(name: string): void {
-    const worker = new WorkerHost(name, {
+    const worker = new WorkerHost(name, this.#options.sockets, {
       onClosed: (leg) => this.#leave(leg),
       onLost: (lost, legs, reason) => this.#replace(lost, legs, reason),
       onLegFailed: (leg, detail) =>

@@ -5,6 +5,7 @@ import { loadOpus } from './opus-codec.ts';
 import { Pacer, Schedule } from './pacer.ts';
 import { RingLeg } from './ring-leg.ts';
 import { RtpLeg } from './rtp-leg.ts';
+import { openSockets } from './sockets.ts';
 import { preferThisThread } from './thread-priority.ts';
 import { WorkerClock } from './worker-clock.ts';
 import type { FromWorker, ToWorker, WorkerData } from './worker-protocol.ts';
@@ -21,7 +22,9 @@ type WorkerLeg = RtpLeg | RingLeg;
 const legs = new Map<number, WorkerLeg>();
 const schedule = new Schedule<WorkerLeg>();
 const pacer = new Pacer(performance.now());
-const clock = new WorkerClock((workerData as WorkerData).clock);
+const { clock: clockBuffer, sockets: wantedSockets, files } = workerData as WorkerData;
+const clock = new WorkerClock(clockBuffer);
+const sockets = await openSockets(wantedSockets, files);
 let pacing = false;
 
 const emit = (message: FromWorker): void => port.postMessage(message);
@@ -29,7 +32,8 @@ const emit = (message: FromWorker): void => port.postMessage(message);
 function open(message: ToWorker & { type: 'open' }): void {
   const { setup } = message;
   try {
-    const leg = setup.kind === 'rtp' ? new RtpLeg(setup, emit) : new RingLeg(setup, emit, performance.now());
+    const leg =
+      setup.kind === 'rtp' ? new RtpLeg(setup, sockets, emit) : new RingLeg(setup, emit, performance.now());
     legs.set(setup.leg, leg);
     schedule.add(leg);
     schedule.setPeriod(leg, leg.period);
@@ -88,23 +92,24 @@ function tick(leg: WorkerLeg, now: number): void {
   }
 }
 
-/** Sends what is due and sleeps until the next slot; rests while there are no legs. */
+/** Takes what has come, sends what is due, and sleeps until it must do so again; rests while there are no legs. */
 function pace(): void {
   pacing = legs.size > 0;
   if (!pacing) return;
+  sockets.poll();
   const now = performance.now();
   const lateMs = pacer.lateness(now);
   while (pacer.take(now)) {
     for (const leg of schedule.at(pacer.slot)) tick(leg, now);
   }
   if (lateMs >= 0) clock.woke(lateMs, pacer.skipped);
-  setTimeout(pace, Math.ceil(pacer.delay(performance.now())));
+  setTimeout(pace, Math.min(Math.ceil(pacer.delay(performance.now())), sockets.pollMs));
 }
 
 preferThisThread();
 // A failure shows at the first call that needs it, and costs that call only.
 loadOpus().catch(() => undefined);
-emit({ type: 'ready' });
+emit({ type: 'ready', sockets: sockets.kind });
 port.on('message', (message: ToWorker) => {
   switch (message.type) {
     case 'open':

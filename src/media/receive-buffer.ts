@@ -5,7 +5,7 @@ import type { Socket } from 'node:dgram';
  * speech. It is what Linux grants where nobody has set `net.core.rmem_max`; more than the inbound ring holds would be
  * of no use.
  */
-const RECEIVE_BUFFER_BYTES = 208 * 1024;
+export const RECEIVE_BUFFER_BYTES = 208 * 1024;
 
 /** @param socket bound @returns what the system gave: bytes, and whether that is less than was asked for */
 export function askForReceiveBuffer(socket: Socket): { bytes: number; asked: number; isLess: boolean } {

@@ -16,7 +16,7 @@ import { SourceLock } from './source-lock.ts';
 import { REPLAYED } from './srtp-receiver.ts';
 import { SrtpSession } from './srtp-session.ts';
 import { counter, StatsBlock } from './stats-block.ts';
-import { UdpPair } from './udp-pair.ts';
+import type { UdpPair, UdpSockets } from './udp-pair.ts';
 import type { Voice } from './voice.ts';
 import type { FromWorker, RtpLegSetup } from './worker-protocol.ts';
 
@@ -88,7 +88,7 @@ export class RtpLeg {
   #polledAt = -1;
 
   /** @throws the system's error when the ports cannot be bound */
-  constructor(setup: RtpLegSetup, emit: (message: FromWorker) => void) {
+  constructor(setup: RtpLegSetup, sockets: UdpSockets, emit: (message: FromWorker) => void) {
     this.id = setup.leg;
     this.#emit = emit;
     this.#stats = new StatsBlock(setup.stats);
@@ -110,7 +110,7 @@ export class RtpLeg {
       (count) => emit({ type: 'digits_pressed', leg: setup.leg, count }),
     );
     this.#timeout = new MediaTimeout(setup.timeoutSeconds * 1000);
-    this.#sockets = new UdpPair(setup.address, setup.rtpPort, {
+    this.#sockets = sockets.open(setup.address, setup.rtpPort, {
       onRtp: (datagram, from) => {
         try {
           this.#onRtp(datagram, from);

@@ -1,7 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import type { LegPort } from './leg-port.ts';
 import type { MediaEvent, MediaWorkerStats } from './media-port.ts';
+import { OpenFiles } from './open-files.ts';
 import { RtpLegPort } from './rtp-leg-port.ts';
+import type { SocketsKind } from './udp-pair.ts';
 import { WorkerClock } from './worker-clock.ts';
 import type { FromWorker, RingLegSetup, RtpLegSetup, ToWorker, WorkerData } from './worker-protocol.ts';
 
@@ -30,20 +32,22 @@ export class WorkerHost {
   readonly startedAt = performance.now();
   readonly #worker: Worker;
   readonly #clock = new WorkerClock();
+  readonly #files = new OpenFiles();
   readonly #events: WorkerHostEvents;
   readonly #legs = new Map<number, LegPort>();
   readonly #opening = new Map<number, (result: OpenResult) => void>();
-  readonly #ready = Promise.withResolvers<void>();
+  readonly #ready = Promise.withResolvers<SocketsKind>();
   #terminating = false;
   #failure: Error | undefined;
 
-  constructor(name: string, events: WorkerHostEvents) {
+  constructor(name: string, sockets: SocketsKind | undefined, events: WorkerHostEvents) {
     this.name = name;
     this.#events = events;
     this.#worker = new Worker(new URL('./media-worker.ts', import.meta.url), {
       name,
-      execArgv: [],
-      workerData: { clock: this.#clock.buffer } satisfies WorkerData,
+      // It knows that `node:ffi` is new, and what to do without it.
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      workerData: { clock: this.#clock.buffer, sockets, files: this.#files.buffer } satisfies WorkerData,
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
     });
     this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
@@ -55,8 +59,8 @@ export class WorkerHost {
     this.#ready.promise.catch(() => undefined);
   }
 
-  /** Resolves when the thread runs. @throws the thread's error when it ended before */
-  get ready(): Promise<void> {
+  /** Resolves when the thread runs, with the sockets that it has. @throws the thread's error when it ended before */
+  get ready(): Promise<SocketsKind> {
     return this.#ready.promise;
   }
 
@@ -92,7 +96,7 @@ export class WorkerHost {
 
   #onMessage(message: FromWorker): void {
     if (message.type === 'ready') {
-      this.#ready.resolve();
+      this.#ready.resolve(message.sockets);
       return;
     }
     const leg = this.#legs.get(message.leg);
@@ -138,6 +142,7 @@ export class WorkerHost {
   }
 
   #onExit(): void {
+    this.#files.closeAll();
     this.#ready.reject(this.#failure ?? new Error('the thread ended'));
     const legs = [...this.#legs.values()];
     this.#legs.clear();

@@ -1,6 +1,7 @@
 import type { AudioFormat } from '../audio/format.ts';
 import type { LegHearing } from './hearing.ts';
 import type { MediaSettings, StreamCodec } from './media-port.ts';
+import type { SocketsKind } from './udp-pair.ts';
 
 /**
  * The messages between the media pool (main thread) and a media worker. None is per packet: audio goes through the
@@ -11,6 +12,10 @@ import type { MediaSettings, StreamCodec } from './media-port.ts';
 export interface WorkerData {
   /** Of its `WorkerClock`. */
   clock: SharedArrayBuffer;
+  /** What is wanted; undefined for the cheapest that there is. */
+  sockets: SocketsKind | undefined;
+  /** Of its `OpenFiles`. */
+  files: SharedArrayBuffer;
 }
 
 /** What a worker needs to run a leg. */
@@ -49,8 +54,8 @@ export type ToWorker =
   | { type: 'close'; leg: number };
 
 export type FromWorker =
-  /** The worker runs; its first message. */
-  | { type: 'ready' }
+  /** The worker runs, with these sockets; its first message. */
+  | { type: 'ready'; sockets: SocketsKind }
   | { type: 'opened'; leg: number }
   /** The pair could not be bound; `code` as the system gives it (`EADDRINUSE`). */
   | { type: 'open_failed'; leg: number; code: string; detail: string }

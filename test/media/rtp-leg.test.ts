@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { MULAW_8K } from '../../src/audio/format.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
 import type { MediaSettings } from '../../src/media/media-port.ts';
+import { nodeSockets } from '../../src/media/node-udp-pair.ts';
 import { readRtcp, writeRtcp } from '../../src/media/rtcp.ts';
 import { RtpLeg } from '../../src/media/rtp-leg.ts';
 import { StatsBlock } from '../../src/media/stats-block.ts';
@@ -46,7 +47,7 @@ function openLeg(): void {
   for (let tries = 0; ; tries++) {
     rtpPort = 10_000 + 2 * Math.floor(Math.random() * 5000);
     try {
-      leg = new RtpLeg({ ...setup, rtpPort }, (event) => events.push(event));
+      leg = new RtpLeg({ ...setup, rtpPort }, nodeSockets, (event) => events.push(event));
       return;
     } catch (error) {
       if (tries === 20) throw error;
@@ -450,10 +451,10 @@ test('a port that is taken is an error, and nothing of the pair stays open', asy
     outboundFormat: MULAW_8K,
     stats: stats.buffer,
   };
-  expect(() => new RtpLeg(setup, () => undefined)).toThrow(/EADDRINUSE/);
+  expect(() => new RtpLeg(setup, nodeSockets, () => undefined)).toThrow(/EADDRINUSE/);
   squatter.close();
   await once(squatter, 'close');
-  leg = new RtpLeg(setup, () => undefined);
+  leg = new RtpLeg(setup, nodeSockets, () => undefined);
 });
 
 describe('with SRTP', () => {
