@@ -1,3 +1,4 @@
+import { isBuiltin } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import type { LegPort } from './leg-port.ts';
 import type { MediaEvent, MediaWorkerStats } from './media-port.ts';
@@ -12,6 +13,11 @@ export type OpenResult = { ok: true } | { ok: false; code: string; detail: strin
 
 /** Many times what thousands of legs need. A thread without a limit of its own takes the process with it at the end. */
 const MAX_HEAP_MB = 512;
+
+/** A worker does not follow the process's options by itself. It knows that `node:ffi` is new, and what to do without it. */
+const WORKER_OPTIONS = isBuiltin('node:ffi')
+  ? ['--disable-warning=ExperimentalWarning']
+  : ['--no-experimental-ffi'];
 
 export interface WorkerHostEvents {
   /** The leg is over: its ports, if it had any, are free. */
@@ -45,8 +51,7 @@ export class WorkerHost {
     this.#events = events;
     this.#worker = new Worker(new URL('./media-worker.ts', import.meta.url), {
       name,
-      // It knows that `node:ffi` is new, and what to do without it.
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      execArgv: WORKER_OPTIONS,
       workerData: { clock: this.#clock.buffer, sockets, files: this.#files.buffer } satisfies WorkerData,
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
     });

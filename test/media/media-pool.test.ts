@@ -15,6 +15,7 @@ import type {
 /** Real workers and real sockets on loopback. */
 const FIRST_PORT = 12_000 + (process.pid % 200) * 40;
 const WAIT = { timeout: 10_000, interval: 10 };
+const poolModule = JSON.stringify(new URL('../../src/media/media-pool.ts', import.meta.url).href);
 const workers: Worker[] = [];
 const onWorker = (worker: Worker): void => {
   workers.push(worker);
@@ -47,6 +48,15 @@ afterEach(async () => {
   process.off('worker', onWorker);
   workers.length = 0;
 });
+
+/** Nobody holds the pair, what a dead worker had open included. */
+async function expectFree(rtpPort: number): Promise<void> {
+  for (const port of [rtpPort, rtpPort + 1]) {
+    const socket = createSocket('udp4').bind(port, '127.0.0.1');
+    await once(socket, 'listening');
+    socket.close();
+  }
+}
 
 const open = (options: Partial<RtpPortOptions> = {}): Promise<RtpPort> =>
   pool.open({
@@ -233,7 +243,25 @@ test('a worker that dies takes its own legs only, and is replaced', async () => 
   await (workers[2] as Worker).terminate();
   await vi.waitFor(() => expect(lost).toContain('again'), WAIT);
   expect(lost).not.toContain('other');
+  for (const { rtpPort } of [one, sameAsOne, again]) await expectFree(rtpPort);
 });
+
+test.each(['libc', 'node'] as const)(
+  'RTP goes by the sockets of %s where they are asked for',
+  async (sockets) => {
+    const told: object[] = [];
+    const log = {
+      info: (details: object) => told.push(details),
+      warn: () => undefined,
+      error: () => undefined,
+    };
+    await start({ sockets, log });
+    expect(told).toEqual([{ workers: 1, sockets }]);
+    const port = await open();
+    port.configure(settings());
+    await speakUntilHeard(port);
+  },
+);
 
 test('an error of ours in one leg costs that leg only', async () => {
   await start();
@@ -329,10 +357,28 @@ test('an address that is not of this machine stops the start', async () => {
   ).rejects.toThrow(/media.address 192.0.2.1/);
 });
 
+test.each([
+  ['it is not chosen', '', '"sockets":"node"'],
+  ['it is insisted on', "sockets: 'libc',", 'a media worker did not start'],
+])('where Node does not let the C library be called and %s', async (_, wanted, expected) => {
+  await start();
+  const script = `
+    import { createMediaPool } from ${poolModule};
+    const log = { info: (details) => console.log(JSON.stringify(details)), error() {} };
+    const pool = await createMediaPool({ bindAddress: '127.0.0.1', ports: { from: ${FIRST_PORT}, to: ${FIRST_PORT + 1} }, workers: 1, ${wanted} log });
+    await pool.close();`;
+  const options = ['--no-experimental-ffi', '--input-type=module', '-e', script];
+  const child = spawn(process.execPath, options);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
+  await once(child, 'close');
+  expect(output).toContain(expected);
+});
+
 test('nothing is left after close: a process that used the pool ends by itself', async () => {
   await start();
   const script = `
-    import { createMediaPool } from ${JSON.stringify(new URL('../../src/media/media-pool.ts', import.meta.url).href)};
+    import { createMediaPool } from ${poolModule};
     const pool = await createMediaPool({ bindAddress: '127.0.0.1', ports: { from: ${FIRST_PORT + 20}, to: ${FIRST_PORT + 39} }, workers: 2 });
     const options = { family: 4, callerAddress: '127.0.0.1', timeoutSeconds: 60, onEvent() {} };
     const port = await pool.open({ affinity: 'a', ...options });

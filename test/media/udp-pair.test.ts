@@ -1,9 +1,16 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { OpenFiles } from '../../src/media/open-files.ts';
 import { openSockets } from '../../src/media/sockets.ts';
-import type { SocketsKind, UdpPair, UdpSockets } from '../../src/media/udp-pair.ts';
+import type {
+  OnDatagram,
+  SocketsKind,
+  UdpPair,
+  UdpPairEvents,
+  UdpSockets,
+} from '../../src/media/udp-pair.ts';
 
 /** Real sockets on loopback: what the kernel does is the point. Both adapters keep the same contract. */
 const kinds: readonly SocketsKind[] = process.platform === 'linux' ? ['libc', 'node'] : ['node'];
@@ -18,16 +25,16 @@ let peer: Socket;
 let stranger: Socket;
 
 async function bound(host: string, port = 0): Promise<Socket> {
-  const socket = createSocket('udp4');
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
   socket.bind(port, host);
   await once(socket, 'listening');
   return socket;
 }
 
-function open(address: string): UdpPair {
-  const events = {
-    onRtp: (datagram: Buffer) => heard.push(datagram.toString()),
-    onRtcp: (datagram: Buffer) => heard.push(`rtcp ${datagram}`),
+function open(address: string, onRtp?: OnDatagram): UdpPair {
+  const events: UdpPairEvents = {
+    onRtp: onRtp ?? ((datagram) => heard.push(datagram.toString())),
+    onRtcp: (datagram) => heard.push(`rtcp ${datagram}`),
     onError: () => {
       errors++;
     },
@@ -41,6 +48,13 @@ function open(address: string): UdpPair {
       if (tries === 20) throw error;
     }
   }
+}
+
+/** What was sent to this machine before is in the queues of its sockets. */
+async function settled(): Promise<void> {
+  const last = once(stranger, 'message');
+  stranger.send('last', stranger.address().port, '127.0.0.2');
+  await last;
 }
 
 /** Says something to a port, and what comes back of it: an answer, or that nobody listens there. */
@@ -57,15 +71,23 @@ async function knock(port = rtpPort): Promise<'refused' | 'heard'> {
   return answer;
 }
 
+beforeEach(async () => {
+  heard = [];
+  errors = 0;
+  peer = await bound('127.0.0.1');
+  stranger = await bound('127.0.0.2');
+});
+
+afterEach(() => {
+  peer.close();
+  stranger.close();
+});
+
 describe.each(kinds)('the sockets of %s', (kind) => {
   beforeEach(async () => {
     sockets = await openSockets(kind, files.buffer);
     expect(sockets.kind).toBe(kind);
     polling = setInterval(() => sockets.poll(), 2);
-    heard = [];
-    errors = 0;
-    peer = await bound('127.0.0.1');
-    stranger = await bound('127.0.0.2');
   });
 
   afterEach(async () => {
@@ -73,8 +95,6 @@ describe.each(kinds)('the sockets of %s', (kind) => {
     pair = undefined;
     clearInterval(polling);
     files.closeAll();
-    peer.close();
-    stranger.close();
   });
 
   test('while the RTP socket is connected the kernel turns strangers away; the RTCP socket hears all', async () => {
@@ -144,4 +164,113 @@ describe.each(kinds)('the sockets of %s', (kind) => {
     expect(errors).toBe(1);
     expect(await knock()).toBe('heard');
   });
+
+  test('what a stranger sent before the socket was connected is not taken for the peer', async () => {
+    const from: string[] = [];
+    clearInterval(polling);
+    const own = open('127.0.0.1', (packet, { address, port }) =>
+      from.push(`${packet} of ${address} ${port}`),
+    );
+    stranger.send('before', rtpPort, '127.0.0.1');
+    peer.send('before', rtpPort, '127.0.0.1');
+    await settled();
+    own.connect(peer.address().port, '127.0.0.1');
+    peer.send('after', rtpPort, '127.0.0.1');
+    polling = setInterval(() => sockets.poll(), 2);
+    const ofPeer = `of 127.0.0.1 ${peer.address().port}`;
+    const expected = [
+      `before of 127.0.0.2 ${stranger.address().port}`,
+      `before ${ofPeer}`,
+      `after ${ofPeer}`,
+    ];
+    await vi.waitFor(() => expect(from).toEqual(expected));
+    for (let count = 4; count < 10; count++) {
+      peer.send('later', rtpPort, '127.0.0.1');
+      await vi.waitFor(() => expect(from).toHaveLength(count));
+      expect(from.at(-1)).toBe(`later ${ofPeer}`);
+    }
+  });
+
+  test('a large datagram is whole, an empty one is one, and an answer goes back where it came from', async () => {
+    const lengths: number[] = [];
+    const own = open('127.0.0.1', (packet, { address, port }) => {
+      lengths.push(packet.length);
+      own.send(packet, port, address);
+    });
+    const back: number[] = [];
+    peer.on('message', ({ length }) => back.push(length));
+    for (const length of [9000, 0, 172]) peer.send(Buffer.alloc(length), rtpPort, '127.0.0.1');
+    await vi.waitFor(() => expect(back).toEqual([9000, 0, 172]));
+    expect(lengths).toEqual([9000, 0, 172]);
+  });
+
+  test('over IPv6 it hears and answers the same, IPv4 in its mapped form too', async () => {
+    const own = open('::', (packet, { address, family, port }) => {
+      heard.push(`${family} ${address}`);
+      own.send(packet, port, address);
+    });
+    expect(own.family).toBe(6);
+    const six = await bound('::1');
+    six.send('six', rtpPort, '::1');
+    expect(String((await once(six, 'message'))[0])).toBe('six');
+    peer.send('four', rtpPort, '127.0.0.1');
+    expect(String((await once(peer, 'message'))[0])).toBe('four');
+    expect(heard).toEqual(['IPv6 ::1', 'IPv6 ::ffff:127.0.0.1']);
+    six.close();
+  });
+
+  test('closed it hears nothing, sends nothing and leaves both ports', async () => {
+    const own = open('127.0.0.1');
+    await new Promise<void>((resolve) => own.close(resolve));
+    pair = undefined;
+    own.close(() => expect.unreachable());
+    own.send(Buffer.from('late'), peer.address().port, '127.0.0.1');
+    own.connect(peer.address().port, '127.0.0.1');
+    own.disconnect();
+    for (const port of [rtpPort, rtpPort + 1]) (await bound('127.0.0.1', port)).close();
+    expect(errors).toBe(0);
+  });
+
+  test('a pair of which one port is taken is not there, and nothing of it stays', async () => {
+    const { port } = peer.address();
+    const rtp = port % 2 === 0 ? port : port - 1;
+    const events = { onRtp: () => undefined, onRtcp: () => undefined, onError: () => undefined };
+    expect(() => sockets.open('127.0.0.1', rtp, events)).toThrow(
+      expect.objectContaining({ code: 'EADDRINUSE' }),
+    );
+    (await bound('127.0.0.1', rtp === port ? rtp + 1 : rtp)).close();
+  });
+});
+
+test.runIf(kinds.includes('libc'))('a flood at one leg costs another one no turn', async () => {
+  sockets = await openSockets('libc', files.buffer);
+  const flooded = open('127.0.0.1');
+  const port = rtpPort;
+  let others = 0;
+  const other = open('127.0.0.1', () => others++);
+  for (let i = 0; i < 100; i++) stranger.send('flood', port, '127.0.0.1');
+  stranger.send('speech', rtpPort, '127.0.0.1');
+  await settled();
+  sockets.poll();
+  expect(others).toBe(1);
+  expect(heard.length).toBeLessThan(100);
+  expect(heard.length).toBeGreaterThan(0);
+  for (const each of [flooded, other]) each.close(() => undefined);
+  files.closeAll();
+});
+
+test('files that a thread left open are closed, and no others', () => {
+  const names = [1, 2, 3].map(() => openSync(import.meta.filename, 'r'));
+  const [left = 0, closed = 0, others = 0] = names;
+  const own = new OpenFiles();
+  own.add(left);
+  own.add(closed);
+  own.remove(closed);
+  new OpenFiles(own.buffer).closeAll();
+  expect(() => fstatSync(left)).toThrow(/EBADF/);
+  for (const file of [closed, others]) {
+    fstatSync(file);
+    closeSync(file);
+  }
+  own.closeAll();
 });
