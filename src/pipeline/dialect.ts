@@ -30,6 +30,9 @@ export interface Dialect {
   connect(session: DialectSession, speakers: readonly Role[], now: number): Conversation;
 }
 
+/** The audio that a message of 1 MiB can hold at most. */
+export const MAX_AUDIO_BYTES = 768 * 1024;
+
 /** What the pipeline is asked for. */
 export interface DialectSession {
   sessionId: string;
@@ -100,8 +103,8 @@ export type PipelineMessage =
       speaker: string | undefined;
       encoding: Encoding;
       sampleRateHz: SampleRate;
-      /** Base64. */
-      payload: string;
+      /** Base64, or the bytes that it stands for; those are valid until the next message is read. */
+      payload: string | Buffer;
     }
   | { type: 'ready' }
   | { type: 'pong' }

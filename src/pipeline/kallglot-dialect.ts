@@ -1,6 +1,7 @@
 import { MULAW_8K } from '../audio/format.ts';
 import type { Role } from '../roles.ts';
 import type { Conversation, Dialect, DialectSession, SpeechChunk } from './dialect.ts';
+import { readUsualAudio } from './kallglot-audio.ts';
 import { readMessage } from './kallglot-messages.ts';
 import { addressFor } from './pipeline-url.ts';
 
@@ -32,7 +33,7 @@ export function kallglotDialect(settings: KallglotSettings): Dialect {
     keyPress: (speaker, { digit, durationMs }) =>
       extensions ? JSON.stringify({ type: 'dtmf', speaker, digit, duration_ms: durationMs }) : undefined,
     markReached: (name, played) => JSON.stringify({ type: 'audio.mark', name, played }),
-    read: (frame) => readMessage(frame, extensions),
+    read: (frame) => readUsualAudio(frame) ?? readMessage(frame, extensions),
     answersEnd: true,
     concluded: () => undefined,
     refused: () => undefined,

@@ -2,22 +2,21 @@ import { decodeBase64 } from '../audio/base64.ts';
 import type { Encoding, SampleRate } from '../audio/format.ts';
 import { alawToLinear, linearToMulaw, mulawOfAlaw, mulawToLinear, translate } from '../audio/g711.ts';
 import { Resampler } from '../audio/resampler.ts';
+import { MAX_AUDIO_BYTES } from './dialect.ts';
 
 /**
  * Turns the audio of the pipeline's messages into what a leg plays: mu-law, 8 kHz, mono. One per listener: a stream
  * goes on from message to message, and so does its resampler.
  */
 const LEG_RATE_HZ = 8000;
-/** What a message of 1 MiB can hold at most. */
-const MAX_DECODED_BYTES = 768 * 1024;
 /** Shared by all streams: what is in it has been copied by the time the next message is read. */
-const decoded = Buffer.allocUnsafeSlow(MAX_DECODED_BYTES);
+const decoded = Buffer.allocUnsafeSlow(MAX_AUDIO_BYTES);
 
 export interface EncodedAudio {
   encoding: Encoding;
   sampleRateHz: SampleRate;
-  /** Base64; `pcm_16` is little-endian. */
-  payload: string;
+  /** Base64, or the bytes that it stands for, which are changed, at an even address; `pcm_16` is little-endian. */
+  payload: string | Buffer;
 }
 
 export class OutputDecoder {
@@ -25,7 +24,7 @@ export class OutputDecoder {
 
   /** @returns mu-law, 8 kHz, valid until the next call of any decoder; undefined when the payload is not what it says */
   decode({ encoding, sampleRateHz, payload }: EncodedAudio): Uint8Array | undefined {
-    const bytes = decodeBase64(payload, decoded);
+    const bytes = typeof payload === 'string' ? decodeBase64(payload, decoded) : payload;
     if (bytes === undefined || (encoding === 'pcm_16' && bytes.length % 2 !== 0)) return undefined;
     if (sampleRateHz !== LEG_RATE_HZ) {
       return linearToMulaw(this.#resampler(sampleRateHz).process(toLinear(bytes, encoding)));
@@ -47,6 +46,6 @@ export class OutputDecoder {
 function toLinear(bytes: Buffer, encoding: Encoding): Int16Array {
   if (encoding === 'mulaw') return mulawToLinear(bytes);
   if (encoding === 'alaw') return alawToLinear(bytes);
-  // Node runs on little-endian machines only, and `decoded` begins on an even address.
+  // Node runs on little-endian machines only, and what is decoded begins on an even address.
   return new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
 }

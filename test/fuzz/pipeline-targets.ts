@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { PipelineMessage } from '../../src/pipeline/dialect.ts';
+import { readUsualAudio } from '../../src/pipeline/kallglot-audio.ts';
 import { readMessage } from '../../src/pipeline/kallglot-messages.ts';
 import { readServiceEvent, type ServiceEvent } from '../../src/pipeline/openai-messages.ts';
 import { readBotMessage } from '../../src/pipeline/twilio-messages.ts';
@@ -60,7 +61,7 @@ export const pipelineTargets: readonly Target[] = [
   target<PipelineMessage>({
     name: 'kallglot pipeline message',
     mutant: (random) => mutateBytes(pick(ofKallglot, random), jsonPieces, ofKallglot, random),
-    read: (frame) => readMessage(frame, true),
+    read: (frame) => readUsualAudio(frame) ?? readMessage(frame, true),
     check: assertSound,
   }),
   target<PipelineMessage>({
