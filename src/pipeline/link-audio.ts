@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { KeyPress } from '../dtmf.ts';
 import { listenerOf, type Role, roles, rolesOf, type SessionMode } from '../roles.ts';
+import { ChunkWatch } from './chunk-watch.ts';
 import type { Dialect, LegState, PipelineMessage, SpeechChunk } from './dialect.ts';
 import { OutputDecoder } from './output-decoder.ts';
 import type { LegAudio, LinkStats } from './pipeline-link.ts';
@@ -10,9 +11,9 @@ import { Speech } from './speech.ts';
 /** Speech that waits leaves about so many times as fast as it was said: soon, and not as a flood. */
 const CATCH_UP_SPEED = 10;
 const CATCH_UP_MS = 10;
-const PACKET_MS = 20;
-/** A leg is looked at so often at least, whatever comes. */
-const MAX_REST_MS = 20;
+/** A leg is looked at so often at least, whatever comes; and when something waits to be played. */
+const MAX_REST_MS = 50;
+const BUSY_REST_MS = 20;
 
 type AudioMessage = Extract<PipelineMessage, { type: 'audio' }>;
 type MarkMessage = Extract<PipelineMessage, { type: 'mark' }>;
@@ -43,6 +44,7 @@ interface Leg {
   readonly speaker: Speaker;
   readonly playout: Playout;
   held: boolean;
+  readonly watch: ChunkWatch;
   /** Where its marks came from, and its answers go. */
   marks: AudioChannel | undefined;
   /** Marks that were cleared while nobody could be told; no more than a playout takes. */
@@ -63,6 +65,7 @@ export interface LinkAudioOptions {
  */
 export class LinkAudio {
   readonly #mode: SessionMode;
+  readonly #isOneLeg: boolean;
   readonly #chunkMs: number;
   readonly #counters: LinkStats;
   readonly #speakers: readonly Speaker[];
@@ -78,6 +81,7 @@ export class LinkAudio {
 
   constructor({ mode, dialect, clock, channels, counters }: LinkAudioOptions) {
     this.#mode = mode;
+    this.#isOneLeg = rolesOf(mode).length === 1;
     this.#chunkMs = dialect.chunkMs;
     this.#counters = counters;
     this.#speakers = channels.flatMap((channel) =>
@@ -130,7 +134,8 @@ export class LinkAudio {
     const speaker = this.#speakers.find((one) => one.role === role);
     if (speaker === undefined) return;
     const playout = new Playout(audio.outbound, this.#counters);
-    this.#legs.push({ role, audio, speaker, playout, held: false, marks: undefined, untold: [] });
+    const idle = { watch: new ChunkWatch(), held: false, marks: undefined, untold: [] };
+    this.#legs.push({ role, audio, speaker, playout, ...idle });
     speaker.channel.tellLegChange(role, 'joined');
   }
 
@@ -151,6 +156,8 @@ export class LinkAudio {
     if (leg === undefined || leg.held === held) return;
     leg.held = held;
     if (held) this.#clear(leg);
+    // What was said on hold stays there.
+    else leg.speaker.speech.skip(leg.audio.inbound);
     leg.speaker.channel.tellLegChange(role, held ? 'held' : 'resumed');
   }
 
@@ -171,11 +178,11 @@ export class LinkAudio {
         leg.speaker.speech.skip(leg.audio.inbound);
         continue;
       }
-      leg.speaker.speech.take(leg.audio.inbound);
+      restMs = Math.min(restMs, this.#listen(leg, now));
+      if (!leg.playout.isBusy) continue;
       leg.playout.feed();
       if (leg.marks?.isUp) for (const name of leg.playout.takePlayedMarks()) leg.marks.tellMark(name, true);
-      // The packet that completes a chunk is looked for from the moment on at which it may come.
-      restMs = Math.min(restMs, leg.speaker.speech.missingMs(leg.audio.inbound) - PACKET_MS);
+      restMs = Math.min(restMs, BUSY_REST_MS);
     }
     const most = Math.max(1, Math.ceil(((now - this.#lastTick) * CATCH_UP_SPEED) / this.#chunkMs));
     this.#lastTick = now;
@@ -185,6 +192,13 @@ export class LinkAudio {
       if (speaker.speech.hasUnsent) restMs = Math.min(restMs, CATCH_UP_MS);
     }
     return restMs;
+  }
+
+  /** Takes what a party has said. @returns ms for which it will have said nothing that makes a chunk */
+  #listen({ speaker: { speech }, audio, watch }: Leg, now: number): number {
+    const before = speech.newest;
+    const missingMs = speech.take(audio.inbound);
+    return watch.looked(now, missingMs, speech.newest !== before);
   }
 
   /** Sends all that waits: it is the last that is said. */
@@ -238,10 +252,14 @@ export class LinkAudio {
 
   #send({ role, speech, channel }: Speaker, most: number): void {
     if (!channel.isUp) return;
-    const parties = this.#legs.reduce((count, leg) => count + Number(leg.speaker.channel === channel), 0);
     for (let left = most; left > 0; left--) {
       // The pipeline reads too slowly: what waits here can still be dropped when it becomes too much.
-      if (channel.bufferedBytes > this.#bytesPerSecond * Math.max(1, parties)) return;
+      const { bufferedBytes } = channel;
+      if (
+        bufferedBytes > this.#bytesPerSecond &&
+        bufferedBytes > this.#bytesPerSecond * this.#partiesOf(channel)
+      )
+        return;
       const chunk = speech.next();
       if (chunk === undefined) return;
       const bytes = channel.sendSpeech(role, chunk);
@@ -249,6 +267,10 @@ export class LinkAudio {
       this.#counters.chunksSent++;
       this.#counters.bytesSent += bytes;
     }
+  }
+
+  #partiesOf(channel: AudioChannel): number {
+    return this.#legs.filter((leg) => leg.speaker.channel === channel).length;
   }
 
   #clear(leg: Leg): void {
@@ -267,7 +289,7 @@ export class LinkAudio {
 
   /** Who is to hear a speaker; with one party only there is nothing to choose. */
   #listener(speaker: string | undefined): Role | undefined {
-    if (rolesOf(this.#mode).length === 1) return 'customer';
+    if (this.#isOneLeg) return 'customer';
     const role = roles.find((known) => known === speaker);
     return role && listenerOf(this.#mode, role);
   }

@@ -45,7 +45,6 @@ export class Link implements PipelineLink {
   readonly #settings: LinkSettings;
   readonly #options: LinkOptions;
   readonly #ticker: Ticker<Link>;
-  dueAt = 0;
   readonly #channels: readonly Channel[];
   readonly #audio: LinkAudio;
   readonly #log: Log;

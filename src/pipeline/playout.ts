@@ -62,6 +62,11 @@ export class Playout {
     return (this.#queued + this.#ring.readable) / BYTES_PER_MS;
   }
 
+  /** Whether it has to be fed, or asked for marks, soon. */
+  get isBusy(): boolean {
+    return this.#queued > 0 || this.#catchingUp || this.#marks.length > 0;
+  }
+
   /** Queues a copy of mu-law audio of any length; beyond 60 s the oldest goes. */
   push(audio: Uint8Array): void {
     const excess = this.#queued + audio.length - MAX_QUEUED_BYTES;

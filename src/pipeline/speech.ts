@@ -64,12 +64,15 @@ export class Speech {
     this.#counters = counters;
   }
 
-  /** Takes the whole chunks that a leg's ring holds; those that need not wait are on their way, and count as such. */
-  take(ring: AudioRing): void {
+  /**
+   * Takes the whole chunks that a leg's ring holds; those that need not wait are on their way, and count as such.
+   * @returns ms of audio that the ring needs until it holds the next chunk
+   */
+  take(ring: AudioRing): number {
     const sentAtOnce = this.#connected && !this.hasUnsent;
     for (;;) {
-      const waiting = ring.readable;
-      if (waiting < this.#chunkBytes) return;
+      const { waiting } = ring;
+      if (waiting < this.#chunkBytes) return this.#chunkMs - waiting / this.#bytesPerMs;
       if (this.#last - this.#first + 1 === this.#room) this.#makeRoom();
       this.#last++;
       const at = this.#last % this.#room;
@@ -79,15 +82,15 @@ export class Speech {
     }
   }
 
-  /** ms of audio that the ring needs until it holds the next chunk; below 0 when it does already. */
-  missingMs(ring: AudioRing): number {
-    return this.#chunkMs - ring.readable / this.#bytesPerMs;
-  }
-
   /** Forgets what the ring holds: on hold nothing is sent. */
   skip(ring: AudioRing): void {
     ring.drop();
     this.#nextTimestamp = undefined;
+  }
+
+  /** The newest chunk that was taken. */
+  get newest(): number {
+    return this.#last;
   }
 
   get hasUnsent(): boolean {
