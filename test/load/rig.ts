@@ -65,6 +65,8 @@ export interface RigOptions {
   standardLimits?: boolean;
   /** Also watches the event loop and the garbage collector of all its threads. */
   watchThreads?: boolean;
+  /** ms after which watched threads collect their garbage, again and again; when they like where it is absent. */
+  collectMs?: number;
   /** Also asks the gateway for its own metrics. */
   probe?: boolean;
   /** Told of each of these as it comes. */
@@ -79,7 +81,7 @@ export interface RigOptions {
 export async function measure(job: JobWithoutTarget, options: RigOptions): Promise<Measured> {
   const { subject = 'gateway', watchThreads = false, probe = false, onProbe, signal } = options;
   signal.throwIfAborted();
-  const watch = watchThreads ? new ThreadWatch() : undefined;
+  const watch = watchThreads ? new ThreadWatch(options.collectMs) : undefined;
   const subjectOf = subject === 'gateway' ? startWholeGateway : startSignalling;
   const { target, stop, ...processes } = await subjectOf(options, watch);
   try {

@@ -7,6 +7,7 @@ import { describeMachine } from './machine.ts';
 import { writePackets } from './media-packets.ts';
 import { commonOptions, OptionError, wholeNumber } from './options.ts';
 import { measure } from './rig.ts';
+import { COLLECTED_MS } from './soak-figures.ts';
 import { soakSummary, soakTable, soakVerdicts } from './soak-report.ts';
 import { mib } from './table.ts';
 
@@ -77,7 +78,14 @@ async function main({ nodeOptions, ...load }: Options): Promise<void> {
     const measured = await measure(
       { kind: 'soak', program, packets, markEvery, ...load },
       {
-        ...{ nodeOptions, signal: stopping, watchThreads: true, probe: true, onProbe: tell },
+        ...{
+          nodeOptions,
+          signal: stopping,
+          watchThreads: true,
+          collectMs: COLLECTED_MS,
+          probe: true,
+          onProbe: tell,
+        },
         echoProgram: programs.path('echo-pipeline'),
       },
     );

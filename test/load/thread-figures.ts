@@ -24,10 +24,15 @@ interface ThreadMemory {
 export class ThreadWatch {
   readonly #folder = mkdtempSync(join(tmpdir(), 'thread-watch-'));
   /** Not as options of the command line: those do not reach every thread. */
-  readonly environment = {
+  readonly environment: Record<string, string> = {
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import ${new URL('./thread-watch.ts', import.meta.url).href}`,
     LOAD_THREAD_WATCH: this.#folder,
   };
+
+  /** @param collectMs ms after which all threads collect their garbage, again and again; when they like where it is absent */
+  constructor(collectMs?: number) {
+    if (collectMs !== undefined) this.environment.LOAD_COLLECT_MS = `${collectMs}`;
+  }
 
   /** @param from wall clock, ms @returns by the name of the thread */
   since(from: number): Record<string, ThreadFigures> {
