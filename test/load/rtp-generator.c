@@ -30,6 +30,7 @@
 #define PERIOD_NS 20000000LL
 #define LATE_GAP_NS 30000000LL
 #define TICK_NS 1000000L
+#define BEGINNINGS 5
 #define RTP_HEADER 12
 #define MAX_DATAGRAM 2048
 #define RECEIVE_BUFFER (256 * 1024)
@@ -139,7 +140,10 @@ static void start_stream(int i, long port, int64_t due) {
   streams[i].due = due;
 }
 
-/* The remote ports: from here on their streams send, spread over the period. */
+/*
+ * The remote ports: from here on their streams send, spread over the period, and begun over several: real calls do not all
+ * begin in the same 20 ms, and with them the messages that 100 ms of their speech are sent in.
+ */
 static void start(char *line) {
   int64_t first = now_ns() + PERIOD_NS;
   for (int i = 0; i < count; i++) {
@@ -147,7 +151,7 @@ static void start(char *line) {
     long port = strtol(line, &end, 10);
     if (end == line) return;
     line = end;
-    if (port > 0) start_stream(i, port, first + PERIOD_NS * i / count);
+    if (port > 0) start_stream(i, port, first + PERIOD_NS * (i % BEGINNINGS) + PERIOD_NS * i / count);
   }
 }
 
