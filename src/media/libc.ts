@@ -47,10 +47,12 @@ function load() {
     epoll_ctl: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer'] },
     epoll_wait: { return: 'i32', arguments: ['i32', 'pointer', 'i32', 'i32'] },
     __errno_location: { return: 'pointer', arguments: [] },
-  }).functions;
+  });
 }
 
-const c = load();
+/** Held as long as the module is: a library that is let go of takes its functions along. */
+const library = load();
+const c = library.functions;
 
 /** What was read last. */
 const received = Buffer.alloc(DATAGRAM_BYTES);

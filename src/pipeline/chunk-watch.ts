@@ -5,7 +5,7 @@
  */
 const PACKET_MS = 20;
 const EARLY_MS = 4;
-const UNSURE_MS = 8;
+const UNSURE_MS = 4;
 
 export class ChunkWatch {
   #expectedAt = 0;
