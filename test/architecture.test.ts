@@ -9,6 +9,7 @@ const base = [
   'api-errors',
   'clock',
   'config',
+  'connection-table',
   'drachtio-frames',
   'dtmf',
   'errors',
@@ -19,6 +20,7 @@ const base = [
   'sealing',
   'session-defaults',
   'session-token',
+  'source-network',
   'srtp',
   'telemetry',
 ];

@@ -14,6 +14,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { ApiCaller, Scope } from '../telephony/api-keys.ts';
 import { type BanRoutes, banRoutes } from './ban-routes.ts';
+import { boundConnections } from './bound-connections.ts';
 import { type CallRoutes, callRoutes } from './call-routes.ts';
 import { type CarrierRoutes, carrierRoutes } from './carrier-routes.ts';
 import { type DialRoutes, dialRoutes } from './dial-routes.ts';
@@ -96,6 +97,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
     routerOptions: { maxParamLength: 1000 },
     http: { shouldUpgradeCallback: options.upgrades.isOurs },
   });
+  boundConnections(app.server, () => options.metrics.http_connections_cut_total.inc());
   app.server.on('upgrade', options.upgrades.take);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);

@@ -1,6 +1,6 @@
+import { networkOf } from '../source-network.ts';
 import type { Arrival } from './arrival.ts';
 import { FairQueue } from './fair-queue.ts';
-import { networkOf } from './source-network.ts';
 import type { EngineStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
 import type { Flow } from './transport.ts';

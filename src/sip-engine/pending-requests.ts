@@ -1,3 +1,4 @@
+import { networkOf } from '../source-network.ts';
 import type { AppLink } from './app-link.ts';
 import { count } from './counts.ts';
 import type { Dialog } from './dialog.ts';
@@ -5,7 +6,6 @@ import type { Envelope } from './envelope.ts';
 import type { SipRequest } from './message.ts';
 import type { ReliableResponses } from './reliable-responses.ts';
 import type { ReturnPath } from './response-routing.ts';
-import { networkOf } from './source-network.ts';
 import type { EngineStats } from './stats.ts';
 import type { Timer } from './timers.ts';
 import type { ServerTransaction } from './transactions.ts';

@@ -1,4 +1,4 @@
-import { networkOf } from './source-network.ts';
+import { networkOf } from '../source-network.ts';
 import type { EngineClock } from './timers.ts';
 
 const WINDOW_MS = 1_000;

@@ -1,4 +1,4 @@
-import { ConnectionTable, type TabledConnection } from './connection-table.ts';
+import { ConnectionTable, type TabledConnection } from '../connection-table.ts';
 import type { EngineStats } from './stats.ts';
 import type { StreamLimits } from './transport.ts';
 

@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { TabledConnection } from './connection-table.ts';
+import type { TabledConnection } from '../connection-table.ts';
 import { reachableAt } from './local-address.ts';
 import type { SourceRate } from './source-rate.ts';
 import type { EngineStats } from './stats.ts';

@@ -203,6 +203,9 @@ export const metricTable = {
   store_sessions_waiting: gauge('Sessions of which changes wait for the store'),
   webhook_backlog: gauge('Webhook deliveries that are still to be made'),
   webhook_attempts_total: counter('Webhook attempts', { outcome: ['delivered', 'retry', 'failed'] }),
+  http_connections_cut_total: counter(
+    'Connections of the REST API that were closed because all places were taken',
+  ),
   http_requests_total: counter('REST requests by status', { status: 'statuses of HTTP that are answered' }),
   http_request_seconds: histogram('From a REST request to its answer', SHORT),
   event_loop_delay_seconds: histogram('How late the main thread is, measured every 20 ms', SHORT),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConnectionTable, type TabledConnection } from '../../src/sip-engine/connection-table.ts';
+import { ConnectionTable, type TabledConnection } from '../src/connection-table.ts';
 
 class Connection implements TabledConnection {
   readonly address: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { networkOf } from '../../src/sip-engine/source-network.ts';
+import { networkOf } from '../src/source-network.ts';
 
 describe('networkOf', () => {
   it('an IPv4 address is a source of its own', () => {
