@@ -13,6 +13,8 @@ export type OpenResult = { ok: true } | { ok: false; code: string; detail: strin
 
 /** Many times what thousands of legs need. A thread without a limit of its own takes the process with it at the end. */
 const MAX_HEAP_MB = 512;
+/** Packets make no garbage; without a bound V8 lets what little there is pile up to 96 MB before it looks. */
+const MAX_YOUNG_MB = 12;
 
 /** A worker does not follow the process's options by itself. It knows that `node:ffi` is new, and what to do without it. */
 const WORKER_OPTIONS = isBuiltin('node:ffi')
@@ -53,7 +55,7 @@ export class WorkerHost {
       name,
       execArgv: WORKER_OPTIONS,
       workerData: { clock: this.#clock.buffer, sockets, files: this.#files.buffer } satisfies WorkerData,
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB, maxYoungGenerationSizeMb: MAX_YOUNG_MB },
     });
     this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
     this.#worker.on('error', (error) => {
