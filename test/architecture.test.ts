@@ -6,6 +6,7 @@ const src = join(import.meta.dirname, '../src');
 
 /** Which rooms a room may import. Everybody may import the base; the parts list (gateway and its options) imports all. */
 const base = [
+  'address-bytes',
   'api-errors',
   'clock',
   'config',

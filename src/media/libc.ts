@@ -1,7 +1,6 @@
 import { dlopen, getRawPointer, toBuffer } from 'node:ffi';
-import { endianness } from 'node:os';
 import { getSystemErrorName } from 'node:util';
-import { MAX_SOCKET_ADDRESS_BYTES } from './socket-address.ts';
+import { AF_INET, AF_INET6, MAX_SOCKET_ADDRESS_BYTES } from './socket-address.ts';
 
 /**
  * The calls of the C library that sockets need, through `node:ffi`, with the constants of Linux on x86-64 and AArch64
@@ -9,8 +8,6 @@ import { MAX_SOCKET_ADDRESS_BYTES } from './socket-address.ts';
  * itself; from four on it costs about 1 us more. Pointers go to buffers that live as long as the module.
  */
 
-const AF_INET = 2;
-const AF_INET6 = 10;
 /** With SOCK_NONBLOCK and SOCK_CLOEXEC. */
 const SOCK_DGRAM = 2 | 0x800 | 0x80000;
 const EPOLL_CLOEXEC = 0x80000;
@@ -31,7 +28,7 @@ const DATA_WORD = process.arch === 'x64' ? 1 : 2;
 /** @throws Error where the C library cannot be called in this way */
 function load() {
   const isKnown = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
-  if (!isKnown || endianness() !== 'LE') throw new Error(`not on ${process.platform}-${process.arch}`);
+  if (!isKnown) throw new Error(`not on ${process.platform}-${process.arch}`);
   // A result of at most 64 KiB, or -1, is whole in the lower half of what `ssize_t` returns.
   return dlopen(null, {
     socket: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },

@@ -1,14 +1,15 @@
 import type { RemoteInfo } from 'node:dgram';
-import { isIPv4, SocketAddress } from 'node:net';
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { addressBytes } from '../address-bytes.ts';
 
 /**
  * `struct sockaddr_in` and `struct sockaddr_in6` of Linux on a little-endian machine: family (16 bits), port (big-endian),
  * then four bytes of address; or flow information (4 bytes), 16 bytes of address and the scope (4 bytes).
  */
 
-const AF_INET = 2;
-const AF_INET6 = 10;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
 const IPV4_BYTES = 16;
 const IPV6_BYTES = 28;
 export const MAX_SOCKET_ADDRESS_BYTES = IPV6_BYTES;
@@ -21,17 +22,14 @@ export const NO_ADDRESS: Uint8Array = new Uint8Array(IPV4_BYTES);
  * @throws Error when the text is not an address of that family
  */
 export function writeSocketAddress(family: 4 | 6, text: string, port: number): Uint8Array {
-  const written = Buffer.alloc(family === 6 ? IPV6_BYTES : IPV4_BYTES);
-  written.writeUInt16LE(family === 6 ? AF_INET6 : AF_INET, 0);
+  const sixth = family === 6;
+  if (sixth ? !isIPv6(text) : !isIPv4(text)) throw new Error(`${text} is not an IPv${family} address`);
+  const written = Buffer.alloc(sixth ? IPV6_BYTES : IPV4_BYTES);
+  written.writeUInt16LE(sixth ? AF_INET6 : AF_INET, 0);
   written.writeUInt16BE(port, 2);
-  if (family === 6) {
-    const [address = '', zone] = text.split('%');
-    written.set(ipv6Bytes(address), 8);
-    written.writeUInt32LE(zone === undefined ? 0 : scopeOf(zone), 24);
-  } else {
-    if (!isIPv4(text)) throw new Error(`${text} is not an IPv4 address`);
-    written.set(text.split('.').map(Number), 4);
-  }
+  written.set(addressBytes(text, sixth), sixth ? 8 : 4);
+  const [, zone] = text.split('%');
+  if (zone !== undefined) written.writeUInt32LE(scopeOf(zone), 24);
   return written;
 }
 
@@ -51,21 +49,6 @@ export function readSocketAddress(bytes: Buffer): RemoteInfo {
 export function isSameSocketAddress(a: Buffer, b: Buffer): boolean {
   const bytes = a.readUInt16LE(0) === AF_INET ? 8 : IPV6_BYTES;
   return a.compare(b, 0, bytes, 0, bytes) === 0;
-}
-
-/** @throws TypeError when the text is no IPv6 address */
-function ipv6Bytes(text: string): Buffer {
-  const { address } = new SocketAddress({ address: text, family: 'ipv6' });
-  const [head = '', tail] = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, hexOfIpv4).split('::');
-  const words = (part: string) => (part === '' ? [] : part.split(':'));
-  const [before, after] = [words(head), words(tail ?? '')];
-  const between = new Array<string>(8 - before.length - after.length).fill('0');
-  return Buffer.from([...before, ...between, ...after].map((word) => word.padStart(4, '0')).join(''), 'hex');
-}
-
-function hexOfIpv4(_: string, ...bytes: string[]): string {
-  const [a = 0, b = 0, c = 0, d = 0] = bytes.map(Number);
-  return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
 }
 
 /** A process that gets no more files cannot ask for them. */
