@@ -1,4 +1,8 @@
-import { isIPv6 } from 'node:net';
+import { isIPv6, type Socket } from 'node:net';
+
+/** Where a connection comes from; IPv4 is told as such, also by a socket of both families. Empty once it is gone. */
+export const addressOf = ({ remoteAddress = '' }: Pick<Socket, 'remoteAddress'>): string =>
+  remoteAddress.replace(/^::ffff:/, '');
 
 /**
  * What counts as one source where sources are bounded: an IPv4 address, or the /64 that an IPv6 address is in, because

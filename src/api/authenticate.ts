@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
+import { addressOf } from '../source-network.ts';
 import { type ApiCaller, hasScope, type Scope } from '../telephony/api-keys.ts';
 
 /**
@@ -34,7 +35,7 @@ export function authorize(caller: ApiCaller, scope: Scope | undefined): void {
  */
 export function authenticateOperator(request: FastifyRequest, adminKey: string | undefined): void {
   if (adminKey === undefined) {
-    if (['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(request.socket.remoteAddress ?? '')) return;
+    if (['127.0.0.1', '::1'].includes(addressOf(request.socket))) return;
     throw new ApiError('invalid_api_key', { message: 'Set api.admin_key to use this from another machine.' });
   }
   const given = Buffer.from(presentedKey(request) ?? '');

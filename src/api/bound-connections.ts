@@ -1,10 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { ConnectionTable, type TabledConnection } from '../connection-table.ts';
+import { addressOf } from '../source-network.ts';
 
 /** Connections at once; each takes a file, of which calls need some too. */
 const MAX_CONNECTIONS = 1000;
-const MAPPED = '::ffff:';
 
 /** A connection on which requests come; requests that are being answered depend on it. */
 class HttpConnection implements TabledConnection {
@@ -14,9 +14,7 @@ class HttpConnection implements TabledConnection {
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    const { remoteAddress = '' } = socket;
-    // Who comes by IPv4 to a socket of both families is not one source with all others that do.
-    this.address = remoteAddress.startsWith(MAPPED) ? remoteAddress.slice(MAPPED.length) : remoteAddress;
+    this.address = addressOf(socket);
   }
 
   inUse(): boolean {

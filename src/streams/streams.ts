@@ -12,6 +12,7 @@ import { parseSessionId, type SessionId } from '../ids.ts';
 import { type Role, rolesOf } from '../roles.ts';
 import type { Session } from '../sessions/session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import { addressOf } from '../source-network.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { CarrierClient, roleOf } from './carrier-client.ts';
@@ -97,7 +98,7 @@ export class Streams {
       this.#parts.refused(error);
       const why = asApiError(error);
       const session = readConnectRequest(request.url ?? '')?.sessionId;
-      const source = addressOf(request);
+      const source = addressOf(request.socket);
       this.#parts.log.info({ session, source, code: why.code }, 'a stream was refused');
       refuseUpgrade(socket, why);
     });
@@ -224,16 +225,13 @@ export class Streams {
   }
 }
 
-const addressOf = ({ socket }: IncomingMessage): string =>
-  (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-
 /** Who asks, as far as a request tells. */
 function factsOf(request: IncomingMessage, startedAt: number): CallFacts {
   return {
     provider: 'webrtc',
     direction: 'inbound',
     ...{ callId: null, carrierCallId: null, from: '', to: '' },
-    sourceAddress: addressOf(request),
+    sourceAddress: addressOf(request.socket),
     transport: 'ws',
     startedAt,
     headers: {},
