@@ -32,7 +32,15 @@ export async function collectTraffic(
     const stats = leg.stats();
     if (stats) meter.addLeg(leg, stats);
   });
-  await inTurns(linksOf([...bridges.all()]), (link) => meter.addLink(link, link.stats()));
+  let [queuedMs, pingMs] = [0, 0];
+  await inTurns(linksOf([...bridges.all()]), (link) => {
+    const stats = link.stats();
+    meter.addLink(link, stats);
+    queuedMs += stats.queuedMs;
+    pingMs = Math.max(pingMs, stats.pingMs);
+  });
+  metrics.pipeline_queued_seconds.set(queuedMs / 1000);
+  metrics.pipeline_ping_seconds.set(pingMs / 1000);
   const all = [...bridges.all()];
   for (const bridge of all) if (bridge.outage) meter.addOutage(bridge.outage, bridge.now());
   metrics.calls_active.set(bridges.calls);
@@ -57,15 +65,12 @@ function countCalls(legs: readonly Leg[], { calls }: Metrics): void {
 }
 
 function countLinks(links: readonly PipelineLink[], metrics: Metrics): void {
-  const stats = links.map((link) => link.stats());
   const within = (state: LinkState) => links.filter((link) => link.state === state).length;
   metrics.pipeline_links.set(links.length);
   for (const state of ['connecting', 'up', 'down'] as const)
     metrics.pipeline_link_states.set({ state }, within(state));
   for (const dialect of dialectNames)
     metrics.pipeline_dialect_links.set({ dialect }, links.filter((link) => link.dialect === dialect).length);
-  metrics.pipeline_queued_seconds.set(stats.reduce((sum, { queuedMs }) => sum + queuedMs, 0) / 1000);
-  metrics.pipeline_ping_seconds.set(Math.max(0, ...stats.map(({ pingMs }) => pingMs)) / 1000);
 }
 
 /** Sessions whose legs have all been without audio for so long, ms. */
