@@ -7,19 +7,25 @@ import {
   readSocketAddress,
   writeSocketAddress,
 } from './socket-address.ts';
-import type { OnDatagram } from './udp-pair.ts';
+import type { OnDatagram, UdpSocket } from './udp-pair.ts';
 
 /** Packets that a socket hands out in one turn: a flood must not keep the others from being sent. */
 export const MOST_IN_A_TURN = 32;
 /** What the kernel was about to queue from another source when the socket was connected is there by then, ms. */
 const SETTLED_MS = 20;
 
-/** A UDP socket that does not block. Addresses are numeric. */
-export class LibcSocket {
-  readonly file: number;
+export interface LibcSocketEvents {
+  onDatagram: OnDatagram;
+  onError: () => void;
+  /** It is to be closed. */
+  onClose: () => void;
+}
+
+/** A UDP socket that does not block, by its file descriptor. */
+export class LibcSocket implements UdpSocket {
+  readonly #file: number;
   readonly #family: 4 | 6;
-  readonly #onDatagram: OnDatagram;
-  readonly #onError: () => void;
+  readonly #events: LibcSocketEvents;
   /** Who it is connected to, as its packets tell. */
   #peer: RemoteInfo | undefined;
   /** When it was connected, monotonic ms. */
@@ -33,50 +39,58 @@ export class LibcSocket {
   #target = '';
   #targetBytes = NO_ADDRESS;
 
-  constructor(file: number, family: 4 | 6, onDatagram: OnDatagram, onError: () => void) {
-    this.file = file;
+  constructor(file: number, family: 4 | 6, events: LibcSocketEvents) {
+    this.#file = file;
     this.#family = family;
-    this.#onDatagram = onDatagram;
-    this.#onError = onError;
+    this.#events = events;
   }
 
   get isConnected(): boolean {
     return this.#peer !== undefined;
   }
 
-  /** @throws Error when the system refuses */
   connect(port: number, address: string): void {
-    libc.connectSocket(this.file, writeSocketAddress(this.#family, address, port));
+    libc.connectSocket(this.#file, writeSocketAddress(this.#family, address, port));
     this.#peer = { address, family: this.#family === 6 ? 'IPv6' : 'IPv4', port, size: 0 };
     this.#connectedAt = performance.now();
   }
 
-  /** @throws Error when the system refuses */
   disconnect(): void {
-    libc.connectSocket(this.file, NO_ADDRESS);
+    libc.connectSocket(this.#file, NO_ADDRESS);
     this.#peer = undefined;
     this.#settled = false;
   }
 
   /** It has something: a packet, or an error. */
   take(): void {
-    if (this.#peer === undefined) this.#hand(libc.readSocketFrom(this.file));
-    else if (this.#settled) this.#handOf(this.#peer, libc.readSocket(this.file));
+    if (this.#peer === undefined) this.#hand(libc.readSocketFrom(this.#file));
+    else if (this.#settled) this.#hand(libc.readSocket(this.#file), this.#peer);
     else this.#settle();
   }
 
   send(packet: Uint8Array, port: number, address: string): void {
-    const sent =
-      this.#peer === undefined
-        ? libc.writeSocketTo(this.file, packet, this.#addressOf(port, address))
-        : libc.writeSocket(this.file, packet);
-    if (sent < 0) this.#onError();
+    if (this.#write(packet, port, address) < 0) this.#events.onError();
+  }
+
+  close(done: () => void): void {
+    this.#events.onClose();
+    done();
+  }
+
+  /** What cannot be sent, or not to there, costs its packet, as an address that nobody answers at does. @returns below 0 where it failed */
+  #write(packet: Uint8Array, port: number, address: string): number {
+    try {
+      if (this.#peer !== undefined) return libc.writeSocket(this.#file, packet);
+      return libc.writeSocketTo(this.#file, packet, this.#addressOf(port, address));
+    } catch {
+      return libc.FAILED;
+    }
   }
 
   /** What others sent before it was connected is still in its queue, and must not be taken for the peer's. */
   #settle(): void {
     for (let left = MOST_IN_A_TURN; left > 0; left--) {
-      const length = libc.readSocketFrom(this.file);
+      const length = libc.readSocketFrom(this.#file);
       this.#hand(length);
       if (length !== libc.WOULD_BLOCK) continue;
       this.#settled = this.#peer !== undefined && performance.now() - this.#connectedAt >= SETTLED_MS;
@@ -84,14 +98,10 @@ export class LibcSocket {
     }
   }
 
-  #hand(length: number): void {
-    if (length >= 0) this.#onDatagram(libc.datagram(length), this.#readSource());
-    else if (length === libc.FAILED) this.#onError();
-  }
-
-  #handOf(peer: RemoteInfo, length: number): void {
-    if (length >= 0) this.#onDatagram(libc.datagram(length), peer);
-    else if (length === libc.FAILED) this.#onError();
+  /** @param peer who it is from; absent where the system told */
+  #hand(length: number, peer?: RemoteInfo): void {
+    if (length >= 0) this.#events.onDatagram(libc.datagram(length), peer ?? this.#readSource());
+    else if (length === libc.FAILED) this.#events.onError();
   }
 
   #readSource(): RemoteInfo {

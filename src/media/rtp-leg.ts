@@ -16,7 +16,7 @@ import { SourceLock } from './source-lock.ts';
 import { REPLAYED } from './srtp-receiver.ts';
 import { SrtpSession } from './srtp-session.ts';
 import { counter, StatsBlock } from './stats-block.ts';
-import type { UdpPair, UdpSockets } from './udp-pair.ts';
+import { UdpPair, type UdpSockets } from './udp-pair.ts';
 import type { Voice } from './voice.ts';
 import type { FromWorker, RtpLegSetup } from './worker-protocol.ts';
 
@@ -110,7 +110,7 @@ export class RtpLeg {
       (count) => emit({ type: 'digits_pressed', leg: setup.leg, count }),
     );
     this.#timeout = new MediaTimeout(setup.timeoutSeconds * 1000);
-    this.#sockets = sockets.open(setup.address, setup.rtpPort, {
+    this.#sockets = new UdpPair(sockets, setup.address, setup.rtpPort, {
       onRtp: (datagram, from) => {
         try {
           this.#onRtp(datagram, from);

@@ -1,4 +1,4 @@
-import { nodeSockets } from './node-udp-pair.ts';
+import { nodeSockets } from './node-socket.ts';
 import { OpenFiles } from './open-files.ts';
 import type { SocketsKind, UdpSockets } from './udp-pair.ts';
 
@@ -15,7 +15,7 @@ export async function openSockets(
   if (wanted === 'node') return nodeSockets;
   try {
     // Only now: where the C library cannot be called, already loading its module fails.
-    const { LibcSockets } = await import('./libc-udp-pair.ts');
+    const { LibcSockets } = await import('./libc-sockets.ts');
     return new LibcSockets(new OpenFiles(files));
   } catch (error) {
     if (wanted === 'libc') throw error;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { MULAW_8K } from '../../src/audio/format.ts';
 import { AudioRing } from '../../src/audio/ring.ts';
 import type { MediaSettings } from '../../src/media/media-port.ts';
-import { nodeSockets } from '../../src/media/node-udp-pair.ts';
+import { nodeSockets } from '../../src/media/node-socket.ts';
 import { readRtcp, writeRtcp } from '../../src/media/rtcp.ts';
 import { RtpLeg } from '../../src/media/rtp-leg.ts';
 import { StatsBlock } from '../../src/media/stats-block.ts';

@@ -4,12 +4,12 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { OpenFiles } from '../../src/media/open-files.ts';
 import { openSockets } from '../../src/media/sockets.ts';
-import type {
-  OnDatagram,
-  SocketsKind,
+import {
+  type OnDatagram,
+  type SocketsKind,
   UdpPair,
-  UdpPairEvents,
-  UdpSockets,
+  type UdpPairEvents,
+  type UdpSockets,
 } from '../../src/media/udp-pair.ts';
 
 /** Real sockets on loopback: what the kernel does is the point. Both adapters keep the same contract. */
@@ -42,7 +42,7 @@ function open(address: string, onRtp?: OnDatagram): UdpPair {
   for (let tries = 0; ; tries++) {
     rtpPort = 10_000 + 2 * Math.floor(Math.random() * 5000);
     try {
-      pair = sockets.open(address, rtpPort, events);
+      pair = new UdpPair(sockets, address, rtpPort, events);
       return pair;
     } catch (error) {
       if (tries === 20) throw error;
@@ -235,7 +235,7 @@ describe.each(kinds)('the sockets of %s', (kind) => {
     const { port } = peer.address();
     const rtp = port % 2 === 0 ? port : port - 1;
     const events = { onRtp: () => undefined, onRtcp: () => undefined, onError: () => undefined };
-    expect(() => sockets.open('127.0.0.1', rtp, events)).toThrow(
+    expect(() => new UdpPair(sockets, '127.0.0.1', rtp, events)).toThrow(
       expect.objectContaining({ code: 'EADDRINUSE' }),
     );
     (await bound('127.0.0.1', rtp === port ? rtp + 1 : rtp)).close();
