@@ -94,11 +94,14 @@ interface RequestSettings {
 }
 
 function requestTo(url: URL, { timeout, headers, onBytes }: RequestSettings): ClientRequest {
-  const { protocol, hostname, port, pathname, search, username, password } = url;
+  const { protocol, hostname, pathname, search, username, password } = url;
   if (protocol !== 'ws:' && protocol !== 'wss:')
     throw new SyntaxError(`not an address of a WebSocket: ${protocol}`);
   const host = hostname.replace(/^\[|\]$/g, '');
   const isSecure = protocol === 'wss:';
+  // Node cannot tell it from the scheme here, and writes every other port into `Host`.
+  const defaultPort = isSecure ? 443 : 80;
+  const port = Number(url.port) || defaultPort;
   const createConnection = (): Socket => {
     const onread = {
       buffer: received,
@@ -107,15 +110,18 @@ function requestTo(url: URL, { timeout, headers, onBytes }: RequestSettings): Cl
         return true;
       },
     };
-    const options = { host, port: Number(port) || (isSecure ? 443 : 80), onread };
+    const options = { host, port, onread };
     const socket: Socket = isSecure
       ? connectTls({ ...options, servername: isIP(host) ? '' : host })
       : connectTcp(options);
     return socket;
   };
   return (isSecure ? httpsRequest : httpRequest)({
-    ...{ host, port: port || undefined, path: pathname + search, headers, timeout, createConnection },
-    auth: username === '' ? undefined : `${decodeURIComponent(username)}:${decodeURIComponent(password)}`,
+    ...{ host, port, defaultPort, path: pathname + search, headers, timeout, createConnection },
+    auth:
+      username + password === ''
+        ? undefined
+        : `${decodeURIComponent(username)}:${decodeURIComponent(password)}`,
   });
 }
 
