@@ -76,8 +76,9 @@ export class Channel {
     return this.#connection?.bufferedBytes ?? 0;
   }
 
-  /** Makes the first attempt. */
+  /** Makes the first attempt, unless it was ended before. */
   open(): void {
+    if (this.#state !== 'new') return;
     this.#downSince = this.#now();
     this.#connect();
   }
