@@ -28,6 +28,7 @@ import { Connections } from './telephony/connections.ts';
 import { Numbers } from './telephony/numbers.ts';
 import { Organizations } from './telephony/organizations.ts';
 import { OutboundTrunks } from './telephony/outbound-trunks.ts';
+import { Registrations } from './telephony/registrations.ts';
 import { readRoutingSettings } from './telephony/routing-settings.ts';
 import { SipSettings } from './telephony/sip-settings.ts';
 import type { Trunks } from './telephony/trunks.ts';
@@ -50,6 +51,7 @@ export async function openApi(base: Base, calls: Calls, opened: Sip): Promise<st
     unrecordedLegsOf: (id) => bridges.unrecordedLegsOf(id),
     bans: defence,
     banSeconds: config.sip.ban.for_seconds,
+    registrations: new Registrations(store, () => clock.now()),
     sipTrace: (id) => sipTrace(base, calls, engine(), id),
     adminKey: config.api.admin_key,
     findCaller: (key) => findApiCaller(store, key),

@@ -26,6 +26,7 @@ import { acceptJson } from './json-body.ts';
 import { describeApi } from './openapi.ts';
 import { type OperatorRoutes, operatorRoutes } from './operator-routes.ts';
 import { type OrganizationRoutes, organizationAdminRoutes } from './organization-routes.ts';
+import { type RegistrationRoutes, registrationRoutes } from './registration-routes.ts';
 import { type SelfTestRoutes, selfTestRoutes } from './self-test-routes.ts';
 import { type SessionRoutes, sessionRoutes } from './session-routes.ts';
 import { type SipTraceRoutes, sipTraceRoutes } from './sip-trace-routes.ts';
@@ -63,6 +64,7 @@ export interface ApiOptions
     OrganizationRoutes,
     SipTraceRoutes,
     BanRoutes,
+    RegistrationRoutes,
     CarrierRoutes,
     SelfTestRoutes,
     Omit<OperatorRoutes, 'guard'> {
@@ -116,6 +118,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   app.register(within((scope) => operatorRoutes(scope, { ...options, guard })));
   app.register(within((scope) => organizationAdminRoutes(scope, guard, options)));
   app.register(within((scope) => banRoutes(scope, guard, options)));
+  app.register(within((scope) => registrationRoutes(scope, guard, options)));
   app.register(within((scope) => sipTraceRoutes(scope, guard, options)));
   app.register(within((scope) => carrierRoutes(scope, guard, options)));
   app.register(within((scope) => organizationRoutes(scope, guard, options)));

@@ -7,6 +7,14 @@ interface Binding {
   expiresAt: number;
 }
 
+/** A Contact that is registered; times are wall clock, ms. */
+interface Registration extends Binding {
+  organizationId: string;
+  aor: string;
+  sourceAddress: string;
+  registeredAt: number;
+}
+
 /** The registrations of PBXs, kept for the operator to see. */
 export class Registrations {
   readonly #store: Store;
@@ -57,5 +65,25 @@ export class Registrations {
           .execute();
       }
     });
+  }
+
+  /** Those in force, the latest first. @param most of them */
+  async list(most: number): Promise<Registration[]> {
+    const rows = await this.#store.db
+      .selectFrom('registrations')
+      .selectAll()
+      .where('expires_at', '>', this.#now())
+      .orderBy('updated_at', 'desc')
+      .orderBy('id', 'desc')
+      .limit(most)
+      .execute();
+    return rows.map((row) => ({
+      organizationId: row.organization_id,
+      aor: row.aor,
+      contact: row.contact,
+      sourceAddress: row.source_address,
+      registeredAt: row.updated_at,
+      expiresAt: row.expires_at,
+    }));
   }
 }

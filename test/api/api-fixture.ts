@@ -19,6 +19,7 @@ import { RecentRefusals } from '../../src/telemetry/recent-refusals.ts';
 import { findApiCaller } from '../../src/telephony/api-keys.ts';
 import { importOrganizations } from '../../src/telephony/configured-organizations.ts';
 import { Organizations } from '../../src/telephony/organizations.ts';
+import { Registrations } from '../../src/telephony/registrations.ts';
 import { noRateLimit } from '../support/gateway.ts';
 
 const { organizations } = parseConfig({
@@ -87,6 +88,7 @@ export async function openApi({
       lift: (address) => bans.lift(address),
     },
     banSeconds: 300,
+    registrations: new Registrations(store, () => clock.now()),
     sipTrace: async (id) => {
       const trace = traces.get(id);
       if (trace instanceof Error) throw trace;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import * as banSchemas from '../../src/api/ban-routes.ts';
 import * as dialSchemas from '../../src/api/dial-schemas.ts';
 import * as dtmfSchemas from '../../src/api/dtmf-schemas.ts';
+import * as registrationSchemas from '../../src/api/registration-routes.ts';
 import * as sessionAnswers from '../../src/api/session-answers.ts';
 import * as sessionSchemas from '../../src/api/session-schemas.ts';
 import * as outboundSchemas from '../../src/api/telephony-outbound-schemas.ts';
@@ -11,6 +12,7 @@ import * as webhookSchemas from '../../src/api/webhook-schemas.ts';
 
 const all = {
   ...banSchemas,
+  ...registrationSchemas,
   ...sessionAnswers,
   ...sessionSchemas,
   ...telephonySchemas,
