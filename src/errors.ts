@@ -16,7 +16,10 @@ interface RefusalRow {
   readonly cause: number;
   /** Plain words for the PBX's administrator. */
   readonly text: string;
-  /** Whether the response names the code in `X-Kallglot-Error` and `Reason` (rows 1 to 3 tell a stranger nothing). */
+  /**
+   * Whether the response names the code in `X-Kallglot-Error` and `Reason`: rows 1 to 3 tell a stranger nothing. What may come
+   * later as well is named where it does.
+   */
   readonly named: boolean;
   /** Seconds for `Retry-After`, where the caller may try again. */
   readonly retryAfter?: number;

@@ -30,7 +30,7 @@ import type { Session } from '../sessions/session.ts';
 import type { SrtpPolicy } from '../srtp.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { SUPPORTED } from './answers.ts';
+import { naming, SUPPORTED } from './answers.ts';
 import { CERTIFICATE_HEADER, headerList } from './header-values.ts';
 import type { InboundFirstCall, NewSession } from './inbound-first.ts';
 import { ScannerDefence, type Silencer } from './scanner-defence.ts';
@@ -177,7 +177,7 @@ export class Admission {
     const session = await this.#calledSession(uri);
     const called = { uri, roleHeader: request.get('X-Kallglot-Role'), session: session ?? null };
     const decision = admitInvite({ ...facts, called });
-    if (!decision.admitted) return this.#refused(decision, caller);
+    if (!decision.admitted) return this.#refusedByName(decision, caller);
     if (caller.credentials.verdict === 'invalid') {
       const call = {
         source: caller.source,
@@ -287,6 +287,12 @@ export class Admission {
     if (decision.challenge) headers['WWW-Authenticate'] = this.#challenge(source, decision.challenge.stale);
     if (decision.unsupported) headers.Unsupported = decision.unsupported.join(', ');
     return { refusal: new Refusal(decision.refused, decision.detail), headers };
+  }
+
+  /** Who has been identified is told what is missing, also where that is the password. */
+  #refusedByName(decision: Refused, caller: CallerFacts): RefusedRequest {
+    const { refusal, headers } = this.#refused(decision, caller);
+    return { refusal, headers: { ...naming(refusal.code), ...headers } };
   }
 
   #challenge(source: string, stale: boolean): string {

@@ -7,6 +7,12 @@ export const ALLOW = 'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, RE
 export const SUPPORTED: readonly string[] = ['100rel', 'timer'];
 export const ACCEPT = 'application/sdp, multipart/mixed';
 
+/** What names a refusal in its answer, and says what it is in the words of the telephone network. */
+export const naming = (code: Refusal['code']): Record<string, string> => ({
+  'X-Kallglot-Error': code,
+  Reason: reasonOfRefusal(code),
+});
+
 /**
  * Answers a request with a refusal and writes it down once. Refusals from row 4 on name their code (decisions §3).
  * @param extra headers that only this case has, such as a challenge
@@ -20,8 +26,7 @@ export function refuse(
 ): void {
   const { code, detail } = refusal;
   const { status, named, retryAfter } = { retryAfter: undefined, ...refusals[code] };
-  const headers: Record<string, string> = { ...headersOf(code), ...extra };
-  if (named) Object.assign(headers, { 'X-Kallglot-Error': code, Reason: reasonOfRefusal(code) });
+  const headers: Record<string, string> = { ...headersOf(code), ...(named && naming(code)), ...extra };
   if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter);
   if (status === 488) headers.Warning = `305 kallglot "${quotable(refusal.message)}"`;
   if (named && status === 400) headers.Warning = `399 kallglot "${quotable(refusal.message)}"`;

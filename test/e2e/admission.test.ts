@@ -76,7 +76,16 @@ describe('admission', () => {
     expect(headers.get('www-authenticate')).toMatch(
       /^Digest realm="sip\.kallglot\.com", nonce="[^"]+", algorithm=MD5, qop="auth"$/,
     );
-    expect(headers.get('x-kallglot-error')).toBeUndefined();
+    expect(headers.get('x-kallglot-error')).toBe('credentials_required');
+  });
+
+  test('does not say to a stranger what is wrong', async () => {
+    const stranger = { host: '127.0.0.2', username: undefined, password: undefined };
+    const asked = await answerTo(await uriOf(open), stranger);
+    expect(asked).toMatchObject({ status: 401, code: undefined });
+    const wrong = await answerTo(await uriOf(open), { ...stranger, username: 'open', password: 'wrong' });
+    expect(wrong).toMatchObject({ status: 403, code: undefined });
+    expect(wrong.headers.get('reason')).toBeUndefined();
   });
 
   test('takes a call with the right password', async () => {
@@ -103,8 +112,13 @@ describe('admission', () => {
 
   test('asks an allowed address for the password too where the trunk wants it', async () => {
     const uri = await uriOf(strict);
-    expect(await answerTo(uri, { username: undefined, password: undefined })).toMatchObject({ status: 401 });
-    expect(await answerTo(uri, { username: 'strict', password: 'wrong' })).toMatchObject({ status: 403 });
+    expect(await answerTo(uri, { username: undefined, password: undefined })).toMatchObject({
+      status: 401,
+      code: 'credentials_required',
+    });
+    const wrong = await answerTo(uri, { username: 'strict', password: 'wrong' });
+    expect(wrong).toMatchObject({ status: 403, code: 'credentials_invalid' });
+    expect(wrong.headers.get('reason')).toMatch(/^Q\.850;cause=21;text="credentials_invalid: /);
     expect(await answerTo(uri, { username: 'strict', password: 'strict-password' })).toMatchObject({
       status: 200,
     });
@@ -187,7 +201,7 @@ describe('admission', () => {
     expect([typed.status, typed.headers.get('accept')]).toEqual([415, 'application/sdp, multipart/mixed']);
   });
 
-  test('answers OPTIONS with what is there, and refuses other methods with 405', async () => {
+  test('answers OPTIONS with what is there, and refuses other methods with 405, also in a call', async () => {
     const one = await phone();
     const options = await one.request('OPTIONS', `sip:${gateway.sipAddress()}`);
     expect(options.status).toBe(200);
@@ -195,13 +209,18 @@ describe('admission', () => {
       'INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REGISTER',
     );
     expect(options.headers.get('supported')).toBe('100rel, timer');
-    for (const method of ['MESSAGE', 'SUBSCRIBE', 'PUBLISH', 'REFER', 'NOTIFY', 'UPDATE', 'INFO']) {
-      const { status } = await one.request(method, `sip:${gateway.sipAddress()}`);
-      expect([method, status]).toEqual([
-        method,
-        method === 'UPDATE' || method === 'INFO' || method === 'NOTIFY' ? status : 405,
-      ]);
+    const refused = ['MESSAGE', 'SUBSCRIBE', 'PUBLISH', 'REFER', 'NOTIFY'];
+    for (const method of [...refused, 'INFO']) {
+      const { status, headers } = await one.request(method, `sip:${gateway.sipAddress()}`);
+      expect([method, status, headers.get('allow')]).toEqual([method, 405, options.headers.get('allow')]);
     }
+    expect((await one.request('UPDATE', `sip:${gateway.sipAddress()}`)).status).toBe(481);
+    const call = await one.call(await uriOf(acme));
+    for (const method of refused) {
+      const { status, headers } = await call.request(method);
+      expect([method, status, headers.get('allow')]).toEqual([method, 405, options.headers.get('allow')]);
+    }
+    expect((await call.bye()).status).toBe(200);
   });
 
   test('takes a REGISTER with its password, caps its time, lists its Contacts and lets them go', async () => {
@@ -212,6 +231,10 @@ describe('admission', () => {
     const bound = await register({ Contact: contact, Expires: '7200' });
     expect(bound.status).toBe(200);
     expect(bound.headers.get('contact')).toMatch(/<sip:open@127\.0\.0\.1:5099>;expires=3600/);
+    const { body } = await gateway.rest('GET', '/v1/admin/registrations');
+    expect(body.data).toMatchObject([
+      { organization_id: 'open', contact: 'sip:open@127.0.0.1:5099', source_address: '127.0.0.1' },
+    ]);
     const brief = await register({ Contact: contact, Expires: '30' });
     expect([brief.status, brief.headers.get('min-expires')]).toEqual([423, '60']);
     const gone = await register({ Contact: '*', Expires: '0' });
