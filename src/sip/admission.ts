@@ -122,7 +122,8 @@ export class Admission {
   /** For the operator too. */
   readonly defence: ScannerDefence;
   readonly #trustedProxies: Allowlist;
-  #ownHosts: OwnHosts | undefined;
+  /** As of what the engines have said of where they listen. */
+  #ownHosts: OwnHosts & { told: string } = { told: '', domains: [], addresses: [] };
   #organizations: { version: number; facts: OrganizationFacts[] } = { version: -1, facts: [] };
 
   constructor(parts: AdmissionParts) {
@@ -314,18 +315,21 @@ export class Admission {
     return this.#organizations.facts;
   }
 
-  /** Domains and addresses under which we are called; listening on all addresses means each of this machine's. */
+  /**
+   * Domains and addresses under which we are called; listening on all addresses means each of this machine's. Where engines
+   * listen is known when they are there, and one that is there again may listen elsewhere.
+   */
   #hosts(): OwnHosts {
-    if (this.#ownHosts) return this.#ownHosts;
     const { config, hostports } = this.#parts;
-    const listening = hostports().map((hostport) => hostport.replace(/^\w+\//, '').replace(/:\d+$/, ''));
+    const where = hostports();
+    const told = where.join();
+    if (told !== '' && told === this.#ownHosts.told) return this.#ownHosts;
+    const listening = where.map((hostport) => hostport.replace(/^\w+\//, '').replace(/:\d+$/, ''));
     const all = listening.some((host) => host === '0.0.0.0' || host === '[::]');
     const addresses = [...listening, ...(all ? localAddresses().map(({ address }) => address) : [])];
     if (config.advertised_address) addresses.push(config.advertised_address);
-    const own = { domains: config.domains, addresses, selfTests: config.self_test };
-    // Until the engine has said where it listens, the answer is not yet final.
-    if (listening.length > 0) this.#ownHosts = own;
-    return own;
+    this.#ownHosts = { told, domains: config.domains, addresses, selfTests: config.self_test };
+    return this.#ownHosts;
   }
 }
 

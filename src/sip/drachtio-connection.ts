@@ -57,6 +57,7 @@ export class DrachtioConnection implements SrfConnection {
   readonly ready: Promise<void>;
   /** Resolves with why, when the connection has ended in whatever way. */
   readonly closed: Promise<string>;
+  /** Where the engine takes SIP: the addresses that it tells its peers, and those that it listens on behind a NAT. */
   hostports: readonly string[] = [];
   isUp = false;
 
@@ -143,12 +144,15 @@ export class DrachtioConnection implements SrfConnection {
 
   #authenticate(): Promise<void> {
     const accepted = new Promise<void>((resolve, reject) => {
-      this.#agent.on('connect', (error: Error | null, hostports: string) => {
-        if (error) return reject(new EngineRefusal('it refuses our secret'));
-        this.hostports = hostports.split(',');
-        this.isUp = true;
-        resolve();
-      });
+      this.#agent.on(
+        'connect',
+        (error: Error | null, told = '', _version?: string, local?: string | null) => {
+          if (error) return reject(new EngineRefusal('it refuses our secret'));
+          this.hostports = [...new Set([told, local ?? ''].flatMap(listed))];
+          this.isUp = true;
+          resolve();
+        },
+      );
       void this.closed.then((why) => reject(new Error(why)));
     });
     this.#agent._onConnect(this.#socket);
@@ -251,5 +255,7 @@ export function guard<Args extends unknown[]>(
     }
   };
 }
+
+const listed = (hostports: string): string[] => hostports.split(',').filter((one) => one !== '');
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -28,10 +28,10 @@ const start = (drachtio: unknown, ports = '21000-24999') =>
   });
 
 const phones: TestPhone[] = [];
-async function call({ sipPort }: DrachtioStandIn) {
+async function call({ address, sipPort }: DrachtioStandIn) {
   const phone = await new TestPhone({ username: 'acme', password: 'acme-password' }).start();
   phones.push(phone);
-  return phone.call(`sip:100@127.0.0.1:${sipPort}`);
+  return phone.call(`sip:100@${address}:${sipPort}`);
 }
 afterAll(() => Promise.all(phones.map((phone) => phone.stop())));
 
@@ -45,18 +45,35 @@ describe('a gateway on two drachtio-servers, one of them over TLS', () => {
   let gateway: TestGateway;
 
   beforeAll(async () => {
-    [plain, tls] = await Promise.all([DrachtioStandIn.start(), DrachtioStandIn.start({ tls: true })]);
+    [plain, tls] = await Promise.all([
+      DrachtioStandIn.start(),
+      DrachtioStandIn.start({ tls: true, address: '127.0.0.2' }),
+    ]);
+    await tls!.kill();
     const secure = { tls: true, ca: certificateFile('ca'), server_name: 'localhost' };
     const { secret, port } = plain!;
     gateway = await start([
       { port, secret },
       { port: tls!.port, secret, ...secure },
     ]);
-    await eventually('both are up', async () => (await up(gateway)) === 2);
   });
   afterAll(async () => {
     await gateway.stop();
     await Promise.all([plain?.kill(), tls?.kill()]);
+  });
+
+  test('takes calls at the address of each, also of one that comes later, and none of a banned source', async () => {
+    const first = await call(plain!);
+    expect([await up(gateway), first.status]).toEqual([1, 200]);
+    await tls!.start();
+    await eventually('both are up', async () => (await up(gateway)) === 2);
+    const second = await call(tls!);
+    expect(second.status).toBe(200);
+    await gateway.rest('POST', '/v1/admin/bans', { address: '127.0.0.1', seconds: 600 });
+    expect((await call(plain!)).status).toBe(403);
+    await Promise.all([first.bye(), second.bye()]);
+    await gateway.rest('DELETE', '/v1/admin/bans/127.0.0.1');
+    await eventually('both are over', async () => (await active(gateway)) === 0);
   });
 
   test.each(['plain', 'tls'])(
@@ -158,7 +175,6 @@ describe('a drachtio-server that connects to us', () => {
   test('brings a call, with nothing asked of it but our secret, and is let go after the BYE', async () => {
     const { socket, peer } = await bring();
     expect(await active(gateway)).toBe(1);
-    expect(gateway.gateway.hostports).toEqual(['tcp/127.0.0.1:5070', 'udp/127.0.0.1:5070']);
     peer.deliver({
       transaction: 'bye-1',
       dialog,

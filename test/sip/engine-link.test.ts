@@ -65,7 +65,8 @@ describe('the link to a drachtio-server', () => {
     const address = { port: server.port, tags: ['gateway-1', 'blue'] };
     const { link, events } = linkTo(address, { options: async () => undefined });
     await link.start();
-    expect(link.hostports).toEqual(['tcp/127.0.0.1:5070', 'udp/127.0.0.1:5070']);
+    const [outside, inside] = ['203.0.113.7:5070', '127.0.0.1:5070'];
+    expect(link.hostports).toEqual([`tcp/${outside}`, `udp/${outside}`, `tcp/${inside}`, `udp/${inside}`]);
     await vi.waitFor(() => expect(routesOf(server.peers[0]!)).toEqual(['invite', 'options']));
     expect(server.peers[0]?.frames[0]).toMatchObject({
       type: 'authenticate',

@@ -87,9 +87,10 @@ export class DrachtioPeer {
   }
 
   #authenticate({ id, tokens }: AppFrame): void {
-    const where = 'tcp/127.0.0.1:5070,udp/127.0.0.1:5070';
+    // Behind a NAT (`--external-ip`): where its peers find it, and where it listens.
+    const local = 'tcp/127.0.0.1:5070,udp/127.0.0.1:5070';
     if (tokens[0] === this.#secret) {
-      this.#send(['response', id, 'OK', where, 'v0.9.10', where]);
+      this.#send(['response', id, 'OK', local.replaceAll('127.0.0.1', '203.0.113.7'), 'v0.9.10', local]);
       return;
     }
     this.#send(['response', id, 'NO', 'incorrect secret']);

@@ -12,6 +12,8 @@ import { identity } from './certificates.ts';
 export class DrachtioStandIn {
   readonly secret = 'stand-in';
   readonly #tls: boolean;
+  /** Where it takes SIP. */
+  readonly address: string;
   readonly #sockets = new Set<Socket>();
   #engine: Engine | undefined;
   #door: Server | undefined;
@@ -20,19 +22,20 @@ export class DrachtioStandIn {
   /** Where it takes SIP over UDP. */
   sipPort = 0;
 
-  private constructor(tls: boolean) {
+  private constructor(tls: boolean, address: string) {
     this.#tls = tls;
+    this.address = address;
   }
 
-  static async start({ tls = false } = {}): Promise<DrachtioStandIn> {
-    const standIn = new DrachtioStandIn(tls);
+  static async start({ tls = false, address = '127.0.0.1' } = {}): Promise<DrachtioStandIn> {
+    const standIn = new DrachtioStandIn(tls, address);
     await standIn.start();
     return standIn;
   }
 
   async start(): Promise<void> {
     const engine = await startEngine({
-      listen: [{ transport: 'udp', host: '127.0.0.1', port: this.sipPort }],
+      listen: [{ transport: 'udp', host: this.address, port: this.sipPort }],
     });
     this.#engine = engine;
     this.sipPort = Number(engine.hostports[0]?.split(':')[1]);
