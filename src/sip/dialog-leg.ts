@@ -161,10 +161,14 @@ export function sdpOf(message: Pick<SipRequest, 'body' | 'get'>): string | undef
 
 const cseqOf = (request: SipRequest): string => (request.get('CSeq') ?? '').split(' ')[0] as string;
 
-/** The engine ends a call by itself when no ACK came or a session timer ran out; else the peer hung up. */
+/**
+ * The engine ends a call by itself when no ACK came or a session timer ran out, and a drachtio-server when a CANCEL has crossed
+ * the 200; else the peer hung up.
+ */
 function endOf(request: SipRequest, reason: string): EndReason {
   if (request.source !== 'application') return 'hangup';
-  return /ack timeout/i.test(reason) ? 'ack_timeout' : 'session_timer';
+  if (/ack timeout/i.test(reason)) return 'ack_timeout';
+  return /cancel/i.test(reason) ? 'canceled' : 'session_timer';
 }
 
 /** The Q.850 cause of a BYE (RFC 3326), where it names one. */

@@ -312,6 +312,8 @@ describe('a call that is up', () => {
   test.each([
     ['ACK timeout', 'ack_timeout'],
     ['Session timer expired', 'session_timer'],
+    ['CANCEL after 200 OK', 'canceled'],
+    ['ACK-BYE due to cancel race condition', 'canceled'],
   ])('that the engine ends for "%s" is recorded as %s', async (reason, recorded) => {
     const setUp = new SetUp();
     setUp.go(...steps);
