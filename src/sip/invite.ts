@@ -58,8 +58,9 @@ async function takeCall(context: SipContext, request: SipRequest, response: SipR
     leg?.release();
     const refusal = error instanceof Ended ? error.asRefusal() : refusalOf(error);
     if (refusal === undefined && error instanceof Ended) return canceled ? 'canceled' : 'lost';
-    if (refusal === undefined) throw error;
-    refuse(context, request, response, refusal);
+    const call = { call_id: request.get('Call-ID') };
+    if (refusal === undefined) context.log.error({ err: error, ...call }, 'a call could not be set up');
+    refuse(context, request, response, refusal ?? new Refusal('internal_error'));
     return 'refused';
   } finally {
     // Nobody else was told its id, so that nobody can come to it any more.

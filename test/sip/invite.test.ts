@@ -42,6 +42,9 @@ class SetUp {
   readonly byes: string[] = [];
   readonly open = { ports: 0, links: 0 };
   readonly records: string[] = [];
+  readonly refusals = new RecentRefusals();
+  /** The step that fails by an error of ours. */
+  broken: Step | undefined;
   /** Of the session that an inbound-first call makes. */
   readonly made: ('saved' | 'abandoned')[] = [];
   readonly bridges: Bridges;
@@ -89,6 +92,7 @@ class SetUp {
   async #pause(step: Step): Promise<void> {
     this.#reached.get(step)?.();
     await this.#waits.get(step)!.go;
+    if (step === this.broken) throw new TypeError('an error of ours');
   }
 
   #makeBridges(): Bridges {
@@ -226,7 +230,7 @@ class SetUp {
       srf: () => srf as SrfConnection,
       log: createLog('silent'),
       metrics: createMetrics(),
-      refusals: new RecentRefusals(),
+      refusals: this.refusals,
       now: () => 0,
     };
   }
@@ -291,6 +295,25 @@ describe('a refusal by row 13', () => {
     expect(setUp.open.ports).toBe(0);
     expect(setUp.bridges.calls).toBe(0);
   });
+});
+
+describe('an error of ours', () => {
+  test.each(['admission', 'session', 'port', 'save', 'link'] as const)(
+    'in the %s refuses the call with 500, is written down as any refusal, and leaves nothing behind',
+    async (step) => {
+      const setUp = new SetUp();
+      setUp.broken = step;
+      setUp.go(...steps);
+      await setUp.done;
+      await settled();
+      expect(setUp.sent).toEqual([500]);
+      expect(setUp.refusals.list()).toMatchObject([
+        { code: 'internal_error', status: 500, call_id: 'call-1' },
+      ]);
+      expect([setUp.bridges.calls, setUp.bridges.size]).toEqual([0, 0]);
+      expect(setUp.open.links).toBe(0);
+    },
+  );
 });
 
 describe('a call that is up', () => {
