@@ -122,7 +122,7 @@ export class StreamFramer {
     const length = contentLength(head.headers);
     if (length === undefined) return { status: 400, text: 'no Content-Length, which a stream must have' };
     if (typeof length === 'object') return length;
-    if (length > limits.body) return { status: 413, text: `body of ${length} bytes, allowed ${limits.body}` };
+    if (length > limits.body) return { status: 513, text: `body of ${length} bytes, allowed ${limits.body}` };
     const total = this.#length + length;
     if (total <= limits.message) return length;
     return { status: 513, text: `message of ${total} bytes, allowed ${limits.message}` };

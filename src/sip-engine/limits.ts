@@ -9,15 +9,15 @@
 export const limits = {
   /** Bytes of one message, a datagram or a framed stream message, body included; 513. */
   message: 16_384,
-  /** Bytes of the body; 413. SDP of a call is 0.3 to 4 kB. */
+  /** Bytes of the body; 513. SDP of a call is 0.3 to 4 kB. */
   body: 12_288,
-  /** Bytes of a multipart body, which the application cuts up with a regular expression (14 ms at 4 kB); 413. */
+  /** Bytes of a multipart body, which the application cuts up with a regular expression (14 ms at 4 kB); 513. */
   multipartBody: 4_096,
   /** Bytes of the start line, or of one header line with its folded parts; 513. */
   line: 4_096,
   /** Bytes of the value of a header that has a grammar of its own (see `structuredHeaders`); 513. */
   structuredValue: 2_048,
-  /** Bytes of a URI, in the request line or in a header; 414 in the request line, 400 elsewhere. */
+  /** Bytes of a URI, in the request line or in a header; 513 in the request line, 400 elsewhere. */
   uri: 1_024,
   /** Header fields of one message; 513. */
   headers: 200,

@@ -92,7 +92,7 @@ export function finishMessage(head: Head, rest: Buffer): SipMessage {
   }
   const body = length === undefined ? rest : rest.subarray(0, length);
   if (body.length > limits.body) {
-    throw headError(head, { status: 413, text: `body of ${body.length} bytes, allowed ${limits.body}` });
+    throw headError(head, { status: 513, text: `body of ${body.length} bytes, allowed ${limits.body}` });
   }
   return { ...start, headers, body };
 }

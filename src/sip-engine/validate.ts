@@ -47,8 +47,8 @@ export function validateRequest(request: SipRequest): Rejection | null {
   }
   if (request.body.length > limits.multipartBody && isMultipart(request)) {
     return {
-      status: 413,
-      reason: `Request Entity Too Large (multipart, allowed ${limits.multipartBody} bytes)`,
+      status: 513,
+      reason: `Message Too Large (multipart, allowed ${limits.multipartBody} bytes)`,
     };
   }
   const fault = commonFault(request) ?? requestFault(request);
@@ -161,7 +161,7 @@ function isCallId(text: string): boolean {
 }
 
 function checkRequestUri(text: string): Rejection | null {
-  if (text.length > limits.uri) return { status: 414, reason: 'Request-URI Too Long' };
+  if (text.length > limits.uri) return { status: 513, reason: 'Message Too Large (Request-URI)' };
   const uri = parseUri(text);
   if (!uri) return badRequest('Request-URI does not parse');
   // RFC 3261 §19.1.1: headers are not allowed in a Request-URI.

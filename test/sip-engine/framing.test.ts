@@ -80,7 +80,7 @@ describe('a message that cannot be read', () => {
     ['no Content-Length', sip(requestLines('OPTIONS')), '400 fatal'],
     ['a negative one', sip([...requestLines('OPTIONS'), 'Content-Length: -1']), '400 fatal'],
     ['two of them', sip([...requestLines('OPTIONS'), 'Content-Length: 0', 'l: 0']), '400 fatal'],
-    ['a body over the cap', sip([...requestLines('OPTIONS'), `l: ${limits.body + 1}`]), '413 fatal'],
+    ['a body over the cap', sip([...requestLines('OPTIONS'), `l: ${limits.body + 1}`]), '513 fatal'],
     ['no SIP at all', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'), '400 fatal'],
     ['headers without end', Buffer.from(`OPTIONS sip:a SIP/2.0\r\n${'X: y\r\n'.repeat(4000)}`), '513 fatal'],
     ['one endless line', Buffer.alloc(50_000, 'a'), '513 fatal'],
