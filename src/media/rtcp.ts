@@ -1,17 +1,20 @@
 import {
   ByePacket,
   CompoundPacket,
-  isRtcp,
   ReceiverReportPacket,
   ReceptionReport,
-  type RtcpPacket,
   SdesChunk,
   type SdesItemType,
   SdesPacket,
   SenderReportPacket,
 } from 'rtp.js/packets';
+import { isValidRtcp } from './rtp-header.ts';
+import { readUint16, readUint32 } from './words.ts';
 
-/** RTCP packets in and out (RFC 3550 §6), by rtp.js; off the packet path: one each way in 5 s. */
+/**
+ * RTCP packets in and out (RFC 3550 §6); off the packet path: one each way in 5 s. They are written by rtp.js. What comes is
+ * read here: a peer may send any number of them, of any length, and whatever they say of their length ends with the datagram.
+ */
 
 /** The item type of a canonical name (RFC 3550 §6.5.1); the package exports its enumeration as a type only. */
 const CNAME = 1 as SdesItemType;
@@ -87,30 +90,59 @@ export function writeRtcp({ ssrc, cname, sender, blocks, bye }: Report): Buffer 
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-/** @returns undefined when the datagram is not RTCP that can be read */
+const SENDER_REPORT = 200;
+const RECEIVER_REPORT = 201;
+const BYE = 203;
+/** Header and SSRC of a report, what a sender tells of itself, and a block. */
+const HEADER_BYTES = 8;
+const SENDER_BYTES = 20;
+const BLOCK_BYTES = 24;
+/** More than one Ethernet frame carries is not read. */
+const MOST_BYTES = 2048;
+
+/**
+ * What is neither a report nor BYE is passed over, and so is what a profile adds to a report (§6.4.3).
+ * @returns undefined when the datagram is not RTCP that can be read
+ */
 export function readRtcp(datagram: Uint8Array): Heard | undefined {
-  const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
-  let packets: RtcpPacket[];
-  try {
-    if (!isRtcp(view)) return undefined;
-    packets = new CompoundPacket(view).getPackets();
-  } catch {
-    return undefined;
-  }
+  const { length } = datagram;
+  if (length > MOST_BYTES || !isValidRtcp(datagram)) return undefined;
   const heard: Heard = { senderReports: [], blocks: [], bye: false };
-  for (const packet of packets) hear(packet, heard);
+  for (let at = 0; at < length; ) {
+    const end = at + 4 + 4 * readUint16(datagram, at + 2);
+    if (at + 4 > length || end > length || !hear(datagram, at, end, heard)) return undefined;
+    at = end;
+  }
   return heard;
 }
 
-function hear(packet: RtcpPacket, heard: Heard): void {
-  if (packet instanceof SenderReportPacket) {
-    const lastSr = ((packet.getNtpSeconds() << 16) | (packet.getNtpFraction() >>> 16)) >>> 0;
-    heard.senderReports.push({ ssrc: packet.getSsrc(), lastSr });
+/** Takes one packet of a compound. @returns false when it says that it holds more than it does */
+function hear(bytes: Uint8Array, at: number, end: number, heard: Heard): boolean {
+  const type = bytes[at + 1];
+  if (type === BYE) heard.bye = true;
+  if (type !== SENDER_REPORT && type !== RECEIVER_REPORT) return true;
+  const count = (bytes[at] as number) & 0x1f;
+  const blocksAt = at + HEADER_BYTES + (type === SENDER_REPORT ? SENDER_BYTES : 0);
+  if (blocksAt + count * BLOCK_BYTES > end) return false;
+  if (type === SENDER_REPORT) {
+    heard.senderReports.push({ ssrc: readUint32(bytes, at + 4), lastSr: readUint32(bytes, at + 10) });
   }
-  if (packet instanceof SenderReportPacket || packet instanceof ReceiverReportPacket) {
-    heard.blocks.push(...packet.getReports().map(blockOf));
-  }
-  if (packet instanceof ByePacket) heard.bye = true;
+  for (let i = 0; i < count; i++) heard.blocks.push(readBlock(bytes, blocksAt + i * BLOCK_BYTES));
+  return true;
+}
+
+function readBlock(bytes: Uint8Array, at: number): ReportBlock {
+  const lost = readUint32(bytes, at + 4);
+  return {
+    ssrc: readUint32(bytes, at),
+    fractionLost: lost >>> 24,
+    // 24 bits with a sign: where packets came twice, fewer than none are lost.
+    totalLost: Math.max(0, (lost << 8) >> 8),
+    highestSequence: readUint32(bytes, at + 8),
+    jitter: readUint32(bytes, at + 12),
+    lastSr: readUint32(bytes, at + 16),
+    delaySinceLastSr: readUint32(bytes, at + 20),
+  };
 }
 
 function senderReport({ ntpSeconds, ntpFraction, rtpTimestamp, packets, bytes }: SenderInfo) {
@@ -134,13 +166,3 @@ function blockPacket(block: ReportBlock): ReceptionReport {
   report.setDelaySinceLastSR(block.delaySinceLastSr);
   return report;
 }
-
-const blockOf = (report: ReceptionReport): ReportBlock => ({
-  ssrc: report.getSsrc(),
-  fractionLost: report.getFractionLost(),
-  totalLost: report.getTotalLost(),
-  highestSequence: report.getHighestSeqNumber(),
-  jitter: report.getJitter(),
-  lastSr: report.getLastSRTimestamp(),
-  delaySinceLastSr: report.getDelaySinceLastSR(),
-});

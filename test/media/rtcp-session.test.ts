@@ -60,8 +60,46 @@ describe('RTCP packets', () => {
     ['a length beyond the end', '81c900ff11223344'],
     ['a cut report', '81c9000711223344556677'],
     ['garbage behind a header', `80c90001${'ff'.repeat(3)}`],
+    ['more blocks than there is room for', '9fc9000111223344'],
+    ['more than a frame carries', '80cb0000'.repeat(600)],
   ])('cannot read %s', (_, hex) => {
     expect(readRtcp(Buffer.from(hex, 'hex'))).toBeUndefined();
+  });
+
+  it('takes what a profile adds to a report, and a source description that is broken', () => {
+    const extended = writeRtcp({ ssrc: THEIRS, cname: 'x', sender: undefined, blocks: [block], bye: false });
+    const [report, extension, broken] = [extended.subarray(0, 32), 'ffffffff00000001', '9fca000111223344'];
+    report.writeUInt16BE(9, 2);
+    const datagram = Buffer.concat([report, Buffer.from(extension + broken, 'hex')]);
+    expect(readRtcp(datagram)?.blocks).toEqual([block]);
+  });
+
+  it.each([
+    [4095, 4095],
+    [5000, 5000],
+    [0x7fffff, 0x7fffff],
+    [0xffffff, 0],
+  ])('of a count of lost packets of %i takes %i: it has 24 bits and a sign', (written, read) => {
+    const blocks = [block];
+    const bytes = writeRtcp({ ssrc: THEIRS, cname: 'x', sender: undefined, blocks, bye: false });
+    bytes.writeUIntBE(written, 13, 3);
+    expect(readRtcp(bytes)?.blocks).toEqual([{ ...block, totalLost: read }]);
+  });
+
+  it('a length beyond the end costs no more where the memory goes on behind the datagram', () => {
+    const memory = Buffer.alloc(65_536, Buffer.from('09000000', 'hex'));
+    const claim = Buffer.from('80cf3ff000000001', 'hex');
+    memory.set(claim);
+    const times = [memory.subarray(0, 8), Buffer.from(new Uint8Array(claim).buffer)].map((datagram) => {
+      const rounds = Array.from({ length: 10 }, () => {
+        const start = performance.now();
+        for (let i = 0; i < 20; i++) expect(readRtcp(datagram)).toBeUndefined();
+        return performance.now() - start;
+      });
+      return Math.min(...rounds);
+    });
+    const [within = 0, alone = 0] = times;
+    expect(within / alone).toBeLessThan(20);
   });
 
   it('never throws at what comes from the network', () => {
