@@ -260,7 +260,8 @@ export class RtpLeg {
       return;
     }
     if (verdict === 'locked') this.#onLocked(from);
-    if (this.#sockets.connectable) this.#connect();
+    // Connected, the socket would be deaf at the place where the peer is expected.
+    if (this.#sockets.connectable && !this.#lock.isOpen) this.#connect();
     this.#lastPacketAt = now;
     this.#timeout.alive(now);
     if (kind === 'event')

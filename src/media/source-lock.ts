@@ -31,6 +31,11 @@ export class SourceLock {
     return this.#current ? { address: this.#rawAddress, port: this.#port } : undefined;
   }
 
+  /** Whether another may take the source's place though it speaks: the peer has said that it moves, and has not yet. */
+  get isOpen(): boolean {
+    return this.#movedAt !== undefined;
+  }
+
   /** A call that we placed was answered from there. */
   expect(calleeAddress: string): void {
     this.#caller = comparable(calleeAddress);

@@ -205,6 +205,16 @@ describe('once the source is locked', () => {
     await isDeafTo(peer);
   });
 
+  test('where the old source goes on after a move the new one is heard whenever it comes', async () => {
+    configure();
+    await send(peer, rtp(1), 'packetsReceived');
+    configure({ moved: true, remotePort: other.address().port });
+    now = start + 2000;
+    await send(peer, rtp(2), 'packetsReceived');
+    await send(other, rtp(3), 'packetsReceived');
+    await isDeafTo(peer);
+  });
+
   test('after a hold of any length the peer is heard again, and a stranger still is not', async () => {
     configure();
     await send(peer, rtp(1), 'packetsReceived');
