@@ -68,12 +68,14 @@ const apiErrorTable = {
   phone_number_not_found: {
     status: 404,
     type: 'invalid_request_error',
-    message: 'The phone number is not one of the organization, or it is not active.',
+    message:
+      'The phone number is not one of the organization, or it is not active. Buy or activate it under /v1/telephony/numbers, or use another.',
   },
   connection_not_found: {
     status: 404,
     type: 'invalid_request_error',
-    message: 'The provider connection does not exist, or it is not active.',
+    message:
+      'The provider connection does not exist, or it is not active. Add one under /v1/telephony/connections, or use another.',
   },
   phone_number_not_available: {
     status: 409,

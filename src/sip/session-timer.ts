@@ -65,7 +65,8 @@ export function sessionTimer(
 }
 
 function askedFor(request: SipRequest): { seconds: number | undefined; refresher: string | undefined } {
-  const value = request.get('Session-Expires') ?? '';
+  // Its compact form is none to drachtio-srf; the embedded engine writes names in full.
+  const value = request.get('Session-Expires') ?? request.get('x') ?? '';
   const refresher = /;\s*refresher\s*=\s*(uac|uas)\s*(?:;|$)/i.exec(value)?.[1]?.toLowerCase();
   return { seconds: secondsOf(value), refresher };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ApiError } from '../../src/errors.ts';
+import { type ApiError, apiErrors } from '../../src/errors.ts';
 import { type RoutingRequest, type RoutingSettings, resolveRoute } from '../../src/sessions/routing.ts';
 
 const full: RoutingSettings = {
@@ -61,5 +61,16 @@ describe('the route of a session', () => {
     [{}, 'routing'],
   ])('an error about %o names the field %s', (request, param) => {
     expect(() => resolveRoute(request, empty)).toThrow(expect.objectContaining({ param }));
+  });
+
+  test.each([
+    'no_default_provider',
+    'sip_not_enabled',
+    'phone_number_not_found',
+    'connection_not_found',
+  ] as const)('%s is an invalid request, and its message says what to do about it', (code) => {
+    const { type, message } = apiErrors[code];
+    expect(type).toBe('invalid_request_error');
+    expect(message).toMatch(/\. (Add|Buy|Enable) .*, or use /);
   });
 });

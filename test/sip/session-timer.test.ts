@@ -1,3 +1,4 @@
+import Srf from 'drachtio-srf';
 import { describe, expect, test } from 'vitest';
 import { longerWish, sessionTimer, timerWish, tooShortInterval } from '../../src/sip/session-timer.ts';
 import type { SipRequest } from '../../src/sip/srf-port.ts';
@@ -54,6 +55,17 @@ describe('what a 2xx says of the session timer', () => {
       Require: 'timer',
     });
   });
+});
+
+test('compact names of headers are read as a drachtio-server hands them on', () => {
+  const { SipMessage } = Srf as unknown as { SipMessage: new (text: string) => SipRequest };
+  const invite = (seconds: number) =>
+    new SipMessage(`INVITE sip:a@b SIP/2.0\r\nk: timer\r\nx: ${seconds};refresher=uas\r\n\r\n`);
+  expect(sessionTimer(invite(600), settings)).toEqual({
+    'Session-Expires': '600;refresher=uas',
+    Require: 'timer',
+  });
+  expect(tooShortInterval(invite(90), settings)).toEqual({ 'Min-SE': '120' });
 });
 
 describe('an interval that is too short', () => {
