@@ -247,6 +247,22 @@ describe('bridges', () => {
       expect((await call).state).toBe('up');
     });
 
+    test('a call is told to ring once that has lasted for 200 ms, and not before', async () => {
+      const ready = Promise.withResolvers<void>();
+      house.opens = ready.promise;
+      const rings = vi.fn();
+      const started = house.reserve(one).start({ family: 4, onWaiting: rings });
+      await pass(199);
+      expect(rings).not.toHaveBeenCalled();
+      await pass(1);
+      expect(rings).toHaveBeenCalledTimes(1);
+      ready.resolve();
+      await started;
+      await house.reserve(one).start({ family: 4, onWaiting: rings });
+      await pass(1000);
+      expect(rings).toHaveBeenCalledTimes(1);
+    });
+
     test('its seconds count to the end of a session that ends meanwhile', async () => {
       await house.call(one);
       down();
