@@ -47,8 +47,8 @@ interface Leg {
   readonly watch: ChunkWatch;
   /** Where its marks came from, and its answers go. */
   marks: AudioChannel | undefined;
-  /** Marks that were cleared while nobody could be told; no more than a playout takes. */
-  untold: string[];
+  /** What became of marks while nobody could be told; no more than a playout takes. */
+  untold: { name: string; played: boolean }[];
 }
 
 export interface LinkAudioOptions {
@@ -105,7 +105,8 @@ export class LinkAudio {
         channel.tellLegChange(leg.role, 'joined');
         if (leg.held) channel.tellLegChange(leg.role, 'held');
       }
-      if (leg.marks === channel) for (const name of leg.untold.splice(0)) channel.tellMark(name, false);
+      if (leg.marks !== channel) continue;
+      for (const { name, played } of leg.untold.splice(0)) channel.tellMark(name, played);
     }
     let resentMs = 0;
     for (const speaker of this.#speakersOf(channel)) {
@@ -181,7 +182,7 @@ export class LinkAudio {
       restMs = Math.min(restMs, this.#listen(leg, now));
       if (!leg.playout.isBusy) continue;
       leg.playout.feed();
-      if (leg.marks?.isUp) for (const name of leg.playout.takePlayedMarks()) leg.marks.tellMark(name, true);
+      this.#answerMarks(leg, leg.playout.takePlayedMarks(), true);
       restMs = Math.min(restMs, BUSY_REST_MS);
     }
     const most = Math.max(1, Math.ceil(((now - this.#lastTick) * CATCH_UP_SPEED) / this.#chunkMs));
@@ -274,9 +275,15 @@ export class LinkAudio {
   }
 
   #clear(leg: Leg): void {
-    const unplayed = leg.playout.clear();
-    if (leg.marks?.isUp) for (const name of unplayed) leg.marks.tellMark(name, false);
-    else leg.untold.push(...unplayed);
+    this.#answerMarks(leg, leg.playout.takePlayedMarks(), true);
+    this.#answerMarks(leg, leg.playout.clear(), false);
+  }
+
+  #answerMarks({ marks, untold }: Leg, names: readonly string[], played: boolean): void {
+    for (const name of names) {
+      if (marks?.isUp) marks.tellMark(name, played);
+      else untold.push({ name, played });
+    }
   }
 
   #speakersOf(channel: AudioChannel): Speaker[] {

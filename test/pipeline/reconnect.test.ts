@@ -350,6 +350,7 @@ describe('what was to be played', () => {
 
   test.each([
     ['was heard during the outage', false, true],
+    ['was heard before the parties heard each other', true, true],
     ['was dropped', true, false],
   ])('a mark that %s is answered when the pipeline is back', async (_name, keepTrying, played) => {
     const { link, clock, agent } = await queued(keepTrying, true);
