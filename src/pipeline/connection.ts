@@ -9,7 +9,6 @@ import { upgrade } from './websocket/upgrade.ts';
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** Audio stops long before this much waits to be sent; a peer that still makes us answer and does not read is dropped. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
-const HANDSHAKE_TIMEOUT_MS = 5000;
 /** Some firewalls refuse an upgrade without it. */
 const USER_AGENT = 'kallglot-sip-gateway';
 /** Of all connections: what it has written is on its way, as a rule, when it returns. */
@@ -36,7 +35,8 @@ export interface ConnectionHandlers {
 }
 
 /**
- * One WebSocket to the pipeline, from the upgrade request to its end. It knows no messages and keeps no time.
+ * One WebSocket to the pipeline, from the upgrade request to its end. It knows no messages and keeps no time: an upgrade
+ * that takes too long is its owner's to end.
  *
  * Its frames are our own: a general library allocates a buffer for every read and several objects for every message,
  * which took a third of the time of a call's audio on this thread, and made the garbage collector pause for longer than
@@ -49,6 +49,8 @@ export class Connection {
   #socket: Socket | undefined;
   /** Frames may be sent: it is open, and nobody has closed it. */
   #isOpen = false;
+  /** A ping frame of ours has not been answered; any other pong is a server's own sign of life (RFC 6455 §5.5.3). */
+  #isAsked = false;
   #hasClosed = false;
   #failure: string | undefined;
   #status: number | undefined;
@@ -62,7 +64,7 @@ export class Connection {
       onText: (message) => handlers.onText(message),
       onBinary: () => handlers.onBinary(),
       onPing: (payload) => this.#write(writer.control(PONG, payload)),
-      onPong: () => handlers.onPong(),
+      onPong: () => this.#onPong(),
       onClose: (code, reason) => {
         this.#closedWith = `${code} ${reason}`.trim();
         this.#finish(code === 1005 ? undefined : code);
@@ -73,7 +75,7 @@ export class Connection {
       },
     });
     this.#request = upgrade(
-      { url, headers: { 'User-Agent': USER_AGENT, ...headers }, timeoutMs: HANDSHAKE_TIMEOUT_MS },
+      { url, headers: { 'User-Agent': USER_AGENT, ...headers } },
       {
         onUpgraded: (socket) => this.#onUpgraded(socket),
         onBytes: (bytes) => this.#reader.push(bytes),
@@ -101,7 +103,9 @@ export class Connection {
 
   /** Sends a ping frame; without effect once the connection is closing. */
   ping(): void {
-    if (this.#isOpen) this.#write(writer.control(PING, noBytes));
+    if (!this.#isOpen) return;
+    this.#isAsked = true;
+    this.#write(writer.control(PING, noBytes));
   }
 
   /** Starts the closing handshake. The peer may take its time: the owner terminates when that is too long. */
@@ -120,6 +124,12 @@ export class Connection {
     this.#reader.stop();
     if (this.#socket === undefined) this.#request.destroy();
     else this.#socket.destroy();
+  }
+
+  #onPong(): void {
+    if (!this.#isAsked) return;
+    this.#isAsked = false;
+    this.#handlers.onPong();
   }
 
   #onUpgraded(socket: Socket): void {

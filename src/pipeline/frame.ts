@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { z } from 'zod';
 
 /**
@@ -14,6 +15,7 @@ export interface Unusable {
 
 /** @param key under which a message has its name @returns the name, and the whole message */
 export function readNamed(frame: Buffer, key: string): { name: string; json: object } | Unusable {
+  if (!isUtf8(frame)) return { problem: 'not UTF-8' };
   let json: unknown;
   try {
     json = JSON.parse(frame.toString());

@@ -105,6 +105,19 @@ describe.each([{ tls: false }, { tls: true }])('a connection to a server, TLS: $
     await expect.poll(() => told, { timeout: 10_000 }).toEqual(['first and second', '(binary)', '(pong)']);
   });
 
+  test('takes no pong for an answer that it has not asked for', async () => {
+    const { connection, peer, told } = await open();
+    echo(peer);
+    peer.pong();
+    connection.send('asked');
+    await expect.poll(() => told, { timeout: 10_000 }).toEqual(['asked']);
+    connection.ping();
+    await expect.poll(() => told, { timeout: 10_000 }).toEqual(['asked', '(pong)']);
+    peer.pong();
+    connection.send('and again');
+    await expect.poll(() => told, { timeout: 10_000 }).toEqual(['asked', '(pong)', 'and again']);
+  });
+
   test('is closed by us in good order', async () => {
     const { connection, peer, closed } = await open();
     const heard = once(peer, 'close');

@@ -213,6 +213,12 @@ test('other types are unknown, and what is no message is invalid', () => {
     expect(read(text).type, text.slice(0, 40)).toBe('invalid');
   }
   expect(readMessage(Buffer.from([0xff, 0xfe, 0x00, 0x7b]), false).type).toBe('invalid');
+  const latin1 = '{"type":"transcript.final","speaker":"agent","text":"Gr\xfc\xdfe"}';
+  expect(readMessage(Buffer.from(latin1), false)).toMatchObject({ text: 'Grüße' });
+  expect(readMessage(Buffer.from(latin1, 'latin1'), false)).toEqual({
+    type: 'invalid',
+    problem: 'not UTF-8',
+  });
 });
 
 test('a message that is not audio may have 64 KiB', () => {

@@ -3,8 +3,8 @@ import { BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT } from './opcodes.ts
 
 /**
  * The frames of a WebSocket server (RFC 6455 §5), read from the bytes of a connection however they are cut. Nothing is
- * copied of a message that comes in one frame and one piece, as those with audio do. Text is not checked to be UTF-8:
- * what is not, is not JSON either, and costs one message. Pure.
+ * copied of a message that comes in one frame and one piece, as those with audio do. Whether text is UTF-8 is
+ * for its reader to say: what is not costs one message, and not, as RFC 6455 §8.1 has it, the call its connection. Pure.
  */
 const RESERVED = 0x70;
 const OPCODE = 0x0f;

@@ -17,8 +17,6 @@ export interface UpgradeOptions {
   /** ws or wss */
   url: string;
   headers: Readonly<Record<string, string>>;
-  /** ms without anything of the answer. */
-  timeoutMs: number;
 }
 
 export interface UpgradeHandlers {
@@ -34,14 +32,10 @@ export interface UpgradeHandlers {
 }
 
 /** @throws when the URL or a header cannot be sent */
-export function upgrade(
-  { url, headers, timeoutMs }: UpgradeOptions,
-  handlers: UpgradeHandlers,
-): ClientRequest {
+export function upgrade({ url, headers }: UpgradeOptions, handlers: UpgradeHandlers): ClientRequest {
   const key = randomBytes(16).toString('base64');
   let isUpgraded = false;
   const request = requestTo(new URL(url), {
-    timeout: timeoutMs,
     headers: {
       ...headers,
       ...{ 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': key },
@@ -53,7 +47,6 @@ export function upgrade(
       else socket.push(Buffer.from(bytes));
     },
   });
-  request.on('timeout', () => request.destroy(new Error('Opening handshake has timed out')));
   request.on('error', (error: Error & { code?: string }) =>
     handlers.onFailed(error.message || error.code || error.name),
   );
@@ -79,7 +72,6 @@ export function upgrade(
 }
 
 function takeOver(socket: Socket, head: Buffer, handlers: UpgradeHandlers): void {
-  socket.setTimeout(0);
   socket.setNoDelay();
   handlers.onUpgraded(socket);
   if (head.length > 0) handlers.onBytes(head);
@@ -88,12 +80,11 @@ function takeOver(socket: Socket, head: Buffer, handlers: UpgradeHandlers): void
 }
 
 interface RequestSettings {
-  timeout: number;
   headers: Record<string, string>;
   onBytes: (bytes: Buffer, socket: Socket) => void;
 }
 
-function requestTo(url: URL, { timeout, headers, onBytes }: RequestSettings): ClientRequest {
+function requestTo(url: URL, { headers, onBytes }: RequestSettings): ClientRequest {
   const { protocol, hostname, pathname, search, username, password } = url;
   if (protocol !== 'ws:' && protocol !== 'wss:')
     throw new SyntaxError(`not an address of a WebSocket: ${protocol}`);
@@ -117,7 +108,7 @@ function requestTo(url: URL, { timeout, headers, onBytes }: RequestSettings): Cl
     return socket;
   };
   return (isSecure ? httpsRequest : httpRequest)({
-    ...{ host, port, defaultPort, path: pathname + search, headers, timeout, createConnection },
+    ...{ host, port, defaultPort, path: pathname + search, headers, createConnection },
     auth:
       username + password === ''
         ? undefined

@@ -5,7 +5,7 @@ import { upgrade } from '../../../src/pipeline/websocket/upgrade.ts';
 function asked(url: string, name: string): unknown {
   const ignore = () => {};
   const request = upgrade(
-    { url, headers: {}, timeoutMs: 1000 },
+    { url, headers: {} },
     ...[{ onUpgraded: ignore, onBytes: ignore, onRefused: ignore, onFailed: ignore, onClosed: ignore }],
   );
   request.destroy();
