@@ -118,6 +118,19 @@ describe.each([{ tls: false }, { tls: true }])('a connection to a server, TLS: $
     await expect.poll(() => told, { timeout: 10_000 }).toEqual(['asked', '(pong)', 'and again']);
   });
 
+  test('is not read on and on while there are others to be read', async () => {
+    const { peer, told } = await open();
+    for (let i = 0; i < 40_000; i++) peer.send('x'.repeat(98));
+    let most = 0;
+    while (told.length < 40_000) {
+      const before = told.length;
+      await new Promise((resolve) => setImmediate(resolve));
+      most = Math.max(most, told.length - before);
+    }
+    // What the kernel holds of it is a hundred times as much.
+    expect(most).toBeLessThanOrEqual(1400);
+  });
+
   test('is closed by us in good order', async () => {
     const { connection, peer, closed } = await open();
     const heard = once(peer, 'close');

@@ -15,7 +15,7 @@ export interface FrameHandlers {
   /** @param message valid until it returns */
   onText(message: Buffer): void;
   onBinary(): void;
-  /** @param payload valid until it returns */
+  /** Of pings that come at once the last, which answers them all (§5.5.3). @param payload valid until it returns */
   onPing(payload: Buffer): void;
   onPong(): void;
   /** The last that comes. @param code 1005 where none was told */
@@ -32,6 +32,8 @@ export class FrameReader {
   /** The payloads of a message so far that comes in several frames, and what it is. */
   readonly #fragments = new ByteStore();
   #fragmented: number | undefined;
+  /** The payload of the last ping of what is being read. */
+  #ping: Buffer | undefined;
   #isOver = false;
 
   /** @param maxMessageBytes of all frames of a message together */
@@ -52,6 +54,7 @@ export class FrameReader {
       if (this.#isOver || length === 0) break;
       at += length;
     }
+    this.#tellPing();
     if (hasBegun) this.#begun.drop(this.#isOver ? data.length : at);
     else if (!this.#isOver && at < data.length) this.#begun.append(data.subarray(at));
   }
@@ -59,6 +62,13 @@ export class FrameReader {
   /** Nothing more is read, also of what was pushed already. */
   stop(): void {
     this.#isOver = true;
+  }
+
+  #tellPing(): void {
+    const payload = this.#ping;
+    if (payload === undefined) return;
+    this.#ping = undefined;
+    if (!this.#isOver) this.#handlers.onPing(payload);
   }
 
   /** @returns bytes of the frame at `at`, which has been dealt with; 0 while it has not come in full */
@@ -122,7 +132,7 @@ export class FrameReader {
   }
 
   #takeControl(opcode: number, payload: Buffer): void {
-    if (opcode === PING) this.#handlers.onPing(payload);
+    if (opcode === PING) this.#ping = payload;
     else if (opcode === PONG) this.#handlers.onPong();
     else this.#takeClose(payload);
   }

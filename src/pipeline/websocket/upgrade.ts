@@ -9,9 +9,11 @@ const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /**
  * All connections read into it, one after the other: what is in it has been dealt with before the next read. So nothing
- * is allocated for what comes; a buffer for each read was most of what the garbage collector had to do.
+ * is allocated for what comes; a buffer for each read was most of what the garbage collector had to do. A peer that fills
+ * it has more to say, and waits until others were read: libuv alone would go on with it for many times as much. It is no
+ * larger than what TLS hands over at once.
  */
-const received = Buffer.allocUnsafeSlow(64 * 1024);
+const received = Buffer.allocUnsafeSlow(16 * 1024);
 
 export interface UpgradeOptions {
   /** ws or wss */
@@ -98,7 +100,9 @@ function requestTo(url: URL, { headers, onBytes }: RequestSettings): ClientReque
       buffer: received,
       callback: (length: number) => {
         onBytes(received.subarray(0, length), socket);
-        return true;
+        if (length < received.length) return true;
+        setImmediate(() => socket.resume());
+        return false;
       },
     };
     const options = { host, port, onread };

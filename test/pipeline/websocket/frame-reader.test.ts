@@ -7,15 +7,16 @@ const MAX_BYTES = 70_000;
 /** A reader, and what it has told. */
 function start() {
   const told: string[] = [];
+  const pings: string[] = [];
   const reader = new FrameReader(MAX_BYTES, {
     onText: (message) => told.push(`text ${message.toString()}`),
     onBinary: () => told.push('binary'),
-    onPing: (payload) => told.push(`ping ${payload.toString()}`),
+    onPing: (payload) => pings.push(payload.toString()),
     onPong: () => told.push('pong'),
     onClose: (code, reason) => told.push(`close ${code} ${reason}`),
     onProblem: (code, problem) => told.push(`problem ${code} ${problem}`),
   });
-  return { reader, told };
+  return { reader, told, pings };
 }
 
 /** A frame of a server. @param first FIN and opcode */
@@ -34,7 +35,7 @@ const long = 'long '.repeat(200);
 const larger = 'x'.repeat(66_000);
 const conversation = Buffer.concat([
   ...[frame(0x81, 'one'), frame(0x81), frame(0x81, long), frame(0x82, 'bytes'), frame(0x01, 'in ')],
-  ...[frame(0x89, 'are you there'), frame(0x00, 'four '), frame(0x00), frame(0x8a), frame(0x80, 'parts')],
+  ...[frame(0x89), frame(0x00, 'four '), frame(0x00), frame(0x8a), frame(0x80, 'parts')],
   ...[
     frame(0x02, 'b'),
     frame(0x80, 'c'),
@@ -43,7 +44,7 @@ const conversation = Buffer.concat([
   ],
 ]);
 const expected = [
-  ...['text one', 'text ', `text ${long}`, 'binary', 'ping are you there', 'pong', 'text in four parts'],
+  ...['text one', 'text ', `text ${long}`, 'binary', 'pong', 'text in four parts'],
   ...['binary', `text ${larger}`, 'close 1000 good bye'],
 ];
 
@@ -74,6 +75,21 @@ describe('what a server says', () => {
       }
       expect(told).toEqual(expected);
     }
+  });
+
+  test('is asked for by the last ping of those that come at once', () => {
+    const { reader, told, pings } = start();
+    const asked = Buffer.concat([frame(0x89, 'one'), frame(0x81, 'text'), frame(0x89, 'two'), frame(0x8a)]);
+    reader.push(
+      Buffer.concat([...Array.from({ length: 1000 }, () => asked), frame(0x89, 'last').subarray(0, 3)]),
+    );
+    expect(pings).toEqual(['two']);
+    expect(told.length).toBe(2000);
+    reader.push(frame(0x89, 'last').subarray(3));
+    reader.push(frame(0x81, 'text'));
+    expect(pings).toEqual(['two', 'last']);
+    reader.push(Buffer.concat([frame(0x89, 'late'), frame(0x88)]));
+    expect(pings).toEqual(['two', 'last']);
   });
 
   test('is not read behind its close, nor once nobody wants to hear it', () => {
