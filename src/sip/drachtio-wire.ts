@@ -55,7 +55,7 @@ export class DrachtioWire {
   /** @returns the id of the frame. @throws RangeError when a drachtio-server could not read it */
   send(_socket: Socket, text: string): string {
     const id = randomUUID();
-    const payload = Buffer.from(`${id}|${text}`);
+    const payload = Buffer.from(`${id}|${separateChallenges(text)}`);
     const frame = Buffer.concat([Buffer.from(`${payload.length}#`), payload]);
     if (this.#queue === undefined) this.#socket.write(frame);
     else this.#queue.add(id, frame);
@@ -122,6 +122,15 @@ export class DrachtioWire {
     this.send(this.#socket, `sip|${transaction}|\r\nSIP/2.0 ${answer}\r\n\r\n`);
   }
 }
+
+/** drachtio-srf joins several challenges in one field, where RFC 3261 §7.3.1 wants a field for each. */
+const separateChallenges = (text: string): string =>
+  text.replace(/^(www-authenticate: *)(.*)$/im, (_, name: string, challenges: string) =>
+    challenges
+      .split(/, *(?=Digest )/i)
+      .map((challenge) => name + challenge)
+      .join('\r\n'),
+  );
 
 /** Where the first line of a frame ends. */
 const lineEnd = (payload: string): number => {

@@ -73,6 +73,15 @@ test('while more than 1.5 s wait, pauses are cut to 100 ms, and speech stays who
   expect(heard.length / 8 + counters.trimmedMs).toBe(6000);
 });
 
+test.each([
+  [1500, 0],
+  [1540, 40],
+])('of %i ms of silence that wait %i ms are left out', (waiting, trimmed) => {
+  playout.push(silence(waiting * 8));
+  listen(20);
+  expect(counters.trimmedMs).toBe(trimmed);
+});
+
 test('low noise is silence too, in both signs', () => {
   playout.push(Buffer.alloc(4 * second, Buffer.from([0x7e, 0xf8, 0x71, 0xff])));
   listen(20);

@@ -62,6 +62,19 @@ describe('the wire to a drachtio-server', () => {
     expect(peer.frames).toHaveLength(2);
   });
 
+  test('gives each challenge a field of its own', async () => {
+    const [sha, md5] = ['SHA-256', 'MD5'].map((one) => `Digest realm="a, b", algorithm=${one}, qop="auth"`);
+    const head = 'sip|t1|\r\nSIP/2.0 401 Unauthorized\r\n';
+    wire.send(socket, `${head}WWW-Authenticate: ${sha}, ${md5}\r\nReason: x\r\n\r\n`);
+    const { sip } = await peer.answerTo('t1', 401);
+    expect(sip.split('\r\n')).toEqual([
+      'SIP/2.0 401 Unauthorized',
+      `WWW-Authenticate: ${sha}`,
+      `WWW-Authenticate: ${md5}`,
+      ...['Reason: x', '', ''],
+    ]);
+  });
+
   test('takes as refused what came back of ours and cannot be read', async () => {
     const frame = { id: '7', type: 'sip', tokens: ['t1'], sip: '' };
     peer.confirm(frame, 'd', 'SIP/2.0 200 OK\r\nNot a header: x\r\n\r\n');
