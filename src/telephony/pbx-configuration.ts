@@ -83,6 +83,9 @@ const freeswitchTls = `
 /** A semicolon would begin a comment. */
 const ini = (text: string): string => text.replaceAll(';', '\\;');
 
+/** Of `HOST:PORT`; an IPv6 address without its brackets. */
+const hostOf = (gateway: string): string => gateway.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+
 function asterisk({ username, domain, realm, transport, gateway, srtp }: TrunkValues): string {
   // In a dialplan too a semicolon begins a comment.
   const parameter = transport === 'tls' ? '\\;transport=tls' : '';
@@ -115,6 +118,12 @@ ${srtp === 'off' ? '' : encryption}${username === null ? '' : `outbound_auth=kal
 type=aor
 contact=sip:${gateway}${parameter}
 qualify_frequency=30
+
+; Calls from the gateway; without this they get 401.
+[kallglot]
+type=identify
+endpoint=kallglot
+match=${hostOf(gateway)}
 `;
 }
 

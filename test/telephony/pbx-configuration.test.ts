@@ -37,6 +37,14 @@ describe('PBX configurations', () => {
     expect(text).not.toMatch(/[^\\];transport=tls/);
   });
 
+  test.each([
+    ['203.0.113.7:5070', '203.0.113.7'],
+    ['[2001:db8::7]:5060', '2001:db8::7'],
+  ])('for Asterisk let calls from %s in by the address', (gateway, address) => {
+    const identify = `type=identify\nendpoint=kallglot\nmatch=${address}\n`;
+    expect(textOf('asterisk', { ...trunk, gateway })).toContain(identify);
+  });
+
   test('ask for SRTP as the trunk does', () => {
     const [optional, required] = (['optional', 'required'] as const).map((srtp) => ({ ...trunk, srtp }));
     expect(textOf('freeswitch')).not.toContain('rtp_secure_media');
