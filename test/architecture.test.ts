@@ -18,6 +18,7 @@ const base = [
   'local-addresses',
   'providers',
   'roles',
+  'schema-words',
   'sealing',
   'session-defaults',
   'session-token',

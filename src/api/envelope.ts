@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { ApiError, apiErrorOf, apiErrors, envelopeOf } from '../errors.ts';
+import '../schema-words.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** Fastify's own refusals of a request, as codes of ours. */
@@ -40,13 +41,14 @@ function asApiError(error: FastifyError): ApiError {
 }
 
 /** Everything that is wrong, by its path; `param` names the first: `routing.phone_number`. */
-function validationError(issues: readonly { instancePath: string; message?: string }[]): ApiError {
+function validationError(
+  issues: readonly { instancePath: string; keyword?: string; message?: string }[],
+): ApiError {
   const pathOf = (issue: { instancePath: string }) => issue.instancePath.split('/').filter(Boolean).join('.');
   const words = issues.slice(0, ISSUES_MOST).map((issue) => {
     const path = pathOf(issue);
-    return path === ''
-      ? (issue.message ?? 'The body must be a JSON object.')
-      : `${path}: ${issue.message ?? 'not valid'}`;
+    if (path === '' && issue.keyword === 'invalid_type') return 'The body must be a JSON object.';
+    return path === '' ? (issue.message ?? 'not valid') : `${path}: ${issue.message ?? 'not valid'}`;
   });
   const [first] = issues;
   const param = first === undefined ? '' : pathOf(first);

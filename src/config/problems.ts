@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { MISSING } from '../schema-words.ts';
 import { schemaAt } from './environment.ts';
 
 /** One thing that is wrong in the settings: where, what was found, what is allowed. */
@@ -34,11 +35,14 @@ export function configurationProblems(schema: z.ZodType, settings: unknown, erro
       {
         path: pathText(path),
         found: meta?.secret ? 'a value that does not fit (not shown)' : valueText(settings, path),
-        allowed: typeof words === 'string' ? words : issue.message,
+        allowed: typeof words === 'string' ? words : allowedText(issue.message),
       },
     ];
   });
 }
+
+const allowedText = (message: string): string =>
+  message === MISSING ? 'a value' : message.replace(/^must be /, '');
 
 /** The path without the places of items that stand alone, where a list may be left out. */
 function asWritten(settings: unknown, path: readonly PropertyKey[]): PropertyKey[] {
