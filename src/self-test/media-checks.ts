@@ -7,6 +7,8 @@ import { type CallSeen, type MediaSeen, shown } from './seen.ts';
 
 /** Codecs of 64 kbit/s: so many bytes are a ms. */
 const BYTES_PER_MS = 8;
+/** Packets that are shorter on average are keys, comfort noise and keep-alives, not speech. */
+const SPEECH_BYTES = 5 * BYTES_PER_MS;
 /** Of the packets that we send. */
 const REFUSED_SHARE = 0.1;
 const NETWORK =
@@ -21,7 +23,7 @@ export function mediaChecks(seen: CallSeen): Check[] {
     ...(heard ? [audioSource(media, stats)] : []),
     audioOut(seen, stats),
     codec(media),
-    ...(heard ? [packetTime(media, stats)] : []),
+    ...(heard && speaks(media, stats) ? [packetTime(media, stats)] : []),
     keys(seen, media),
     hold(seen),
     ...(heard ? quality(media, stats) : []),
@@ -30,6 +32,12 @@ export function mediaChecks(seen: CallSeen): Check[] {
 
 function audioIn({ ownMedia, invite }: CallSeen, media: MediaSeen, stats: MediaStats): Check {
   const { packetsReceived, packetsDroppedBySource, packetsDroppedUnauthentic, packetsDroppedInvalid } = stats;
+  if (packetsReceived > 0 && !speaks(media, stats))
+    return notSeen(
+      'audio_in',
+      `${packetsReceived} packets came from the PBX, but hardly any speech: keys, comfort noise or keep-alives`,
+      'Speak in the call.',
+    );
   if (packetsReceived > 0) return ok('audio_in', `${packetsReceived} packets came from the PBX`);
   const written = shown(media.remoteAddress, media.remotePort);
   if (packetsDroppedUnauthentic > 0)
@@ -56,6 +64,10 @@ function audioIn({ ownMedia, invite }: CallSeen, media: MediaSeen, stats: MediaS
     `Let UDP from the PBX to ${ownMedia ?? 'the RTP ports of this gateway'} through all firewalls, and see that the PBX sends audio there.`,
   );
 }
+
+/** Packets of Opus may be as short as those of keys. */
+const speaks = ({ codec }: MediaSeen, { bytesReceived, packetsReceived }: MediaStats): boolean =>
+  codec === 'opus' || bytesReceived >= packetsReceived * SPEECH_BYTES;
 
 /** NAT of the audio. */
 function audioSource(media: MediaSeen, { source }: MediaStats): Check {
@@ -146,7 +158,7 @@ function quality(media: MediaSeen, stats: MediaStats): Check[] {
   return [
     byLoss('loss', lost, loss),
     graded('jitter', jitter, [30, 100], `Packets vary by ${jitter} ms`),
-    graded('mos', -(mos ?? 0), [-4, -3.1], `The PBX sounds like ${mos} of 4.4 (MOS)`),
+    graded('mos', -(mos ?? 0), [-4, -3.1], `The PBX sounds like ${mos?.toFixed(1)} of 4.4 (MOS)`),
     roundTrip === null
       ? notSeen(
           'round_trip',

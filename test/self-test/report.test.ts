@@ -111,6 +111,12 @@ describe('the report of a self-test', () => {
     expect(time?.seen).toContain(words);
   });
 
+  test('of a call that only pressed keys nothing is said of the audio', () => {
+    const stats = { bytesReceived: 120, packetsReceived: 30 };
+    expect(check('audio_in', { stats })).toMatchObject({ result: 'not_seen', advice: 'Speak in the call.' });
+    expect(check('ptime', { stats })).toBeUndefined();
+  });
+
   test('loss, jitter, delay and MOS are graded', () => {
     const results = (stats: Partial<MediaStats>) =>
       ['loss', 'jitter', 'mos', 'round_trip', 'audio_out'].map((name) => check(name, { stats })?.result);
