@@ -13,8 +13,7 @@ const STANDARD_OUTPUT = 1;
  * short; SIGHUP is for a renewed certificate.
  */
 async function run(): Promise<void> {
-  const { values } = parseArgs({ options: { config: { type: 'string' } } });
-  const config = loadConfig(values.config, process.env);
+  const config = loadConfig(configFile(), process.env);
   const output = new LogOutput(STANDARD_OUTPUT);
   process.on('exit', () => output.flushSync());
   const log = createLog(config.log.level, { showNumbers: config.log.show_numbers, destination: output });
@@ -32,6 +31,16 @@ async function run(): Promise<void> {
   drainAtSignal(running, log, () => grace.close());
 }
 
+/** @throws ConfigError on any other option */
+function configFile(): string | undefined {
+  try {
+    return parseArgs({ options: { config: { type: 'string' } } }).values.config;
+  } catch (error) {
+    const found = (error as Error).message;
+    throw new ConfigError('command line', [{ path: '(options)', found, allowed: '--config FILE' }]);
+  }
+}
+
 /** @param stop hangs up what is still there, and ends the process */
 function drainAtSignal(gateway: Gateway, log: Log, stop: () => void): void {
   const impatience = new AbortController();
@@ -45,7 +54,13 @@ function drainAtSignal(gateway: Gateway, log: Log, stop: () => void): void {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onSignal);
 }
 
+/** Errors of ours say in plain words what is in the way; of a defect it counts where it happened. */
+function words(error: Error): string | undefined {
+  if (error instanceof ConfigError) return error.message;
+  return error.constructor === Error ? `the gateway cannot start: ${error.message}` : error.stack;
+}
+
 run().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof ConfigError ? error.message : (error as Error).stack}\n`);
+  process.stderr.write(`${words(error as Error)}\n`);
   process.exit(1);
 });

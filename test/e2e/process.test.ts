@@ -99,6 +99,16 @@ describe('the gateway as a process', () => {
     const second = start('node', { sip: { listen: [first.sip[0]?.replace('/', ':')] } });
     expect((await second.exited).code).toBe(1);
     expect(second.stderr).toContain(first.sip[0]?.slice('udp/127.0.0.1:'.length));
+    expect(second.stderr).toContain('the gateway cannot start: SIP cannot listen on ');
+    expect(second.stderr).not.toContain('    at ');
+  });
+
+  test('an option that there is not ends it with those that there are', async () => {
+    const child = spawn(process.execPath, [join(root, 'src/main.ts'), '--help']);
+    const [said, [code]] = await Promise.all([textOf(child.stderr), once(child, 'exit')]);
+    expect(code).toBe(1);
+    expect(said).toContain("found Unknown option '--help'; allowed: --config FILE");
+    expect(said).not.toContain('    at ');
   });
 
   test('SIGHUP reads its certificate again, and says what came of it; calls go on', async () => {
