@@ -150,7 +150,11 @@ const apiErrorTable = {
     message:
       'Only into a session that was routed to SIP can somebody be called. Into others the carrier calls, and streams the call to stream.url.',
   },
-  role_taken: { status: 409, type: 'invalid_request_error', message: 'The role is taken by another call.' },
+  role_taken: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'The role is taken by another call, or the session’s mode has no such role.',
+  },
   concurrency_limit: {
     status: 409,
     type: 'invalid_request_error',

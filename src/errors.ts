@@ -52,7 +52,12 @@ const refusalTable = {
   tls_required: { status: 403, cause: 21, text: 'this trunk must use TLS', named: true },
   session_not_sip: { status: 403, cause: 21, text: 'the session was not routed to SIP', named: true },
   session_ended: { status: 410, cause: 31, text: 'the session has ended', named: true },
-  role_taken: { status: 486, cause: 17, text: 'the role is taken by another call', named: true },
+  role_taken: {
+    status: 486,
+    cause: 17,
+    text: 'the role is taken by another call, or the mode has no such role',
+    named: true,
+  },
   concurrency_limit: {
     status: 486,
     cause: 17,

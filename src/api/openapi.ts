@@ -26,7 +26,8 @@ const errorAnswer = z
         error: {
           type: 'validation_error',
           code: 'invalid_request',
-          message: 'mode: Invalid option',
+          message:
+            'mode: must be one of bidirectional_translation, assistive_translation, ai_agent or help_chat_voice',
           param: 'mode',
           request_id: 'req_01JQZX3M8T5VY7B2N4K6P9R1WC',
         },

@@ -1,8 +1,11 @@
 import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RecentRefusals } from '../telemetry/recent-refusals.ts';
 import { authenticateOperator } from './authenticate.ts';
 import type { Guard } from './guard.ts';
+import { list, listOf } from './telephony-schemas.ts';
 
 export interface OperatorRoutes {
   guard: Guard;
@@ -16,6 +19,17 @@ export interface OperatorRoutes {
 }
 
 const tags = ['Operator'];
+const refusalsUrl = '/v1/admin/refusals';
+const refusal = z.object({
+  at: z.iso.datetime(),
+  code: z.string(),
+  status: z.number(),
+  method: z.string(),
+  source: z.string(),
+  call_id: z.string(),
+  called: z.string(),
+  detail: z.string().nullable().describe('What was wrong with this one, where there is more to say'),
+});
 
 /** What an operator and a load balancer ask: `/healthz`, `/readyz`, `/metrics`, `/v1/admin/refusals`. */
 export function operatorRoutes(
@@ -40,12 +54,15 @@ export function operatorRoutes(
       reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.scrape()),
   );
 
-  app.get(
-    '/v1/admin/refusals',
-    { schema: { tags, summary: 'The latest refusals of SIP requests' } },
-    async (request, reply) => {
-      await guard.identify(request, reply, () => authenticateOperator(request, adminKey));
-      return { object: 'list', data: refusals.list() };
-    },
-  );
+  const summary = 'The latest refusals of calls, newest first';
+  app
+    .withTypeProvider<ZodTypeProvider>()
+    .get(
+      refusalsUrl,
+      { schema: { tags, summary, response: { 200: listOf(refusal) } } },
+      async (request, reply) => {
+        await guard.identify(request, reply, () => authenticateOperator(request, adminKey));
+        return list(refusalsUrl, refusals.list());
+      },
+    );
 }

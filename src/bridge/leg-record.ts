@@ -76,7 +76,6 @@ export function legRecord(
     packets_lost: stats?.packetsLost ?? 0,
     packets_late: stats?.packetsLate ?? 0,
     packets_dropped: stats ? packetsDropped(stats) : 0,
-    jitter_ms: stats?.jitterMs ?? 0,
     concealed_ms: Math.round(stats?.concealedMs ?? 0),
     rtp_source: stats?.source || null,
     dtmf_received: keysReceived,

@@ -12,6 +12,7 @@ export function conversationQuality(codec: string, stats: MediaStats | undefined
   );
   const delayMs = Math.max(0, roundTripMs) / 2;
   return {
+    jitter_ms: rounded(stats?.jitterMs ?? 0, 100),
     round_trip_ms: roundTripMs < 0 ? null : rounded(roundTripMs, 10),
     peer_packets_lost: stats?.peerPacketsLost ?? 0,
     peer_jitter_ms: rounded(stats?.peerJitterMs ?? 0, 100),

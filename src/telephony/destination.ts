@@ -61,7 +61,7 @@ function ofNumber(to: string, { trunk, allowedNumbers }: OutboundPolicy): Destin
   }
   if (trunk === null) throw new ApiError('outbound_trunk_missing', { param: 'to' });
   if (!isAllowedNumber(number, allowedNumbers))
-    throw notAllowed(`${number} is under no prefix of the organization's allowed_numbers.`);
+    throw notAllowed(`${number} is not allowed by the organization's allowed_numbers.`);
   return viaTrunk(trunk, number);
 }
 
@@ -75,7 +75,8 @@ function ofUri(to: string, policy: OutboundPolicy): Destination {
   const atTrunk = trunk !== null && target.host === canonicalHost(trunk.host);
   const number = atTrunk && target.user !== null ? e164(unescaped(target.user)) : undefined;
   if (number !== undefined) {
-    if (!isAllowedNumber(number, allowedNumbers)) throw notAllowed(`${number} is not allowed.`);
+    if (!isAllowedNumber(number, allowedNumbers))
+      throw notAllowed(`${number} is not allowed by the organization's allowed_numbers.`);
     if (isTrunk(target, trunk)) return viaTrunk(trunk as OutboundRoute, number);
   }
   if (!isAllowedHost(target.host, allowedDomains, atTrunk))

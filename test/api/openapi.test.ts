@@ -60,6 +60,15 @@ describe('/openapi.json', () => {
     expect(create?.parameters?.map(({ name }) => name)).toEqual(['Idempotency-Key']);
   });
 
+  test('shows of every route what it answers', () => {
+    const silent = Object.entries(description.paths).flatMap(([path, methods]) =>
+      Object.entries(methods)
+        .filter(([, { responses }]) => !Object.keys(responses).some((status) => status.startsWith('2')))
+        .map(([method]) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(silent).toEqual([]);
+  });
+
   test.each<[string, z.ZodType]>([
     ['POST /v1/sessions', createSessionBody],
     ['POST /v1/sessions 201', sessionAnswer],

@@ -206,6 +206,8 @@ describe('the REST API', () => {
     expect((await ask({ authorization: 'Bearer an-admin-key-of-length' })).json()).toEqual({
       object: 'list',
       data: [],
+      has_more: false,
+      url: '/v1/admin/refusals',
     });
   });
 });
