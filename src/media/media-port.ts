@@ -107,7 +107,7 @@ export interface MediaCounters {
   packetsDroppedUnauthentic: number;
   /** SRTP and SRTCP that came before, or too late to know. */
   packetsDroppedReplayed: number;
-  /** Speech that found the inbound ring full: the main thread did not read for a second; or came by stream too fast. */
+  /** Speech that found the inbound ring full: the main thread did not read for a second; or came too fast. */
   packetsDroppedOverrun: number;
   /** Pieces that a stream was to hear, and nobody took for a second. */
   packetsDroppedUnread: number;

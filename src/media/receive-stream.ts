@@ -10,6 +10,7 @@ import { createReceiveChain, type ReceiveChain } from './receive-chain.ts';
 import { ReceptionStatistics } from './reception-statistics.ts';
 import type { RtpHeader } from './rtp-header.ts';
 import { DRAIN_ABOVE_MS, SpareSilence } from './spare-silence.ts';
+import { SpeechBudget } from './speech-budget.ts';
 import type { StatsBlock } from './stats-block.ts';
 import { counter } from './stats-block.ts';
 import { CLOCK_STEP_MS, StreamClock } from './stream-clock.ts';
@@ -51,6 +52,7 @@ export class ReceiveStream {
   readonly #clock: StreamClock;
   readonly #spare: SpareSilence;
   readonly #noise = new ComfortNoise();
+  readonly #budget = new SpeechBudget();
   /** Samples of the ring per ms. */
   readonly #perMs: number;
   #codec: CodecName = 'PCMU';
@@ -204,10 +206,19 @@ export class ReceiveStream {
     } else if (kind === 'event') {
       this.#isEvent = true;
     } else if (kind === 'speech' && payloadLength > 0) {
-      const length = this.#coding.chain.take(bytes, payloadOffset, payloadLength);
-      if (length > 0) this.#place(header.timestamp, length);
-      else this.#stats.add(counter.packetsDroppedInvalid, 1);
+      this.#speak(header, bytes);
     }
+  }
+
+  #speak({ timestamp, payloadOffset, payloadLength }: RtpHeader, bytes: Uint8Array): void {
+    if (!this.#budget.has(this.#now)) {
+      this.#stats.add(counter.packetsDroppedOverrun, 1);
+      return;
+    }
+    const length = this.#coding.chain.take(bytes, payloadOffset, payloadLength);
+    this.#budget.spend(length / this.#perMs);
+    if (length > 0) this.#place(timestamp, length);
+    else this.#stats.add(counter.packetsDroppedInvalid, 1);
   }
 
   /** Puts the speech that the chain has taken at its place in time: after what its timestamp asks for. */

@@ -16,7 +16,7 @@ import { SourceLock } from './source-lock.ts';
 import { REPLAYED } from './srtp-receiver.ts';
 import { SrtpSession } from './srtp-session.ts';
 import { counter, StatsBlock } from './stats-block.ts';
-import { UdpPair, type UdpSockets } from './udp-pair.ts';
+import { type OnDatagram, UdpPair, type UdpSockets } from './udp-pair.ts';
 import type { Voice } from './voice.ts';
 import type { FromWorker, RtpLegSetup } from './worker-protocol.ts';
 
@@ -111,14 +111,8 @@ export class RtpLeg {
     );
     this.#timeout = new MediaTimeout(setup.timeoutSeconds * 1000);
     this.#sockets = new UdpPair(sockets, setup.address, setup.rtpPort, {
-      onRtp: (datagram, from) => {
-        try {
-          this.#onRtp(datagram, from);
-        } catch (error) {
-          this.fail(error);
-        }
-      },
-      onRtcp: (datagram, from) => this.#onRtcp(datagram, from),
+      onRtp: this.#guarded((datagram, from) => this.#onRtp(datagram, from)),
+      onRtcp: this.#guarded((datagram, from) => this.#onRtcp(datagram, from)),
       onError: () => this.#stats.add(counter.socketErrors, 1),
     });
     this.#rtcp = new LegRtcp({
@@ -234,6 +228,17 @@ export class RtpLeg {
     if (this.#hasSent) return;
     this.#hasSent = true;
     this.#stats.set(counter.firstSentAt, Date.now());
+  }
+
+  /** What comes in ends no worker, whatever it meets. */
+  #guarded(take: OnDatagram): OnDatagram {
+    return (datagram, from) => {
+      try {
+        take(datagram, from);
+      } catch (error) {
+        this.fail(error);
+      }
+    };
   }
 
   #onRtp(datagram: Buffer, from: RemoteInfo): void {

@@ -436,6 +436,42 @@ describe('a network that delays by whim', () => {
   });
 });
 
+describe('speech that comes faster than anybody speaks', () => {
+  /** Silence of 60 ms; Opus says so in its first byte. */
+  const silence = {
+    PCMU: new Uint8Array(480).fill(SILENCE),
+    G722: new Uint8Array(480),
+    opus: Uint8Array.of(0x18, 0, 0),
+  };
+  let sent: number;
+  beforeEach(() => {
+    sent = 0;
+  });
+
+  /** So many packets at once. @returns how many of them are dropped */
+  function flood(now: number, count: number, payload = silence.PCMU): number {
+    const before = stats.read().packetsDroppedOverrun;
+    for (let n = 0; n < count; n++, sent++) packet(sent, sent * 480, payload, now);
+    return stats.read().packetsDroppedOverrun - before;
+  }
+
+  test.each(['PCMU', 'G722', 'opus'] as const)('is dropped and counted beyond 10 s of it: %s', (codec) => {
+    stream.configure(codec, false, 0);
+    expect(flood(0, 1000, silence[codec])).toBe(1000 - Math.ceil(10_000 / 60));
+  });
+
+  test('is taken at twice the speed of time from then on', () => {
+    flood(0, 1000);
+    for (const now of [600, 1200, 1800]) expect(flood(now, 100)).toBe(100 - 20);
+  });
+
+  test('does not keep what comes afterwards from being heard', () => {
+    flood(0, 1000);
+    talk(sent, sent + 50, 1000, sent * 480);
+    expect(() => between(sent, sent + 50)).not.toThrow();
+  });
+});
+
 test('a ring that nobody reads drops speech and counts it', () => {
   for (let n = 0; n < 60; n++)
     stream.packet(

@@ -442,6 +442,19 @@ test('a peer that is gone is reported once, and only when it should send', () =>
   expect(events).toEqual([{ type: 'media_timeout', leg: 1 }]);
 });
 
+test.each([
+  ['RTP', () => rtp(1), 0],
+  ['RTCP', () => writeRtcp({ ssrc: 7, cname: 'x', sender: undefined, blocks: [], bye: false }), 1],
+])('an error of ours at %s costs the leg, and its worker nothing', async (_, packet, port) => {
+  configure();
+  const add = vi.spyOn(StatsBlock.prototype, 'add').mockImplementation(() => {
+    throw new Error('on purpose');
+  });
+  peer.send(packet(), rtpPort + port, '127.0.0.1');
+  const failed = () => expect(events.at(-1)).toMatchObject({ type: 'failed', leg: 1 });
+  await vi.waitFor(failed).finally(() => add.mockRestore());
+});
+
 test('a port that is taken is an error, and nothing of the pair stays open', async () => {
   const squatter = createSocket('udp4');
   const free = rtpPort;
