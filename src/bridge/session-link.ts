@@ -45,6 +45,8 @@ export class SessionLink {
   #lastStats: LinkStats | undefined;
   /** Why the last attempt failed, as it was logged. */
   #failure: string | undefined;
+  /** The code of the pipeline's last complaint: what it says of every chunk is counted, and logged once. */
+  #complaint: string | undefined;
   /** Calls wait no longer for the pipeline. */
   #late = Promise.withResolvers<void>();
   #abort = new AbortController();
@@ -155,7 +157,9 @@ export class SessionLink {
       this.#failure = undefined;
       this.#translation.back();
     } else if (event.type === 'error') {
-      log.warn({ session, code: event.code, message: event.message }, 'pipeline error');
+      const { code, message } = event;
+      if (this.#complaint !== code) log.warn({ session, code, message }, 'pipeline error');
+      this.#complaint = code;
     }
   }
 

@@ -327,6 +327,15 @@ describe('bridges', () => {
     expect(house.warnings).toEqual([]);
   });
 
+  test('say once what the pipeline complains of over and over', async () => {
+    await house.call(one);
+    const complain = (code: string, message: string) =>
+      house.links.events[0]?.({ type: 'error', code, message });
+    for (let chunk = 0; chunk < 100; chunk++) complain('invalid_audio_format', `chunk ${chunk}`);
+    complain('busy', 'later');
+    expect(house.warnings).toEqual(['pipeline error', 'pipeline error']);
+  });
+
   test('send no BYE when the engine of a leg is lost, and let its caller come back', async () => {
     const leg = await house.call(one);
     for (const lost of house.bridges.legsOf(one.id)) lost.end('engine_lost', true);
