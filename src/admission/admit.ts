@@ -73,7 +73,10 @@ export function checkRequest(request: RequestFacts): Refused | null {
 }
 
 /** RFC 3261 §8.2.2.3, for every request but ACK and CANCEL. */
-export function checkRequire({ require, supported }: RequestFacts): Refused | null {
+export function checkRequire({
+  require,
+  supported,
+}: Pick<RequestFacts, 'require' | 'supported'>): Refused | null {
   const unsupported = require.filter((tag) => !supported.includes(tag.toLowerCase()));
   return unsupported.length > 0 ? refused('extension_required', { unsupported }) : null;
 }

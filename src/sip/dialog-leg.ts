@@ -1,10 +1,12 @@
+import { checkRequire } from '../admission/admit.ts';
 import type { LegCarrier } from '../bridge/leg-carrier.ts';
 import { type EndReason, Refusal, reasonOfEnd } from '../errors.ts';
 import { extractSdp } from '../sdp/multipart.ts';
 import type { LocalMedia, NegotiatedMedia, SdpSession } from '../sdp/sdp-session.ts';
-import { ALLOW, refuse } from './answers.ts';
+import { ALLOW, refuse, SUPPORTED } from './answers.ts';
 import type { CallLeg } from './call-leg.ts';
 import { dtmfRelay, dtmfTypes, readDtmf } from './dtmf-info.ts';
+import { headerList } from './header-values.ts';
 import { answerOptionsInDialog } from './options.ts';
 import { sessionTimer } from './session-timer.ts';
 import type { SipContext } from './sip-context.ts';
@@ -97,6 +99,7 @@ export class DialogLeg implements LegCarrier {
 
   /** A re-INVITE or an UPDATE; a refused one leaves the call as it was (RFC 3261 §14.2, RFC 3311 §5.2). */
   #onChange(request: SipRequest, response: SipResponse): void {
+    if (this.#lacks(request, response)) return;
     try {
       const offer = sdpOf(request);
       if (offer !== undefined && request.method === 'UPDATE' && this.#answerDue !== undefined) {
@@ -135,8 +138,18 @@ export class DialogLeg implements LegCarrier {
     this.#leg.configure({ ...media, moved });
   }
 
+  /** Refuses what requires an extension that is not there (RFC 3261 §8.2.2.3). @returns whether it did */
+  #lacks(request: SipRequest, response: SipResponse): boolean {
+    const fault = checkRequire({ require: headerList(request.get('Require')), supported: SUPPORTED });
+    if (fault === null) return false;
+    const Unsupported = fault.unsupported?.join(', ') ?? '';
+    refuse(this.#context, request, response, new Refusal(fault.refused), { Unsupported });
+    return true;
+  }
+
   /** Key presses of phones that do not send them as RTP; one without a body asks whether we are there. */
   #onInfo(request: SipRequest, response: SipResponse): void {
+    if (this.#lacks(request, response)) return;
     const type = (request.get('Content-Type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
     try {
       if (type !== '' && !dtmfTypes.includes(type)) throw new Refusal('content_type_unsupported', type);

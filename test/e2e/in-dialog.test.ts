@@ -152,6 +152,16 @@ describe('an UPDATE in a call', () => {
     await made.bye();
   });
 
+  test('that requires what is not there is refused with 420, like any other request, and leaves the call up', async () => {
+    const { made } = await call();
+    for (const method of ['UPDATE', 'INFO']) {
+      const refused = await made.request(method, { headers: { Require: 'timer, replaces' } });
+      expect([method, refused.status, refused.headers.get('unsupported')]).toEqual([method, 420, 'replaces']);
+    }
+    expect((await made.request('UPDATE', { headers: { Require: 'timer' } })).status).toBe(200);
+    await made.bye();
+  });
+
   test('that cannot be followed is refused with 488 and leaves the call up', async () => {
     const { made, update } = await call();
     const g729 = made.localSdp().replace(/m=audio (\d+) .*/, 'm=audio $1 RTP/AVP 18');
