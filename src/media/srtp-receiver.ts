@@ -43,10 +43,36 @@ export class SrtpReceiver {
     this.#earlier = before?.highest() ?? new Map();
   }
 
-  /** Checks and decrypts a packet in place. @returns its length as RTP, `NOT_AUTHENTIC` or `REPLAYED` */
+  /**
+   * Checks and decrypts a packet in place; one that is not taken is left as it is, for the receiver of another key.
+   * @returns its length as RTP, `NOT_AUTHENTIC` or `REPLAYED`
+   */
   unprotectRtp(packet: Uint8Array): number {
-    const length = this.#withoutMki(packet, this.#transform.rtpTagBytes);
-    const headerBytes = length < 0 ? -1 : rtpHeaderBytes(packet, length);
+    const { rtpTagBytes } = this.#transform;
+    const length = this.#withoutMki(packet, rtpTagBytes);
+    if (length < 0) return NOT_AUTHENTIC;
+    const taken = this.#takeRtp(packet, length);
+    if (taken < 0) this.#putMkiBack(packet, length, rtpTagBytes);
+    return taken;
+  }
+
+  /** The same for RTCP. */
+  unprotectRtcp(packet: Uint8Array): number {
+    const { rtcpTagBytes } = this.#transform;
+    const length = this.#withoutMki(packet, rtcpTagBytes);
+    if (length < 0) return NOT_AUTHENTIC;
+    const taken = this.#takeRtcp(packet, length);
+    if (taken < 0) this.#putMkiBack(packet, length, rtcpTagBytes);
+    return taken;
+  }
+
+  /** The highest index of each stream. */
+  highest(): ReadonlyMap<number, number> {
+    return new Map([...this.#streams].map(([ssrc, { rtp }]) => [ssrc, rtp.highest]));
+  }
+
+  #takeRtp(packet: Uint8Array, length: number): number {
+    const headerBytes = rtpHeaderBytes(packet, length);
     if (headerBytes < 0) return NOT_AUTHENTIC;
     const ssrc = readUint32(packet, 8);
     const sequence = readUint16(packet, 2);
@@ -57,10 +83,8 @@ export class SrtpReceiver {
     return this.#takeFirst(packet, length, headerBytes, ssrc, sequence);
   }
 
-  /** The same for RTCP. */
-  unprotectRtcp(packet: Uint8Array): number {
-    const length = this.#withoutMki(packet, this.#transform.rtcpTagBytes);
-    const word = length < 0 ? -1 : this.#transform.rtcpIndex(packet, length);
+  #takeRtcp(packet: Uint8Array, length: number): number {
+    const word = this.#transform.rtcpIndex(packet, length);
     if (word < 0) return NOT_AUTHENTIC;
     const index = word % ENCRYPTED_FLAG;
     const ssrc = readUint32(packet, 4);
@@ -72,11 +96,6 @@ export class SrtpReceiver {
     stream.rtcp.add(index);
     stream.lastPacket = ++this.#packets;
     return plain;
-  }
-
-  /** The highest index of each stream. */
-  highest(): ReadonlyMap<number, number> {
-    return new Map([...this.#streams].map(([ssrc, { rtp }]) => [ssrc, rtp.highest]));
   }
 
   #take(packet: Uint8Array, length: number, headerBytes: number, ssrc: number, index: number): number {
@@ -140,6 +159,14 @@ export class SrtpReceiver {
     if (start < 0 || !mki.every((byte, i) => packet[start + i] === byte)) return -1;
     packet.copyWithin(start, end);
     return packet.length - mki.length;
+  }
+
+  /** @param length of the packet without it */
+  #putMkiBack(packet: Uint8Array, length: number, tagBytes: number): void {
+    if (this.#mki.length === 0) return;
+    const start = length - tagBytes;
+    packet.copyWithin(start + this.#mki.length, start, length);
+    packet.set(this.#mki, start);
   }
 }
 

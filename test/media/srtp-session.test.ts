@@ -267,6 +267,15 @@ describe('a master key identifier', () => {
     expect(packet.subarray(0, OK).equals(rtp(1))).toBe(true);
   });
 
+  test('that stays as it is over a new key hides nothing under the old one', () => {
+    const late = withMki(from(peer, 1), '0102');
+    leg.configure(settings({ remoteKey: theirNext, remoteMki: '0102' }), 0);
+    expect(hear(withMki(from(peerWith(theirNext), 2), '0102'))).toBe(OK);
+    expect(hear(late)).toBe(OK);
+    const report = withMki(peer.protectRtcp(rtcp()), '0102');
+    expect(leg.unprotectRtcp(report, 0)).toBe(28);
+  });
+
   test('that is another or missing makes a packet unknown', () => {
     expect(hear(withMki(from(peer, 1), '0103'))).toBe(NOT_AUTHENTIC);
     expect(hear(from(peer, 2))).toBe(NOT_AUTHENTIC);
