@@ -103,7 +103,9 @@ function identify(caller: CallerFacts): Refused | OrganizationFacts[] {
       certificateOrganizations.includes(id),
   );
   if (identified.length > 0) return identified;
-  if (!gaveCredentials(caller)) return challenged(credentials);
+  const { strangeCertificate } = caller;
+  const detail = strangeCertificate ? `no trunk names its certificate, ${strangeCertificate}` : undefined;
+  if (!gaveCredentials(caller)) return challenged(credentials, detail);
   return refused('credentials_invalid', { detail: caller.credentials.detail ?? undefined });
 }
 

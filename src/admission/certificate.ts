@@ -1,7 +1,7 @@
 /** The TLS client certificate of a caller, and whose trunk it is mapped to. Source: decisions §3 row 3, §9. */
 
 /** What the engine says of a certificate that one of the gateway's CAs vouches for. */
-interface CallerCertificate {
+export interface CallerCertificate {
   /** SHA-256, 64 hex digits in lower case. */
   fingerprint: string;
   /** Domain names, in lower case. */
@@ -22,3 +22,7 @@ export function parsePeerCertificate(header: string | undefined): CallerCertific
 /** @param entries fingerprints and names, as a trunk has them */
 export const isMapped = (entries: readonly string[], { fingerprint, names }: CallerCertificate): boolean =>
   entries.some((entry) => entry === fingerprint || names.includes(entry));
+
+/** Names come from the certificate, of any number and length: what an operator needs of them is their beginning. */
+export const shownCertificate = ({ names, fingerprint }: CallerCertificate): string =>
+  names.join(', ').slice(0, 200) || fingerprint;

@@ -47,6 +47,8 @@ export interface CallerFacts {
   credentials: CredentialsFacts;
   /** Those whose trunks the TLS client certificate is mapped to. */
   certificateOrganizations: readonly string[];
+  /** A TLS client certificate that is mapped to none, by its names, or its fingerprint. */
+  strangeCertificate?: string | null;
 }
 
 export interface SessionFacts {
@@ -93,6 +95,6 @@ export function refused(code: RefusalCode, more: Omit<Refused, 'admitted' | 'ref
 }
 
 /** A 401: credentials are missing, or came with a nonce that is not good any more. */
-export function challenged(credentials: CredentialsFacts): Refused {
-  return refused('credentials_required', { challenge: { stale: credentials.verdict === 'stale' } });
+export function challenged(credentials: CredentialsFacts, detail?: string): Refused {
+  return refused('credentials_required', { challenge: { stale: credentials.verdict === 'stale' }, detail });
 }

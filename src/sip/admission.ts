@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { admitInvite, checkRequire, hasValidCredentials, identifyCaller } from '../admission/admit.ts';
 import { Allowlist } from '../admission/allowlist.ts';
 import { type CalledUri, type OwnHosts, parseCalledUri } from '../admission/called-uri.ts';
-import { isMapped, parsePeerCertificate } from '../admission/certificate.ts';
+import {
+  type CallerCertificate,
+  isMapped,
+  parsePeerCertificate,
+  shownCertificate,
+} from '../admission/certificate.ts';
 import { challenges } from '../admission/challenge.ts';
 import { checkCredentials } from '../admission/credentials.ts';
 import type { DigestAlgorithm } from '../admission/digest.ts';
@@ -254,16 +259,22 @@ export class Admission {
         },
       },
     );
-    const certificateOrganizations = this.#holdersOf(request);
+    const certificate = this.#certificateOf(request);
+    const certificateOrganizations = certificate === null ? [] : this.#holdersOf(certificate);
+    const isStrange = certificate !== null && certificateOrganizations.length === 0;
+    const strangeCertificate = isStrange ? shownCertificate(certificate) : null;
     const organizations = this.#candidates(source, [credentials.organizationId, ...certificateOrganizations]);
-    return { source, transport, organizations, credentials, certificateOrganizations };
+    return { source, transport, organizations, credentials, certificateOrganizations, strangeCertificate };
   }
 
-  /** Whose trunks the certificate is mapped to. A drachtio-server would pass on what the caller wrote there. */
-  #holdersOf(request: SipRequest): string[] {
-    if (this.#parts.config.engine !== 'embedded') return [];
-    const certificate = parsePeerCertificate(request.get(CERTIFICATE_HEADER));
-    if (certificate === null) return [];
+  /** A drachtio-server would pass on what the caller wrote there. */
+  #certificateOf(request: SipRequest): CallerCertificate | null {
+    const told = this.#parts.config.engine === 'embedded' ? request.get(CERTIFICATE_HEADER) : undefined;
+    return parsePeerCertificate(told);
+  }
+
+  /** Whose trunks the certificate is mapped to. */
+  #holdersOf(certificate: CallerCertificate): string[] {
     const mapped = [...this.#parts.trunks.all()].filter((trunk) =>
       isMapped(trunk.tlsCertificates, certificate),
     );

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { isMapped, parsePeerCertificate } from '../../src/admission/certificate.ts';
+import { isMapped, parsePeerCertificate, shownCertificate } from '../../src/admission/certificate.ts';
 import { certificateHeader, PeerCertificate } from '../../src/sip-engine/peer-certificate.ts';
 import { certificateOf } from '../support/certificates.ts';
 
@@ -40,6 +40,12 @@ describe('the entries of a trunk', () => {
       expect(isMapped([entry], certificate)).toBe(false);
     },
   );
+
+  test('is shown by its names, or its fingerprint where it has none', () => {
+    expect(shownCertificate(certificate)).toBe('pbx.acme.example, acme.example');
+    expect(shownCertificate({ ...certificate, names: [] })).toBe(pbx.fingerprint);
+    expect(shownCertificate({ ...certificate, names: ['x'.repeat(5000)] })).toHaveLength(200);
+  });
 
   test('that are none map nothing', () => {
     expect(isMapped([], certificate)).toBe(false);

@@ -69,6 +69,7 @@ export interface Call {
   transport?: string;
   credentials?: CredentialsFacts;
   certificateOrganizations?: string[];
+  strangeCertificate?: string;
   organizations?: OrganizationFacts[];
   uri?: string;
   roleHeader?: string;
@@ -94,6 +95,7 @@ export function factsOf(call: Call = {}): InviteFacts {
       organizations: call.organizations ?? [organization({ allow: [PBX] })],
       credentials: call.credentials ?? none,
       certificateOrganizations: call.certificateOrganizations ?? [],
+      strangeCertificate: call.strangeCertificate ?? null,
     },
     called: {
       uri: parseCalledUri(call.uri ?? `sip:${SESSION}@sip.kallglot.com`, own),

@@ -80,6 +80,14 @@ test("A's certificate opens no session of B", () => {
   );
 });
 
+test('the operator is told of a certificate that no trunk names', () => {
+  const call = { source: STRANGER, organizations: [organization({ id: 'org_a' })] };
+  expect(admit({ ...call, strangeCertificate: 'pbx.example.com' })).toMatchObject({
+    refused: 'credentials_required',
+    detail: 'no trunk names its certificate, pbx.example.com',
+  });
+});
+
 test('an organization that is not identified is not judged: its state stays hidden from the others', () => {
   const organizations = [
     organization({ id: 'org_a', allow: [PBX] }),
