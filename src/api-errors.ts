@@ -235,7 +235,11 @@ const apiErrorTable = {
     type: 'invalid_request_error',
     message: 'Only a delivery that has failed can be sent again.',
   },
-  not_found: { status: 404, type: 'invalid_request_error', message: 'There is nothing at this address.' },
+  not_found: {
+    status: 404,
+    type: 'invalid_request_error',
+    message: 'There is nothing at this address for this method.',
+  },
   draining: {
     status: 503,
     type: 'api_error',
