@@ -1,7 +1,8 @@
 /*
- * The RTP side of the calls of a load test: so many streams over UDP on loopback, a socket each, in one thread that costs
- * next to nothing. Every stream sends the same packets, one every 20 ms, each stream at a moment of its own within the 20.
- * What comes back is measured by the kernel's time stamps, so that it does not matter when this program gets to read it.
+ * The RTP side of the calls of a load test: so many streams over UDP on loopback, in one thread that costs next to nothing:
+ * a few share a port, as the calls of a PBX may. Every stream sends the same packets, one every 20 ms, each stream at a
+ * moment of its own within the 20. What comes back is measured by the kernel's time stamps, so that it does not matter when
+ * this program gets to read it.
  *
  *   rtp-generator STREAMS PACKETS MAGIC
  *
@@ -14,26 +15,19 @@
  * over and over, that is not silence; what is between two of the same is not told.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
+#include <poll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
+#include "udp-batch.h"
 
 #define PERIOD_NS 20000000LL
 #define LATE_GAP_NS 30000000LL
 #define TICK_NS 1000000L
+#define TICKS_PER_READ 10
+#define STREAMS_PER_SOCKET 16 /* an ordinary receive buffer holds what they get in half a second */
 #define BEGINNINGS 5
 #define RTP_HEADER 12
-#define MAX_DATAGRAM 2048
-#define RECEIVE_BUFFER (256 * 1024)
 #define BIN_NS 10000
 #define BINS 20000
 #define SILENCE 0xff
@@ -45,7 +39,7 @@ struct histogram {
 };
 
 struct stream {
-  int fd;
+  uint16_t port; /* the remote one */
   int64_t due;
   uint64_t next; /* number of the packet */
   uint64_t from, to; /* those of the interval */
@@ -63,6 +57,8 @@ struct change {
 
 static struct stream *streams;
 static int count;
+static int *sockets, socket_count;
+static int stream_at[65536]; /* by remote port, its number from 1 on */
 static uint8_t *packets;
 static size_t *offsets;
 static size_t packet_count;
@@ -76,11 +72,6 @@ static uint64_t sent, received, lost, late_gaps, gaps, back, twice, failed;
 static struct rusage began, ended;
 static struct change changes[MAX_CHANGES];
 static int change_count, changes_dropped;
-
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
 
 static int64_t now_ns(void) {
   struct timespec t;
@@ -116,28 +107,22 @@ static void load_packets(const char *file) {
   for (size_t at = 0; at + 2 <= size; at += 2 + (packets[at] << 8 | packets[at + 1])) offsets[packet_count++] = at;
 }
 
-static void open_streams(int epoll) {
-  for (int i = 0; i < count; i++) {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof at;
-    int on = 1, size = RECEIVE_BUFFER;
-    int fd = streams[i].fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at)) die("bind");
-    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) die("epoll_ctl");
-    getsockname(fd, (struct sockaddr *)&at, &length);
-    printf("%d%c", ntohs(at.sin_port), i + 1 < count ? ' ' : '\n');
-  }
+static int socket_of(int stream) { return sockets[stream / STREAMS_PER_SOCKET]; }
+
+static void open_streams(void) {
+  socket_count = (count + STREAMS_PER_SOCKET - 1) / STREAMS_PER_SOCKET;
+  sockets = calloc((size_t)socket_count, sizeof *sockets);
+  for (int i = 0; i < socket_count; i++) sockets[i] = open_socket();
+  for (int i = 0; i < count; i++) printf("%d%c", port_of(socket_of(i)), i + 1 < count ? ' ' : '\n');
   fflush(stdout);
 }
 
 static void start_stream(int i, long port, int64_t due) {
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  to.sin_port = htons((uint16_t)port);
-  if (connect(streams[i].fd, (struct sockaddr *)&to, sizeof to)) die("connect");
-  streams[i].due = due;
+  struct stream *s = &streams[i];
+  if (stream_at[s->port] == i + 1) stream_at[s->port] = 0;
+  s->port = (uint16_t)port;
+  stream_at[s->port] = i + 1;
+  s->due = due;
 }
 
 /*
@@ -169,24 +154,29 @@ static void rest(const char *line) {
   if (i >= 0 && i < count) streams[i].due = 0;
 }
 
+static void send_now(int fd) {
+  unsigned unsent = send_queued(fd);
+  if (measuring) failed += unsent;
+}
+
 static void send_due(void) {
   int64_t now = now_ns();
   for (int i = 0; i < count; i++) {
     struct stream *s = &streams[i];
-    while (s->due != 0 && s->due <= now) {
-      const uint8_t *packet = packets + offsets[s->next++ % packet_count];
-      if (send(s->fd, packet + 2, (size_t)(packet[0] << 8 | packet[1]), 0) < 0 && measuring) failed++;
-      if (measuring) {
-        sent++;
-        add(&late, now - s->due);
-      }
-      s->due += PERIOD_NS;
+    for (; s->due != 0 && s->due <= now; s->due += PERIOD_NS) {
+      uint8_t *packet = packets + offsets[s->next++ % packet_count];
+      queue_packet(s->port, packet + 2, (size_t)(packet[0] << 8 | packet[1]));
+      if (queued_count == BATCH) send_now(socket_of(i));
+      if (!measuring) continue;
+      sent++;
+      add(&late, now - s->due);
     }
+    if (i + 1 == count || (i + 1) % STREAMS_PER_SOCKET == 0) send_now(socket_of(i));
   }
 }
 
 /* What was sent in the interval and has come back whole; it may do so after it. */
-static void check_content(int i, const uint8_t *payload, ssize_t length) {
+static void check_content(int i, const uint8_t *payload, size_t length) {
   if (length < 8 || memcmp(payload, "LOAD", 4)) return;
   uint32_t number = (uint32_t)payload[4] << 24 | payload[5] << 16 | payload[6] << 8 | payload[7];
   if (number < streams[i].from || number >= streams[i].to || number >= packet_count) return;
@@ -214,33 +204,30 @@ static void count_packet(struct stream *s, const uint8_t *packet, int64_t at) {
   s->arrived = at;
 }
 
-static void note_sound(int i, const uint8_t *payload, ssize_t length, int64_t at) {
+static void note_sound(int i, const uint8_t *payload, size_t length, int64_t at) {
   uint8_t sound = payload[0];
-  if (length < 2 || sound == SILENCE || sound == streams[i].sound || memcmp(payload, payload + 1, (size_t)length - 1)) return;
+  if (length < 2 || sound == SILENCE || sound == streams[i].sound || memcmp(payload, payload + 1, length - 1)) return;
   streams[i].sound = sound;
   if (change_count < MAX_CHANGES) changes[change_count++] = (struct change){at, i, sound};
   else changes_dropped++;
 }
 
-static void receive(int i) {
-  struct stream *s = &streams[i];
-  uint8_t packet[MAX_DATAGRAM];
-  char control[64];
-  for (;;) {
-    struct iovec part = {packet, sizeof packet};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    ssize_t length = recvmsg(s->fd, &message, 0);
-    if (length < 0 && errno == ECONNREFUSED) continue;
-    if (length < RTP_HEADER) return;
-    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    if (!head || head->cmsg_type != SCM_TIMESTAMPNS) die("no time stamp");
-    struct timespec at;
-    memcpy(&at, CMSG_DATA(head), sizeof at);
-    int64_t at_ns = at.tv_sec * 1000000000LL + at.tv_nsec;
-    count_packet(s, packet, at_ns);
-    note_sound(i, packet + RTP_HEADER, length - RTP_HEADER, at_ns);
-    if (is_magic) check_content(i, packet + RTP_HEADER, length - RTP_HEADER);
-  }
+static void receive(int fd) {
+  int ready;
+  do {
+    ready = read_packets(fd);
+    for (int n = 0; n < ready; n++) {
+      const struct arrived *packet = &arrived[n];
+      int i = stream_at[packet->port] - 1;
+      /* What is left of a call that is over may come to a stream of another socket. */
+      if (packet->length < RTP_HEADER || i < 0 || socket_of(i) != fd) continue;
+      const uint8_t *payload = packet->bytes + RTP_HEADER;
+      size_t length = packet->length - RTP_HEADER;
+      count_packet(&streams[i], packet->bytes, packet->at);
+      note_sound(i, payload, length, packet->at);
+      if (is_magic) check_content(i, payload, length);
+    }
+  } while (ready == BATCH);
 }
 
 static double cpu_ms(const struct rusage *use) {
@@ -308,23 +295,18 @@ int main(int argc, char **argv) {
   load_packets(argv[2]);
   seen_bytes = packet_count / 8 + 1;
   seen = calloc((size_t)count, seen_bytes);
-  int epoll = epoll_create1(0), timer = timerfd_create(CLOCK_MONOTONIC, 0);
-  open_streams(epoll);
+  int timer = timerfd_create(CLOCK_MONOTONIC, 0);
+  open_streams();
   setvbuf(stdin, NULL, _IONBF, 0);
-  struct epoll_event orders = {.events = EPOLLIN, .data.u32 = (uint32_t)count}, events[256];
-  epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO, &orders);
+  struct pollfd orders = {.fd = STDIN_FILENO, .events = POLLIN};
   struct itimerspec tick = {{0, TICK_NS}, {0, TICK_NS}};
   timerfd_settime(timer, 0, &tick, NULL);
-  for (uint64_t ticks; read(timer, &ticks, sizeof ticks) > 0;) {
+  for (uint64_t ticks, unread = 0; read(timer, &ticks, sizeof ticks) > 0; unread += ticks) {
     send_due();
-    int ready;
-    do {
-      ready = epoll_wait(epoll, events, 256, 0);
-      for (int i = 0; i < ready; i++) {
-        if ((int)events[i].data.u32 < count) receive((int)events[i].data.u32);
-        else if (!obey()) return 0;
-      }
-    } while (ready == 256);
+    for (int i = 0; unread >= TICKS_PER_READ && i < socket_count; i++) receive(sockets[i]);
+    if (unread >= TICKS_PER_READ) unread = 0;
+    while (poll(&orders, 1, 0) > 0)
+      if (!obey()) return 0;
   }
   die("timer");
 }
