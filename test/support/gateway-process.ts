@@ -1,17 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 
 const root = join(import.meta.dirname, '../..');
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+/** Node's options as `npm start` gives them. */
+const startOptions: string[] = scripts.start.split(' ').filter((word: string) => word.startsWith('--'));
 
 export interface GatewayProcessOptions {
   /** `npm` starts it as an operator does; `node` as the image does. */
   by: 'npm' | 'node';
   settings: Record<string, unknown>;
-  /** Options for node, with `by: 'node'`. */
+  /** More options for node, with `by: 'node'`. */
   nodeOptions?: string[];
   /** Environment variables beside our own. */
   environment?: Record<string, string>;
@@ -55,7 +58,7 @@ export class GatewayProcess {
     const [command, args] =
       by === 'npm'
         ? ['npm', ['start', '--', '--config', file]]
-        : [process.execPath, [...nodeOptions, join(root, 'src/main.ts'), '--config', file]];
+        : [process.execPath, [...startOptions, ...nodeOptions, join(root, 'src/main.ts'), '--config', file]];
     const child = spawn(command, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
