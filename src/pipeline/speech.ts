@@ -7,14 +7,15 @@ import type { Dialect, SpeechChunk } from './dialect.ts';
  * What one party says, cut into numbered chunks for the pipeline and kept until the pipeline is known to have them, so
  * that what is lost with a connection can be sent again on the next. Numbers count from 1 over the whole life of the
  * link: a party who calls again does not repeat them. The buffer grows as an outage needs it, up to a bound; beyond that
- * the oldest goes and is counted. No timer: audio in, chunks out. Source: decisions §6.
+ * the oldest goes and is counted. Afterwards it is as small as before: what calls of hours have had in the way of short
+ * stalls would add up. No timer: audio in, chunks out. Source: decisions §6.
  */
 
 /** How long an outage may last before speech is lost. */
 export const OUTAGE_MS = 5000;
 /** Speech before the outage that is not confirmed yet: a ping interval and a round trip. */
 const UNCONFIRMED_MS = 2000;
-/** Room at first: enough for as long as nothing fails. */
+/** Room at first, and again when an outage is over: enough for as long as nothing fails. */
 const ROOM_MS = 1600;
 /** Chunks are stamped without gaps; so far may the wall clock go before they follow it. */
 const MAX_SKEW_MS = 200;
@@ -33,6 +34,8 @@ export class Speech {
   readonly #chunkMs: number;
   readonly #bytesPerMs: number;
   readonly #chunkBytes: number;
+  /** Chunks. */
+  readonly #usualRoom: number;
   readonly #replay: Dialect['replay'];
   readonly #clock: Clock;
   readonly #counters: SpeechCounters;
@@ -60,6 +63,7 @@ export class Speech {
     this.#bytesPerMs = bytesPerMs(input);
     this.#clock = clock;
     this.#chunkBytes = chunkMs * this.#bytesPerMs;
+    this.#usualRoom = Math.ceil(ROOM_MS / chunkMs);
     this.#replay = replay;
     this.#counters = counters;
   }
@@ -93,6 +97,11 @@ export class Speech {
     return this.#last;
   }
 
+  /** Bytes of audio that there is room for. */
+  get roomBytes(): number {
+    return this.#audio.length;
+  }
+
   get hasUnsent(): boolean {
     return this.#next <= this.#last;
   }
@@ -118,6 +127,8 @@ export class Speech {
   confirm(): void {
     this.#first = Math.max(this.#first, this.#asked + 1);
     if (this.#unconfirmed.to <= this.#asked) this.#unconfirmed.chunks = 0;
+    const kept = this.#last - this.#first + 1;
+    if (this.#room > this.#usualRoom && kept <= this.#usualRoom / 4) this.#resize(this.#usualRoom);
   }
 
   /** There is a connection. @returns ms of speech that is sent again on it */
@@ -143,12 +154,12 @@ export class Speech {
 
   #makeRoom(): void {
     const most = Math.ceil((OUTAGE_MS + UNCONFIRMED_MS) / this.#chunkMs);
-    if (this.#room < most) this.#grow(most);
+    if (this.#room < most) this.#resize(Math.min(this.#room * 2 || this.#usualRoom, most));
     else this.#dropOldest();
   }
 
-  #grow(most: number): void {
-    const room = this.#room === 0 ? Math.ceil(ROOM_MS / this.#chunkMs) : Math.min(this.#room * 2, most);
+  /** @param room chunks; those that are kept have to find room */
+  #resize(room: number): void {
     const audio = Buffer.alloc(room * this.#chunkBytes);
     const timestamps = new Array<number>(room).fill(0);
     for (let sequence = this.#first; sequence <= this.#last; sequence++) {

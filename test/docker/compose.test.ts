@@ -44,7 +44,7 @@ describe('the image', () => {
   test('runs node itself, not as root, from packages of production alone', () => {
     expect(execForm(imageSays('CMD')[0] ?? '')).toEqual([
       'node',
-      '--max-semi-space-size=16',
+      '--max-semi-space-size=8',
       'src/main.ts',
       '--config',
       'config/gateway.yaml',

@@ -174,6 +174,27 @@ describe('over an outage', () => {
     expect(send()).toEqual([1, 2, 3]);
   });
 
+  test('the room that it took is given back when all is confirmed, and what is kept meanwhile is whole', () => {
+    const { speech, say, send } = start();
+    speech.connected();
+    say(16);
+    send();
+    const usual = speech.roomBytes;
+    speech.disconnected();
+    say(40);
+    expect(speech.roomBytes).toBeGreaterThan(3 * usual);
+    speech.connected();
+    send();
+    speech.ask();
+    say(3);
+    speech.confirm();
+    expect(speech.roomBytes).toBe(usual);
+    expect(send()).toEqual(numbers(57, 59));
+    speech.disconnected();
+    speech.connected();
+    expect(send()).toEqual(numbers(57, 59));
+  });
+
   test('what had to go unconfirmed is lost if its connection is', () => {
     const { speech, counters, say, send } = start();
     speech.connected();
