@@ -65,6 +65,8 @@ export class Bridge {
   #rejoin: NodeJS.Timeout | undefined;
   /** When the last leg that was up left; undefined while none ever was. */
   #lastLeftAt: number | undefined;
+  /** Until when somebody may come back, monotonic ms: a call that comes to nothing meanwhile adds nothing. */
+  #rejoinUntil: number | undefined;
   #records: Promise<unknown> = Promise.resolve();
   #closed = false;
   #audioStarted = false;
@@ -219,6 +221,7 @@ export class Bridge {
     if (this.#legs.get(leg.role) === leg) this.#legs.delete(leg.role);
     if (wasUp) {
       this.#lastLeftAt = this.now();
+      this.#rejoinUntil = performance.now() + this.#context.rejoinSeconds * 1000;
       this.link?.detach(leg.role);
       this.#link.callUp(this.#isUp);
       this.#applyHearing();
@@ -292,13 +295,13 @@ export class Bridge {
 
   /** Nobody is left: a session of two parties waits for one to come back, any other is over. */
   #lastLegGone(): void {
-    const wait = rolesOf(this.session.mode).length === 2 && this.#lastLeftAt !== undefined;
+    const until = rolesOf(this.session.mode).length === 2 ? this.#rejoinUntil : undefined;
     const over = () => {
       this.#closed = true;
       this.#release(this.#lastLeftAt !== undefined, this.#complete());
     };
-    if (wait) this.#rejoin = setTimeout(over, this.#context.rejoinSeconds * 1000);
-    else over();
+    if (until === undefined) over();
+    else this.#rejoin = setTimeout(over, Math.max(0, until - performance.now()));
   }
 }
 

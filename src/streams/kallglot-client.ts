@@ -1,3 +1,4 @@
+import { Ended } from '../bridge/ended.ts';
 import type { Leg } from '../bridge/leg.ts';
 import type { CallFacts } from '../bridge/leg-carrier.ts';
 import { ApiError, type EndReason } from '../errors.ts';
@@ -148,16 +149,19 @@ export class KallglotClient implements StreamClient {
     } catch (error) {
       leg.release();
       parts.refused(error);
-      this.#left(leg, closeOfError(error));
+      // Of an end that was before it came, nobody else tells it.
+      this.#left(leg, closeOfError(error), error instanceof Ended);
       return false;
     }
   }
 
-  /** A party of its is not in the session any more; the connection goes with the last. */
-  #left(leg: StreamLeg, why: StreamClose): void {
+  /**
+   * A party of its is not in the session any more; the connection goes with the last.
+   * @param wasIn where the session itself ends, that is told with its reason
+   */
+  #left(leg: StreamLeg, why: StreamClose, wasIn = true): void {
     if (this.#legs.get(leg.role) === leg) this.#legs.delete(leg.role);
-    // The end of the session itself is told with its reason.
-    if (why.code === 'session_ended') return;
+    if (why.code === 'session_ended' && wasIn) return;
     if (why.code === 'drained') this.sessionEnded('drained');
     else if (this.#legs.size === 0) this.#close(why);
     else this.#complain(why.code, why.message);

@@ -90,9 +90,24 @@ describe('bridges', () => {
     house.now = 5000;
     leg.end('hangup', true);
     house.now = 10_000;
+    await vi.advanceTimersByTimeAsync(20_000);
     house.reserve(one).release();
-    await vi.advanceTimersByTimeAsync(30_000);
+    await vi.advanceTimersByTimeAsync(9999);
+    expect(house.completed).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
     expect(house.completed).toEqual([{ id: one.id, at: 5000 }]);
+  });
+
+  test('are over when a call that was being set up meanwhile comes to nothing after that', async () => {
+    const leg = await house.call(one);
+    leg.end('hangup', true);
+    await vi.advanceTimersByTimeAsync(29_000);
+    const late = house.reserve(one);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(house.bridges.isLive(one.id)).toBe(true);
+    late.release();
+    await vi.advanceTimersByTimeAsync(0);
+    expect([house.bridges.size, house.completed]).toEqual([0, [{ id: one.id, at: 0 }]]);
   });
 
   test('complete a session of one leg at once', async () => {

@@ -97,6 +97,12 @@ describe('a Kallglot client', () => {
     expect(house.refused).toEqual(['pipeline_unavailable']);
   });
 
+  test('that comes just when its session has ended is told so, and closed', async () => {
+    connect('agent');
+    await leg().isSetUp(new Refusal('session_ended'));
+    expect([codes(), socket.closedWith]).toEqual([['session_ended'], [4409, 'session_ended']]);
+  });
+
   test('is told when somebody takes its place, and closed', async () => {
     connect('agent');
     await leg().isSetUp();
