@@ -86,8 +86,8 @@ export class Bridge {
         context.outageOver(session, outage, at, recovered ? this.translation : undefined);
         this.#applyHearing();
       },
-      onFailed: () => {
-        for (const leg of this.legs()) leg.end('pipeline_failed');
+      onOver: (reason) => {
+        for (const leg of this.legs()) leg.end(reason);
       },
     });
   }

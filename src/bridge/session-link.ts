@@ -24,7 +24,7 @@ export interface SessionLinkEvents {
   onDegraded: (outage: Outage) => void;
   onOutageOver: (outage: Outage, at: number, recovered: boolean) => void;
   /** The link is gone for good, and the calls with it. */
-  onFailed: () => void;
+  onOver: (reason: 'pipeline_failed' | 'hangup') => void;
 }
 
 /**
@@ -141,7 +141,11 @@ export class SessionLink {
   #onEvent(event: LinkEvent): void {
     const { log } = this.#context;
     const session = this.#session.id;
-    if (event.type === 'lost' || event.type === 'ended') {
+    if (event.type === 'ended' && event.hangup) {
+      log.info({ session, ...event }, 'the pipeline has hung up');
+      this.#drop(this.#link, undefined, false);
+      this.#events.onOver('hangup');
+    } else if (event.type === 'lost' || event.type === 'ended') {
       log.warn({ session, ...event }, `pipeline link ${event.type}`);
       this.#fail();
     } else if (event.type === 'down') {
@@ -170,7 +174,7 @@ export class SessionLink {
 
   #fail(): void {
     this.#drop(this.#link, 'lost', false);
-    this.#events.onFailed();
+    this.#events.onOver('pipeline_failed');
   }
 
   /** Closes a link, if it is still the session's; another may have taken its place. */

@@ -109,7 +109,9 @@ export class Channel {
   }
 
   tellLegChange(role: Role, state: LegState): void {
-    this.#send(this.#upConversation?.legChange(role, state));
+    const conversation = this.#upConversation;
+    this.#send(conversation?.legChange(role, state));
+    if (conversation?.isSpent) this.#connection?.close();
   }
 
   tellKeyPress(speaker: Role, press: KeyPress): void {
@@ -170,9 +172,13 @@ export class Channel {
       },
       onBinary: ofThis(() => this.#handlers.onMessage({ type: 'invalid', problem: 'a binary frame' })),
       onPong: ofThis(() => this.#onPong()),
-      onClosed: (detail, status) => {
+      onClosed: (detail, status, code) => {
         this.#open--;
         const meaning = status === undefined ? undefined : conversation.refused(status);
+        const hangsUp = code !== undefined && this.#state === 'up' && conversation.hangsUp(code);
+        // Whoever is told of it closes this side.
+        if (this.#connection === connection && hangsUp)
+          this.#handlers.onMessage({ type: 'ended', reason: detail, hangup: true });
         if (this.#connection === connection) this.#onClosed(meaning ?? { detail, permanent: false });
         this.#tellOver();
       },

@@ -30,8 +30,9 @@ export interface ConnectionHandlers {
   /**
    * Called once, whatever ended the connection: a failed upgrade, a reset, a protocol error, a close from either side.
    * @param status the HTTP status that answered the upgrade, where it was refused
+   * @param code what the peer has closed it with in good order, 1005 where it named none; undefined where it has not
    */
-  onClosed(detail: string, status: number | undefined): void;
+  onClosed(detail: string, status: number | undefined, code: number | undefined): void;
 }
 
 /**
@@ -56,6 +57,7 @@ export class Connection {
   #status: number | undefined;
   /** What the peer closed it with; 1006 where it did not. */
   #closedWith = '1006';
+  #code: number | undefined;
 
   /** @throws when the URL or a header cannot be sent */
   constructor({ url, headers }: ConnectionTarget, handlers: ConnectionHandlers) {
@@ -67,6 +69,7 @@ export class Connection {
       onPong: () => this.#onPong(),
       onClose: (code, reason) => {
         this.#closedWith = `${code} ${reason}`.trim();
+        this.#code = code;
         this.#finish(code === 1005 ? undefined : code);
       },
       onProblem: (code, problem) => {
@@ -146,7 +149,8 @@ export class Connection {
     this.#hasClosed = true;
     this.#isOpen = false;
     this.#reader.stop();
-    this.#handlers.onClosed(this.#failure ?? `closed with ${this.#closedWith}`, this.#status);
+    const code = this.#failure === undefined ? this.#code : undefined;
+    this.#handlers.onClosed(this.#failure ?? `closed with ${this.#closedWith}`, this.#status, code);
   }
 
   #write(frame: Buffer): void {

@@ -68,6 +68,10 @@ export interface Conversation {
   end(): string | undefined;
   /** Whether the pipeline answers that, and may go on until it has; else the connection is closed right behind it. */
   readonly answersEnd: boolean;
+  /** It has carried all that one connection may: it is closed, and another one follows. */
+  readonly isSpent: boolean;
+  /** The pipeline has closed it, with this code. @returns whether that is its way to hang up */
+  hangsUp(code: number): boolean;
   /** What became of a leg, where the dialect has a word for it. */
   legChange(role: Role, state: LegState): string | undefined;
   /** A party has pressed a key, where the dialect has a word for it. */
@@ -112,7 +116,8 @@ export type PipelineMessage =
   | { type: 'error'; code: string; message: string }
   /** There is no use in going on with this connection; another one follows. */
   | ({ type: 'failed' } & Failure)
-  | { type: 'ended'; reason: string }
+  /** `hangup`: as a party does that has nothing more to say. */
+  | { type: 'ended'; reason: string; hangup?: true }
   | { type: 'clear'; speaker: string | undefined }
   | { type: 'mark'; name: string; speaker: string | undefined }
   /** Known, and of no consequence here. */

@@ -35,6 +35,8 @@ export function kallglotDialect(settings: KallglotSettings): Dialect {
     markReached: (name, played) => JSON.stringify({ type: 'audio.mark', name, played }),
     read: (frame) => readUsualAudio(frame) ?? readMessage(frame, extensions),
     answersEnd: true,
+    isSpent: false,
+    hangsUp: () => false,
     concluded: () => undefined,
     refused: () => undefined,
   };

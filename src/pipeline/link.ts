@@ -179,7 +179,7 @@ export class Link implements PipelineLink {
         this.#options.onEvent(message);
         break;
       case 'ended':
-        this.#onEnded(message.reason);
+        this.#onEnded(message);
         break;
       case 'clear':
         this.#note(this.#audio.clear(message.speaker));
@@ -263,10 +263,10 @@ export class Link implements PipelineLink {
   }
 
   /** The pipeline ends the session: it is not lost. */
-  #onEnded(reason: string): void {
+  #onEnded(message: Extract<PipelineMessage, { type: 'ended' }>): void {
     if (this.#state === 'over') return;
     this.#end((channel) => channel.close(false));
-    this.#options.onEvent({ type: 'ended', reason });
+    this.#options.onEvent(message);
   }
 
   #fail(reason: unknown): void {

@@ -70,6 +70,7 @@ class TranslationSession implements Conversation {
   readonly greeting: readonly string[];
   readonly readyWhenOpen = false;
   readonly answersEnd = true;
+  readonly isSpent = false;
   readonly #speaker: Role;
   /** Where it is wished for. */
   readonly #transcript: OpenaiTranscript | undefined;
@@ -98,6 +99,10 @@ class TranslationSession implements Conversation {
   end(): string {
     this.#isEnding = true;
     return write({ type: 'session.close' });
+  }
+
+  hangsUp(): boolean {
+    return false;
   }
 
   legChange(): undefined {}

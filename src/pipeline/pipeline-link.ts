@@ -47,8 +47,8 @@ export type LinkEvent =
   | { type: 'failed'; detail: string }
   /** Given up: it was down for longer than `pipeline.reconnect_seconds`. */
   | { type: 'lost'; detail: string }
-  /** The pipeline ended the session by itself (`session.ended`). */
-  | { type: 'ended'; reason: string }
+  /** The pipeline ended the session by itself (`session.ended`), or has hung up. */
+  | { type: 'ended'; reason: string; hangup?: true }
   /** The pipeline complained (`session.error`); the link stays. */
   | { type: 'error'; code: string; message: string }
   | TranscriptEvent;

@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { MULAW_8K } from '../audio/format.ts';
-import { listenerOf, type Role } from '../roles.ts';
+import { listenerOf, type Role, rolesOf } from '../roles.ts';
 import type {
   Conversation,
   Dialect,
@@ -24,11 +24,15 @@ export interface TwilioSettings {
 
 /** Twilio's own. */
 const CHUNK_MS = 20;
+/** Closed in good order: as it should be, and without a word. */
+const IN_GOOD_ORDER: readonly number[] = [1000, 1005];
 
 /**
  * The dialect `twilio`: towards a voice bot we are Twilio's Media Streams (`<Connect><Stream>`), with a WebSocket for each
- * party. A stream begins when its party joins and stops when it leaves; what the bot says on it is heard by that party.
- * Sources: Twilio, "Media Streams: WebSocket Messages" and "Security" (X-Twilio-Signature).
+ * party. A stream begins when its party joins and stops when it leaves, and its WebSocket is closed then; what the bot says
+ * on it is heard by that party. A bot hangs up by closing it, for Twilio goes on with the call then: where it is all that a
+ * party talks with, that ends the call.
+ * Sources: Twilio, "Media Streams: WebSocket Messages", "TwiML Voice: <Stream>" and "Security" (X-Twilio-Signature).
  * @throws TypeError when `url` is not an address
  */
 export function twilioDialect(settings: TwilioSettings): Dialect {
@@ -42,7 +46,7 @@ export function twilioDialect(settings: TwilioSettings): Dialect {
   };
 }
 
-/** One connection: at most one stream at a time, numbered from its start. */
+/** One connection: one stream, numbered from its start. */
 class BotConversation implements Conversation {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -54,6 +58,8 @@ class BotConversation implements Conversation {
   readonly #role: Role;
   readonly #callSid: string;
   #streamSid: string | undefined;
+  /** Its stream has stopped: a bot waits for no second `start` on a WebSocket. */
+  #isSpent = false;
   #sequence = 0;
   #chunks = 0;
   /** Wall clock of its first sample, ms. */
@@ -88,6 +94,15 @@ class BotConversation implements Conversation {
     return this.#stop();
   }
 
+  get isSpent(): boolean {
+    return this.#isSpent;
+  }
+
+  hangsUp(code: number): boolean {
+    const isAlone = rolesOf(this.#session.mode).length === 1;
+    return isAlone && this.#streamSid !== undefined && IN_GOOD_ORDER.includes(code);
+  }
+
   /** Holding is nothing that Twilio tells of: the stream goes on, and is silent. */
   legChange(_role: Role, state: LegState): string | undefined {
     if (state === 'joined') return this.#start();
@@ -113,11 +128,9 @@ class BotConversation implements Conversation {
   refused(): undefined {}
 
   #start(): string | undefined {
-    if (this.#streamSid !== undefined) return undefined;
+    if (this.#streamSid !== undefined || this.#isSpent) return undefined;
     const streamSid = `MZ${randomBytes(16).toString('hex')}`;
     this.#streamSid = streamSid;
-    this.#sequence = 0;
-    this.#chunks = 0;
     return this.#message('start', {
       start: {
         ...{ streamSid, accountSid: this.#accountSid, callSid: this.#callSid, tracks: ['inbound'] },
@@ -130,6 +143,7 @@ class BotConversation implements Conversation {
   #stop(): string | undefined {
     const stop = { accountSid: this.#accountSid, callSid: this.#callSid };
     const message = this.#message('stop', { stop });
+    this.#isSpent ||= message !== undefined;
     this.#streamSid = undefined;
     return message;
   }

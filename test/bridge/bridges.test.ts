@@ -186,6 +186,12 @@ describe('bridges', () => {
     expect(house.links.open).toBe(1);
   });
 
+  test('end the call of one party as hung up when the pipeline hangs up', async () => {
+    const leg = await house.call(sessionOf('SOLO', 'ai_agent'));
+    house.links.events[0]?.({ type: 'ended', reason: 'closed with 1000', hangup: true });
+    expect([leg.byes, house.links.open]).toEqual([['hangup'], 0]);
+  });
+
   describe('while the pipeline is missing', () => {
     const down = () => house.links.events.at(-1)?.({ type: 'down', detail: 'reset' });
     const up = () => house.links.events.at(-1)?.({ type: 'up', outageMs: 0, resentMs: 0, lostMs: 0 });

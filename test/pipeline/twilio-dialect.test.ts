@@ -178,6 +178,50 @@ describe('a bot that goes', () => {
     expect(bot.of('customer')?.start?.sequenceNumber).toBe('1');
   });
 
+  test('not when a stream stops is closed then, for none waits for a second start', async () => {
+    const { link, events } = await open('bidirectional_translation', true);
+    const first = await join(link, 'customer');
+    link.detach('customer');
+    expect(await first.stream.closed).toBe(1000);
+    expect(first.stream.wasToldEnd).toBe(true);
+    await expect.poll(() => events.map(({ type }) => type), patience).toEqual(['down', 'up']);
+    link.attach('customer', new TestLeg());
+    await expect
+      .poll(() => bot.connections.length === 3 && bot.of('customer') !== first.stream, patience)
+      .toBe(true);
+    expect(first.stream.messages.filter(({ event }) => event === 'start').length).toBe(1);
+  });
+
+  test.each([1000, 1005])('that a party talks with alone hangs up by closing with %d', async (code) => {
+    const { link, events } = await open('ai_agent');
+    const { stream } = await join(link, 'customer');
+    stream.close(code === 1005 ? undefined : code);
+    await expect
+      .poll(() => events, patience)
+      .toEqual([{ type: 'ended', reason: expect.stringContaining(`${code}`), hangup: true }]);
+    await link.close(false);
+    expect([link.state, bot.connections.length]).toEqual(['over', 1]);
+  });
+
+  test.each([
+    ['goes away', 'ai_agent', 1001],
+    ['has a failure', 'ai_agent', 1011],
+    ['closes one of two', 'bidirectional_translation', 1000],
+  ] as const)('and %s is connected to again', async (_what, mode, code) => {
+    const { link, events } = await open(mode);
+    const { stream } = await join(link, 'customer');
+    stream.close(code);
+    await expect.poll(() => events.map(({ type }) => type), patience).toEqual(['down', 'up']);
+    await expect.poll(() => bot.of('customer') !== stream, patience).toBe(true);
+  });
+
+  test('before a stream has begun has not hung up', async () => {
+    const { events } = await open('ai_agent');
+    await expect.poll(() => bot.connections.length, patience).toBe(1);
+    bot.connections[0]?.close(1000);
+    await expect.poll(() => events.map(({ type }) => type), patience).toEqual(['down', 'up']);
+  });
+
   test('in mid-word: what was on its way is counted as lost and not sent again', async () => {
     const { link, events } = await open('bidirectional_translation', true);
     const { leg, stream } = await join(link, 'customer');

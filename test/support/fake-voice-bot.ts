@@ -90,7 +90,8 @@ export class BotConnection {
     this.#peer.webSocket.pause();
   }
 
-  close(code = 1000): void {
+  /** @param code absent: without a word */
+  close(code?: number): void {
     this.#peer.webSocket.close(code);
   }
 
@@ -105,7 +106,7 @@ export class BotConnection {
     } else {
       this.messages.push(message);
     }
-    if (message.event === 'stop' && this.#behaviour.closesAtStop) this.close();
+    if (message.event === 'stop' && this.#behaviour.closesAtStop) this.close(1000);
   }
 }
 

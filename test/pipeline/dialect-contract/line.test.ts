@@ -25,6 +25,8 @@ function lineDialect(port: number): Dialect {
       ping: () => undefined,
       end: () => 'bye',
       answersEnd: true,
+      isSpent: false,
+      hangsUp: () => false,
       legChange: () => undefined,
       keyPress: () => undefined,
       markReached: () => undefined,
