@@ -1,7 +1,8 @@
-import { isIP } from 'node:net';
+import { isIPv6 } from 'node:net';
 import type { Dns, Family } from './dns.ts';
 import { DnsCache } from './dns-cache.ts';
 import { FailedHops } from './failed-hops.ts';
+import { numericAddress } from './numeric-address.ts';
 import { hopsOfName } from './resolve-name.ts';
 import type { EngineStats } from './stats.ts';
 import type { EngineClock } from './timers.ts';
@@ -72,10 +73,9 @@ export class DnsResolver implements Resolver {
   }
 
   resolve(target: ResolveTarget): readonly Hop[] | Promise<readonly Hop[]> {
-    const host = target.host.replace(/^\[|\]$/g, '');
-    const family = isIP(host);
-    if (family === 4 || family === 6) return [this.#numeric(host, family, target)];
-    return this.#named(host.toLowerCase().replace(/\.$/, ''), target);
+    const address = numericAddress(target.host);
+    if (address !== undefined) return [this.#numeric(address, isIPv6(address) ? 6 : 4, target)];
+    return this.#named(target.host.toLowerCase().replace(/\.$/, ''), target);
   }
 
   failed(hop: Hop): void {

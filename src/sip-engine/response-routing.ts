@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import type { SipRequest } from './message.ts';
+import { numericAddress } from './numeric-address.ts';
 import { certificateHeader } from './peer-certificate.ts';
 import { defaultPort, type Endpoint, type Flow, type Hop } from './transport.ts';
 import { formatVia, type Via } from './via.ts';
@@ -16,12 +16,12 @@ export interface ReturnPath {
  * port leads through it. `maddr` is ignored: it would let a sender aim our answers at others.
  */
 export function returnPath(via: Via, { remote, transport }: Pick<Flow, 'remote' | 'transport'>): ReturnPath {
-  const sentBy = via.host.replace(/^\[|\]$/g, '');
-  const numeric = isIP(sentBy) !== 0;
-  const behindNat = numeric && sentBy !== remote.address;
+  const sentBy = numericAddress(via.host);
+  const behindNat = sentBy !== undefined && sentBy !== remote.address;
   const symmetric = via.params.has('rport') || behindNat;
   const port = symmetric ? remote.port : (via.port ?? defaultPort(transport));
-  const target = { address: remote.address, port, transport, ...(!numeric && { name: sentBy }) };
+  const name = sentBy === undefined && { name: via.host };
+  const target = { address: remote.address, port, transport, ...name };
   return { target, symmetric: port === remote.port };
 }
 
@@ -29,7 +29,7 @@ export function returnPath(via: Via, { remote, transport }: Pick<Flow, 'remote' 
 export function stampVia(request: SipRequest, via: Via, source: Endpoint): void {
   const rest = request.headers.filter((field) => field.name === 'Via');
   via.params.set('rport', `${source.port}`);
-  if (via.host.replace(/^\[|\]$/g, '') !== source.address) via.params.set('received', source.address);
+  if (numericAddress(via.host) !== source.address) via.params.set('received', source.address);
   const first = rest[0];
   if (first === undefined) return;
   const behind = first.value.indexOf(',');

@@ -21,10 +21,13 @@ export interface EngineClock extends Clock {
   after(ms: number, action: () => void): Timer;
 }
 
+/** Node takes a longer delay for one of 1 ms. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 export const systemEngineClock: EngineClock = {
   ...systemClock,
   after(ms, action) {
-    const handle = setTimeout(action, ms);
+    const handle = setTimeout(action, Math.min(ms, LONGEST_MS));
     return { cancel: () => clearTimeout(handle) };
   },
 };

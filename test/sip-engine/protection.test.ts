@@ -248,6 +248,15 @@ describe('where answers go (RFC 3261 §18.2.2, RFC 3581)', () => {
     expect(target?.remote).toEqual({ address: '198.51.100.7', port: port ?? 40_000 });
   });
 
+  it('without, an IPv6 address in capitals and with zeros: to its port', () => {
+    const harness = new EngineHarness();
+    harness.app('invite');
+    const peer = harness.peer('2001:db8::a', 50_000);
+    harness.receive(request({ sentBy: '[2001:DB8:0:0::A]:5080' }), peer);
+    expect(harness.opened[0]?.remote).toEqual({ address: '2001:db8::a', port: 5080 });
+    expect(harness.opened[0]?.lastHeader('Via')).not.toContain('received');
+  });
+
   it('over TCP: the same connection, and when it is closed a new one', () => {
     const harness = new EngineHarness();
     const app = harness.app('invite');

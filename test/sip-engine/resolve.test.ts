@@ -48,6 +48,7 @@ describe('an address', () => {
     ['sips:192.0.2.1:5071;transport=tcp', 'tls 192.0.2.1 5071'],
     ['sip:[2001:db8::1]', 'udp 2001:db8::1 5060'],
     ['sip:[2001:db8::1]:5070;transport=tcp', 'tcp 2001:db8::1 5070'],
+    ['sip:[2001:DB8:0:0::1]', 'udp 2001:db8::1 5060'],
   ])('%s is %s, at once', (uri, hop) => {
     const { resolver, dns } = made();
     const hops = resolver.resolve(targetOf(uri)) as readonly Hop[];

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { header, type SipMessage, type SipRequest } from '../../src/sip-engine/message.ts';
+import { SessionTimer } from '../../src/sip-engine/session-timer.ts';
+import { systemEngineClock } from '../../src/sip-engine/timers.ts';
 import {
   DIALOG_ID,
   EngineHarness,
@@ -370,5 +372,19 @@ describe('a session of a call that we placed', () => {
     const before = lines().length;
     harness.clock.advance(10_000_000);
     expect(lines()).toHaveLength(before);
+  });
+});
+
+describe('a session that is longer than a timer of the system can be', () => {
+  afterEach(() => vi.useRealTimers());
+
+  it('goes on', () => {
+    vi.useFakeTimers();
+    const [refresh, expired] = [vi.fn(), vi.fn()];
+    const agreed = { seconds: 2 ** 31 - 1, minSeconds: 90, weRefresh: true };
+    const timer = new SessionTimer(systemEngineClock, agreed, { refresh, expired });
+    vi.advanceTimersByTime(86_400_000);
+    expect([refresh, expired].map(({ mock }) => mock.calls)).toEqual([[], []]);
+    timer.stop();
   });
 });
