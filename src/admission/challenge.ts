@@ -1,4 +1,4 @@
-import type { DigestAlgorithm } from './digest.ts';
+import { type DigestAlgorithm, quotedString } from './digest.ts';
 
 /**
  * The values of `WWW-Authenticate` for a 401, one for each algorithm, all with the same nonce, in the order of the
@@ -8,7 +8,7 @@ export function challenges(
   algorithms: readonly DigestAlgorithm[],
   { realm, nonce, stale }: { realm: string; nonce: string; stale: boolean },
 ): string[] {
-  const quotedRealm = `"${realm.replace(/["\\]/g, '\\$&')}"`;
+  const quotedRealm = quotedString(realm);
   return algorithms.map(
     (algorithm) =>
       `Digest realm=${quotedRealm}, nonce="${nonce}", ${stale ? 'stale=true, ' : ''}algorithm=${algorithm}, qop="auth"`,

@@ -22,7 +22,8 @@ export interface DigestAnswer {
 const MAX_HEADER_CHARACTERS = 4096;
 const MAX_PARAMETERS = 64;
 
-const HASHES: Readonly<Record<DigestAlgorithm, string>> = {
+/** What Node calls them. */
+export const hashNames: Readonly<Record<DigestAlgorithm, string>> = {
   MD5: 'md5',
   'SHA-256': 'sha256',
   'SHA-512-256': 'sha512-256',
@@ -69,7 +70,7 @@ export function responseMatches(
   algorithm: DigestAlgorithm,
   ha1: string,
 ): boolean {
-  const hash = (text: string) => createHash(HASHES[algorithm]).update(text).digest('hex');
+  const hash = (text: string) => createHash(hashNames[algorithm]).update(text).digest('hex');
   const ha2 = hash(`${method}:${answer.uri}`);
   const wanted = hash([ha1, answer.nonce, answer.nc, answer.cnonce, answer.qop, ha2].join(':'));
   const given = Buffer.from(answer.response.toLowerCase());
@@ -77,12 +78,16 @@ export function responseMatches(
 }
 
 interface ScannedCredentials {
+  /** In lower case, and so are the names of parameters. */
   scheme: string;
   parameters: Map<string, string>;
 }
 
-/** `scheme name=value, name="value", scheme …`: a token that no `=` follows begins the next credentials. */
-function scanCredentials(header: string): ScannedCredentials[] {
+/**
+ * Credentials or challenges: `scheme name=value, name="value", scheme …`. A token that no `=` follows begins the next.
+ * @returns none when the header is malformed or too large
+ */
+export function scanCredentials(header: string): ScannedCredentials[] {
   if (header.length > MAX_HEADER_CHARACTERS) return [];
   const credentials: ScannedCredentials[] = [];
   const scanner = /[\s,]*([!#$%&'*+.^_`|~\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+)))?/y;
@@ -100,3 +105,6 @@ function scanCredentials(header: string): ScannedCredentials[] {
   }
   return credentials;
 }
+
+/** A quoted-string (RFC 3261 §25.1). */
+export const quotedString = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;

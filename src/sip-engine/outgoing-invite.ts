@@ -4,6 +4,7 @@ import { type Dialog, learnPeer, newClientDialog, type OurInvite } from './dialo
 import { type Envelope, envelopeOf } from './envelope.ts';
 import { HopWalk, type Way } from './hop-walk.ts';
 import { type HeaderField, header, type SipRequest, type SipResponse } from './message.ts';
+import { completeAnswer } from './rfc2543.ts';
 import { parseNumber } from './scanner.ts';
 import { CANCELED_MS, TIMER_C_MS, type Timer } from './timers.ts';
 import type { Flow } from './transport.ts';
@@ -174,7 +175,7 @@ export class OutgoingInvite {
     this.#endForks();
     this.#parts.context.dialogs.prefer(dialog);
     this.#parts.context.sessionTimers.succeeded(dialog, this.#walk.request, response);
-    this.#deliver(response, flow);
+    this.#deliver(completeAnswer(response, dialog.remoteTarget), flow);
   }
 
   #end(response: SipResponse, flow: Flow): void {

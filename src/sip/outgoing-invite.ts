@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import type { PlacedCall } from '../bridge/dialer.ts';
+import { ChallengeAnswers } from './challenge-answers.ts';
 import type { DrachtioDialog } from './drachtio-connection.ts';
 import { longerWish } from './session-timer.ts';
 import type { DialRequest, SipAnswer, SipRequest, SipResponse } from './srf-port.ts';
@@ -9,7 +11,8 @@ export type CreateUac = (
   options: {
     localSdp: string;
     headers: Record<string, string>;
-    auth: Authenticate | undefined;
+    /** URI of the next hop, where it is another than the URI says. */
+    proxy: string | undefined;
   },
   progress: {
     cbRequest: (error: unknown, request?: SentInvite) => void;
@@ -18,17 +21,9 @@ export type CreateUac = (
   callback: (error: unknown, dialog?: DrachtioDialog) => void,
 ) => void;
 
-type Authenticate = (
-  request: unknown,
-  challenge: { source_address: string },
-  callback: (error: null, username: string, password: string) => void,
-) => void;
-
-/** The INVITE as the engine has sent it; after a challenge it stands for the second one. */
+/** The INVITE as the engine has sent it. */
 interface SentInvite {
   cancel(callback: (error: unknown) => void): void;
-  /** The second INVITE, with credentials, takes the place of this one. */
-  on(event: 'authenticate', listener: (next: SentInvite) => void): void;
   on(event: 'update', listener: OutgoingEvents['update']): void;
   removeAllListeners(event: 'update'): void;
 }
@@ -58,7 +53,9 @@ const CANCELED_MS = 33_000;
  * An INVITE of ours, by `createUAC`. It can be canceled from the start: drachtio-srf has no request to cancel until the
  * engine has echoed it, the engine has none until a provisional answer has come, and each holds the CANCEL back until
  * then. What drachtio-srf calls an error is an answer of the peer, or of the engine that could not send. A 422 is not
- * the end: the INVITE goes out once more, with the session interval that the peer wants.
+ * the end, nor is a challenge: the INVITE goes out once more, with the session interval that the peer wants, or with
+ * credentials. drachtio-srf's own answer to a challenge knows MD5 alone, leaves TCP and TLS for UDP, and has no end where a
+ * peer rings before it asks again.
  */
 export class OutgoingInvite implements PlacedCall {
   readonly #createUac: CreateUac;
@@ -67,6 +64,9 @@ export class OutgoingInvite implements PlacedCall {
   /** Of the latest INVITE. */
   #headers: Readonly<Record<string, string>>;
   #longer = 0;
+  readonly #challenges: ChallengeAnswers | undefined;
+  /** Who has challenged us is asked again, and not another server of the same name. */
+  #proxy: string | undefined;
   readonly #final = Promise.withResolvers<void>();
   #request: SentInvite | undefined;
   #canceled = false;
@@ -77,14 +77,14 @@ export class OutgoingInvite implements PlacedCall {
     this.#what = request;
     this.#events = events;
     this.#headers = request.headers;
+    this.#challenges = request.credentials === null ? undefined : new ChallengeAnswers(request.credentials);
     this.#send();
   }
 
   #send(): void {
-    const { uri, localSdp, credentials } = this.#what;
-    const auth = credentials === null ? undefined : authenticate(credentials);
-    // drachtio-srf writes into the headers when it answers a challenge.
-    const options = { localSdp, headers: { ...this.#headers }, auth };
+    const { uri, localSdp } = this.#what;
+    const headers = { ...this.#headers, ...this.#challenges?.headers('INVITE', uri) };
+    const options = { localSdp, headers, proxy: this.#proxy };
     const progress = {
       cbRequest: (_error: unknown, sent?: SentInvite) => this.#onSent(sent),
       cbProvisional: (answer: SipAnswer) => this.#events.provisional(answer),
@@ -105,11 +105,10 @@ export class OutgoingInvite implements PlacedCall {
   #onSent(sent: SentInvite | undefined): void {
     this.#request = sent;
     if (sent !== undefined) this.#takeUpdates(sent);
-    sent?.on('authenticate', (next) => this.#takeUpdates(next));
     if (this.#canceled) this.#sendCancel();
   }
 
-  /** By itself drachtio-srf answers every UPDATE with our first offer, and after a challenge none at all. */
+  /** By itself drachtio-srf answers every UPDATE with our first offer. */
   #takeUpdates(sent: SentInvite): void {
     queueMicrotask(() => {
       sent.removeAllListeners('update');
@@ -126,21 +125,37 @@ export class OutgoingInvite implements PlacedCall {
     }
   }
 
-  /** After a 422: the same Call-ID, From and To, and the next CSeq (RFC 4028 §7.3). @returns whether it was sent */
+  /** After a 422 (RFC 4028 §7.3). @returns whether the INVITE was sent once more */
   #sentWithLongerTimer({ status, res }: SipFailure): boolean {
-    if (status !== 422 || res === undefined || this.#canceled || this.#longer === LONGER_MOST) return false;
+    if (status !== 422 || res === undefined || this.#longer === LONGER_MOST) return false;
     const wish = longerWish(this.#headers, res);
-    const [from, cseq] = [res.get('From'), Number.parseInt(res.get('CSeq') ?? '', 10)];
-    if (wish === undefined || from === undefined || Number.isNaN(cseq)) return false;
+    if (wish === undefined || !this.#sentOnceMore(res, wish)) return false;
     this.#longer++;
-    this.#headers = { ...this.#headers, ...wish, From: from, CSeq: `${cseq + 1} INVITE` };
+    return true;
+  }
+
+  /** After a 401 or 407. @returns whether the INVITE was sent once more */
+  #sentWithCredentials({ status, res }: SipFailure): boolean {
+    if ((status !== 401 && status !== 407) || res === undefined || this.#canceled) return false;
+    if (this.#challenges?.take(res) !== true) return false;
+    this.#proxy = isNumeric(this.#what.uri) ? undefined : whoAnswered(res);
+    return this.#sentOnceMore(res, {});
+  }
+
+  /** In the same call: the same Call-ID, From and To, and the next CSeq (RFC 3261 §8.1.3.5). @returns whether it was sent */
+  #sentOnceMore(answer: SipAnswer, headers: Record<string, string>): boolean {
+    const [from, cseq] = [answer.get('From'), Number.parseInt(answer.get('CSeq') ?? '', 10)];
+    if (this.#canceled || from === undefined || Number.isNaN(cseq)) return false;
+    this.#headers = { ...this.#headers, ...headers, From: from, CSeq: `${cseq + 1} INVITE` };
     this.#request = undefined;
     this.#send();
     return true;
   }
 
   #onFinal(error: unknown, dialog: DrachtioDialog | undefined): void {
-    if (dialog === undefined && this.#sentWithLongerTimer(error as SipFailure)) return;
+    const failure = error as SipFailure;
+    if (dialog === undefined && (this.#sentWithLongerTimer(failure) || this.#sentWithCredentials(failure)))
+      return;
     this.#final.resolve();
     // There is nothing left to cancel.
     this.#canceled = true;
@@ -148,16 +163,19 @@ export class OutgoingInvite implements PlacedCall {
       this.#events.answered(dialog);
       return;
     }
-    const { status, reason, message, res } = error as SipFailure;
+    const { status, reason, message, res } = failure;
     const contact = status !== undefined && status >= 300 && status < 400 ? res?.get('Contact') : undefined;
     this.#events.failed(status ?? 503, reason ?? message ?? String(error), contact);
   }
 }
 
-/** A challenge's source, to which the second INVITE goes, is an address: in a URI, IPv6 stands in brackets. */
-const authenticate =
-  ({ username, password }: { username: string; password: string }): Authenticate =>
-  (_request, challenge, callback) => {
-    if (challenge.source_address.includes(':')) challenge.source_address = `[${challenge.source_address}]`;
-    callback(null, username, password);
-  };
+/** Whether the host of a URI is an address, which leads to one server alone. */
+function isNumeric(uri: string): boolean {
+  const host = /^sips?:(?:[^@]*@)?(\[[^\]]*\]|[^:;?]*)/i.exec(uri)?.[1] ?? '';
+  return isIP(host.replace(/^\[|\]$/g, '')) !== 0;
+}
+
+/** In a URI an IPv6 address stands in brackets. */
+function whoAnswered({ source_address: address, source_port: port, protocol }: SipAnswer): string {
+  return `sip:${isIP(address) === 6 ? `[${address}]` : address}:${port};transport=${protocol}`;
+}

@@ -69,6 +69,7 @@ export interface SipAnswer {
   readonly reason: string;
   readonly body: string | undefined;
   readonly source_address: string;
+  readonly source_port: number;
   readonly protocol: string;
   get(header: string): string | undefined;
 }
@@ -79,7 +80,7 @@ export interface DialRequest {
   uri: string;
   localSdp: string;
   headers: Readonly<Record<string, string>>;
-  /** For the one challenge that is answered; null: none is. */
+  /** For whoever challenges us; null: no challenge is answered. */
   credentials: { username: string; password: string } | null;
 }
 

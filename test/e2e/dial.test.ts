@@ -273,13 +273,13 @@ describe.each(['udp', 'tcp'] as const)('a call out, over %s', (transport) => {
     const { status, body } = await dial(id, { to: '+49301234567', wait: true });
     expect([status, body.status]).toEqual([200, 'up']);
     const asked = invites.map(({ invite: { headers } }) => headers);
-    expect(asked.map((headers) => headers.get('session-expires'))).toEqual(['1800', '1800', '3600', '3600']);
+    expect(asked.map((headers) => headers.get('session-expires'))).toEqual(['1800', '1800', '3600']);
     expect(asked.at(-1)?.get('min-se')).toBe('3600');
     expect(new Set(asked.map((headers) => headers.get('call-id'))).size).toBe(1);
     expect(new Set(asked.map((headers) => headers.get('from'))).size).toBe(1);
     const first = Number.parseInt(asked[0]!.get('cseq')!, 10);
     expect(asked.map((headers) => headers.get('cseq'))).toEqual(
-      [0, 1, 2, 3].map((more) => `${first + more} INVITE`),
+      [0, 1, 2].map((more) => `${first + more} INVITE`),
     );
     await accepted.at(-1)!.bye();
   });

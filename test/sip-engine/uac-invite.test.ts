@@ -135,6 +135,18 @@ describe('an INVITE of the application', () => {
     expect(eventStatus(app)).toEqual(['200']);
   });
 
+  it('that is answered without a Contact, or with another 2xx, is a call for the application as any other', () => {
+    const { harness, app, call } = start();
+    const other = response(call.sent, '202 Accepted', '', SDP);
+    harness.receive(tagged(other, 'bob'), call.flow);
+    expect(app.lastEvent.sip).toMatch(/^SIP\/2\.0 200 /);
+    expect(app.lastEvent.sip).toContain('Contact: <sip:bob@198.51.100.7>\r\n');
+    app.request(call.dialogId, 'ACK');
+    app.request(call.dialogId, 'BYE');
+    const [ack, bye] = call.flow.sent.slice(-2) as SipRequest[];
+    expect([ack?.method, bye?.method, bye?.uri]).toEqual(['ACK', 'BYE', 'sip:bob@198.51.100.7']);
+  });
+
   it('takes requests of the callee, whose CSeq may begin with 0', () => {
     const { harness, app, call } = start();
     call.establish();

@@ -124,7 +124,8 @@ class Dialed {
 
   #said(status: number, body: string | undefined, to: string): SipAnswer {
     const get = (name: string) => ({ To: to, 'Content-Type': 'application/sdp' })[name];
-    return { status, reason: '', body, source_address: '192.0.2.9', protocol: 'tcp', get };
+    const source = { source_address: '192.0.2.9', source_port: 5060, protocol: 'tcp' };
+    return { status, reason: '', body, ...source, get };
   }
 
   #sipDialog(): SipDialog {

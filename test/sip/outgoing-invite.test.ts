@@ -97,21 +97,15 @@ describe('an INVITE by createUAC', () => {
     expect(uac.events.provisional).toHaveBeenCalledWith(answer);
   });
 
-  test('has its UPDATEs answered by us, those of the second INVITE after a challenge too', async () => {
+  test('has its UPDATEs answered by us', async () => {
     const uac = new FakeUac();
     uac.invite();
     uac.progress.cbRequest(null, uac);
     const answeredByItself = vi.fn();
     uac.on('update', answeredByItself);
-    const second = new EventEmitter();
-    uac.emit('authenticate', second);
     await Promise.resolve();
-    uac.emit('update', 'first', 'response');
-    second.emit('update', 'second', 'response');
-    expect(uac.events.update.mock.calls).toEqual([
-      ['first', 'response'],
-      ['second', 'response'],
-    ]);
+    uac.emit('update', 'request', 'response');
+    expect(uac.events.update.mock.calls).toEqual([['request', 'response']]);
     expect(answeredByItself).not.toHaveBeenCalled();
   });
 
@@ -127,17 +121,58 @@ describe('an INVITE by createUAC', () => {
     );
   });
 
-  test('has no credentials unless they are given, and answers a challenge from an IPv6 address', () => {
-    const uac = new FakeUac();
-    uac.invite();
-    expect(uac.options.auth).toBeUndefined();
-    uac.invite({ username: 'acme', password: 'secret' });
-    const given = vi.fn();
-    const challenge = { source_address: '2001:db8::1' };
-    uac.options.auth?.({}, challenge, given);
-    expect(given).toHaveBeenCalledWith(null, 'acme', 'secret');
-    // drachtio-srf makes `sip:ADDRESS:PORT` of it.
-    expect(challenge.source_address).toBe('[2001:db8::1]');
+  describe('that is challenged', () => {
+    const credentials = { username: 'acme', password: 'secret' };
+    const challenged = (given: Partial<SipAnswer> = {}, challenge = 'Digest realm="r", nonce="n"') => {
+      const headers: Record<string, string> = {
+        ...{ 'WWW-Authenticate': challenge, From: '<sip:us@192.0.2.1>;tag=mine', CSeq: '7 INVITE' },
+      };
+      const where = { source_address: '192.0.2.9', source_port: 5061, protocol: 'tls' };
+      const res = { status: 401, ...where, ...given, get: (name: string) => headers[name] };
+      return { status: 401, reason: 'Unauthorized', res };
+    };
+
+    test('is sent once more in the same call, with credentials, to whoever asked for them', () => {
+      const uac = new FakeUac();
+      uac.invite(credentials);
+      expect([uac.options.headers.Authorization, uac.options.proxy]).toEqual([undefined, undefined]);
+      uac.final(challenged());
+      expect(uac.options.headers).toMatchObject({
+        ...{ 'X-Queue': '7', From: '<sip:us@192.0.2.1>;tag=mine', CSeq: '8 INVITE' },
+        Authorization: expect.stringContaining('Digest username="acme", realm="r", nonce="n"'),
+      });
+      expect([uac.sent, uac.options.proxy]).toEqual([2, 'sip:192.0.2.9:5061;transport=tls']);
+      uac.final(challenged());
+      expect([uac.sent, uac.events.failed.mock.calls]).toEqual([2, [[401, 'Unauthorized', undefined]]]);
+    });
+
+    test('from an IPv6 address is sent there', () => {
+      const uac = new FakeUac();
+      uac.invite(credentials);
+      uac.final(challenged({ source_address: '2001:db8::1', source_port: 5060, protocol: 'udp' }));
+      expect(uac.options.proxy).toBe('sip:[2001:db8::1]:5060;transport=udp');
+    });
+
+    test('goes on to no third one, whatever is answered in between', () => {
+      const uac = new FakeUac();
+      uac.invite(credentials);
+      for (let n = 0; n < 10 && uac.events.failed.mock.calls.length === 0; n++) {
+        uac.progress.cbProvisional({ ...challenged().res, status: 180 } as unknown as SipAnswer);
+        uac.final(challenged());
+      }
+      expect(uac.sent).toBe(2);
+    });
+
+    test('ends where there are no credentials, or it was canceled', async () => {
+      const without = new FakeUac();
+      without.invite();
+      without.final(challenged());
+      const canceled = new FakeUac();
+      const done = canceled.invite(credentials).cancel();
+      canceled.final(challenged());
+      await done;
+      expect([without, canceled].map(({ sent }) => sent)).toEqual([1, 1]);
+    });
   });
 
   describe('that is answered 422', () => {
