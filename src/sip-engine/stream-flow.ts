@@ -46,6 +46,8 @@ export class StreamFlow implements Flow {
   readonly #framer = new StreamFramer();
   /** Those who want to know that the connection failed before their bytes were handed over. */
   readonly #unsent = new Set<(error: Error) => void>();
+  /** Those who wait for something that has to come by it. */
+  readonly #watching = new Set<(error: Error) => void>();
   #aliasPort: number | undefined;
   #waits: Waits;
   #deadline: Timer;
@@ -115,6 +117,11 @@ export class StreamFlow implements Flow {
     if (this.#socket.writableLength > this.#context.limits.maxUnsentBytes) this.cut();
   }
 
+  watch(broken: (error: Error) => void): () => void {
+    this.#watching.add(broken);
+    return () => void this.#watching.delete(broken);
+  }
+
   pause(): void {
     this.#socket.pause();
   }
@@ -130,6 +137,7 @@ export class StreamFlow implements Flow {
   }
 
   cut(): void {
+    this.#error ??= new Error('the connection was cut');
     this.#context.stats.connectionsCut += 1;
     this.#socket.destroy();
   }
@@ -193,5 +201,7 @@ export class StreamFlow implements Flow {
     const error = this.#error ?? new Error('the connection was closed');
     for (const failed of this.#unsent) failed(error);
     this.#unsent.clear();
+    if (this.#error !== undefined) for (const broken of [...this.#watching]) broken(error);
+    this.#watching.clear();
   }
 }

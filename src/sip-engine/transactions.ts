@@ -159,6 +159,8 @@ export class Transactions {
       why = error.message;
       feed(machine, 'transport-error');
     };
+    // Without any answer nobody knows of the request; after one, the next may come by another connection (RFC 3261 §18.2.2).
+    const unwatch = flow.watch?.(failed);
     const effects = {
       send: () => flow.send(bytes, failed),
       ack: (response: SipResponse | undefined) => {
@@ -168,6 +170,7 @@ export class Transactions {
         response === undefined ? user.failed(503, why) : user.response(response),
       timeout: () => user.failed(408),
       ended: () => {
+        unwatch?.();
         if (this.#clients.delete(key)) count(this.#byPeer, peer, -1);
         this.#stats.clientTransactions = this.#clients.size;
       },
@@ -176,7 +179,10 @@ export class Transactions {
       ? new StateMachine(inviteClientTable, 'calling', flow.reliable, this.#clock, effects)
       : new StateMachine(clientTable, 'trying', flow.reliable, this.#clock, effects);
     const transaction = {
-      receive: (response: SipResponse) => feed(machine, eventOf(response.status), response),
+      receive: (response: SipResponse) => {
+        unwatch?.();
+        feed(machine, eventOf(response.status), response);
+      },
       abandon: () => {
         machine.abandon();
         effects.ended();

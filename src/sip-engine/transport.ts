@@ -40,6 +40,8 @@ export interface Flow {
   /** A connection: reads nothing more until `resume`. */
   pause?(): void;
   resume?(): void;
+  /** A connection: calls `broken` should it be reset or cut, until the returned function is called. A close by the peer is none. */
+  watch?(broken: (error: Error) => void): () => void;
   /** Never throws; a failure that can be known is told to `failed`, later. */
   send(bytes: Buffer, failed?: (error: Error) => void): void;
 }

@@ -1,9 +1,10 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { runEngine } from '../../src/sip-engine/engine-process.ts';
 import type { ListenAddress } from '../../src/sip-engine/transport-layer.ts';
+import { RecorderApp, SECRET } from '../support/engine-harness.ts';
 import { closed, EngineSockets, optionsRequest as options, portOf, read } from '../support/engine-sockets.ts';
 
 const sockets = new EngineSockets();
@@ -134,6 +135,25 @@ describe('TCP', () => {
     await expect
       .poll(() => running.core.stats)
       .toMatchObject({ connections: 5, newConnections: 4, connectionsCut: 16, connectionsRefused: 0 });
+  });
+
+  it('tells at once of a request whose connection was reset, and not of one whose connection was closed', async () => {
+    const running = await sockets.engine(listen);
+    const app = new RecorderApp(running.core);
+    app.ask(`authenticate|${SECRET}|`);
+    for (const ending of ['end', 'resetAndDestroy'] as const) {
+      const peer = createServer((socket) => {
+        socket.on('error', () => {});
+        socket.once('data', () => socket[ending]());
+      }).listen(0, '127.0.0.1');
+      sockets.onClose(() => peer.close());
+      await once(peer, 'listening');
+      const { port } = peer.address() as AddressInfo;
+      const uri = `sip:127.0.0.1:${port};transport=tcp`;
+      app.ask(`sip||\r\nOPTIONS ${uri} SIP/2.0\r\nTo: <${uri};${ending}>\r\n\r\n`);
+    }
+    await expect.poll(() => app.events.length).toBe(1);
+    expect(app.lastEvent.sip).toMatch(/^SIP\/2\.0 503 .*;resetAndDestroy>/s);
   });
 
   it('closes a connection of a banned source', async () => {
