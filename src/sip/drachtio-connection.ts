@@ -238,6 +238,8 @@ export interface DrachtioDialog {
   res: SipAnswer;
   on(event: string, listener: (...args: never[]) => void): unknown;
   handle: (request: SipRequest, response: SipResponse) => void;
+  /** Answers challenges of requests in it, by MD5. */
+  auth?: DialRequest['credentials'] | undefined;
   request: SipDialog['request'];
   destroy(options: { headers: Record<string, string> }): Promise<unknown>;
 }

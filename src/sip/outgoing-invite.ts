@@ -160,6 +160,8 @@ export class OutgoingInvite implements PlacedCall {
     // There is nothing left to cancel.
     this.#canceled = true;
     if (dialog !== undefined) {
+      // For challenges of what we send in the call, which drachtio-srf answers.
+      dialog.auth = this.#what.credentials ?? undefined;
       this.#events.answered(dialog);
       return;
     }

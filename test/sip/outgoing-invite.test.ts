@@ -146,6 +146,14 @@ describe('an INVITE by createUAC', () => {
       expect([uac.sent, uac.events.failed.mock.calls]).toEqual([2, [[401, 'Unauthorized', undefined]]]);
     });
 
+    test('has its credentials in the call too, where requests may be challenged as well', () => {
+      const uac = new FakeUac();
+      uac.invite(credentials);
+      const dialog = {} as NonNullable<Parameters<typeof uac.final>[1]>;
+      uac.final(null, dialog);
+      expect(dialog.auth).toEqual(credentials);
+    });
+
     test('from an IPv6 address is sent there', () => {
       const uac = new FakeUac();
       uac.invite(credentials);
