@@ -58,10 +58,10 @@ function fingerprintOf({ method, url, body }: FastifyRequest): string {
     .digest('hex');
 }
 
-/** The same JSON with the keys of its objects in one order, so that only what it says counts. */
+/** Objects as lists of pairs in one order, so that only what they say counts, and lists so that they differ from these. */
 function inOrder(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(inOrder);
+  if (Array.isArray(value)) return { list: value.map(inOrder) };
   return Object.entries(value)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, inner]) => [key, inOrder(inner)]);

@@ -57,6 +57,12 @@ describe('Idempotency-Key', () => {
     expect((await api.request('GET', `/v1/sessions/${id}`)).json().status).toBe('created');
   });
 
+  test('tells lists in the body from objects', async () => {
+    await api.create({ ...sip, metadata: { tags: {} } }, withKey('k'));
+    const other = await api.create({ ...sip, metadata: { tags: [] } }, withKey('k'));
+    expect(other.json().error.code).toBe('idempotency_mismatch');
+  });
+
   test('belongs to one organization', async () => {
     const webrtc = { ...sip, routing: { type: 'webrtc' } };
     const [mine, theirs] = [
