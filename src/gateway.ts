@@ -28,6 +28,7 @@ import { Sealer } from './sealing.ts';
 import { TestReports } from './self-test/reports.ts';
 import { SelfTests } from './self-test/self-tests.ts';
 import { Caretaker } from './sessions/caretaker.ts';
+import { EndedElsewhere } from './sessions/ended-elsewhere.ts';
 import { IdempotencyKeys } from './sessions/idempotency-keys.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Transcripts } from './sessions/transcripts.ts';
@@ -172,7 +173,9 @@ async function openCalls(base: Base) {
   sessions.onEvent(webhooks.wake);
   transcripts.onEvent(webhooks.wake);
   const kept = { sessions, transcripts, idempotencyKeys };
-  parts.add(new Caretaker({ ...kept, clock, log, ...caretakerOptions(config, bridges) }));
+  const caretaking = caretakerOptions(config, bridges);
+  parts.add(new Caretaker({ ...kept, clock, log, ...caretaking }));
+  if (store.dialect === 'postgres') parts.add(new EndedElsewhere({ sessions, live: caretaking.live, log }));
   const selfTests = new SelfTests({
     ...{ media, reports: new TestReports(store, () => clock.now()), log, metrics, now: () => clock.now() },
     mediaTimeoutSeconds: config.media.timeout_seconds,

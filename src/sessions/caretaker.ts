@@ -36,6 +36,8 @@ export class Caretaker {
   /** When it began, and when the wall clock was stepped last; monotonic ms. */
   readonly #startedAt: number;
   #steppedAt = Number.NEGATIVE_INFINITY;
+  /** When the store was last found lost, monotonic ms. */
+  #lostAt = Number.NEGATIVE_INFINITY;
   /** How far the wall clock was ahead of the monotonic one at the last sweep. */
   #ahead: number;
   readonly #timer: NodeJS.Timeout;
@@ -58,16 +60,25 @@ export class Caretaker {
   }
 
   async sweep(): Promise<void> {
+    try {
+      await this.#sweep();
+    } catch (error) {
+      this.#lostAt = this.#options.clock.monotonic();
+      throw error;
+    }
+  }
+
+  async #sweep(): Promise<void> {
     const { sessions, idempotencyKeys, clock, rejoinSeconds, live, silent } = this.#options;
     const now = clock.now();
     const steadyFor = this.#steadyFor(now);
     await idempotencyKeys.sweep();
     await sessions.markAlive(live());
+    await Promise.all(silent().map((id) => sessions.apply(id, { type: 'ended', at: now, reason: 'silent' })));
+    // Until other nodes have marked theirs too: by the new time, or in the store that is back.
+    if (Math.min(steadyFor, clock.monotonic() - this.#lostAt) < LEFT_BEHIND_MS) return;
     const aliveBefore = now - LEFT_BEHIND_MS;
     await this.#endUnused(now, aliveBefore, steadyFor);
-    await Promise.all(silent().map((id) => sessions.apply(id, { type: 'ended', at: now, reason: 'silent' })));
-    // Until other nodes have marked theirs by the new time too.
-    if (steadyFor < LEFT_BEHIND_MS) return;
     await this.#closeLegsLeftBehind(aliveBefore);
     await this.#sweepTranscripts(now, aliveBefore);
     if (clock.monotonic() - this.#startedAt < rejoinSeconds * 1000) return;

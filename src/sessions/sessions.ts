@@ -9,7 +9,7 @@ import type { CallRecord, OpenCallRecord } from '../telemetry/call-record.ts';
 import { type NewEvent, writeEvent } from './events.ts';
 import { keyPressData, type LegFacts, legView, providerOf, ringingData } from './leg-view.ts';
 import { type NewSession, newSessionRow } from './new-session.ts';
-import { closeOpenLegs, keepOpen, writeRecord } from './open-legs.ts';
+import { closeOpenLegs, keepOpen, sessionsLeftBehind, writeRecord } from './open-legs.ts';
 import type { Route } from './routing.ts';
 import { durationSeconds, readSession, type Session, type SessionEvent, transition } from './session.ts';
 import { sessionView } from './session-view.ts';
@@ -29,7 +29,7 @@ export interface PreparedSession {
 /** Sessions that one sweep looks at; what is left comes with the next. */
 const SWEPT_AT_ONCE = 5000;
 
-/** Called once for every session that ends, after the end is on disk. */
+/** Called for every session that ends, after the end is on disk; more than once where nodes share a database. */
 type EndedListener = (session: Session) => void;
 
 /** Something more that is written in the transaction of a change: both are on disk, or neither. */
@@ -152,6 +152,18 @@ export class Sessions {
     return session;
   }
 
+  /** Tells of those of these sessions that have ended, whichever node was asked to end them; of some once more. */
+  async tellEnded(ids: readonly SessionId[]): Promise<void> {
+    if (ids.length === 0) return;
+    const rows = await this.#store.db
+      .selectFrom('sessions')
+      .selectAll()
+      .where('id', 'in', ids)
+      .where('status', '=', 'ended')
+      .execute();
+    for (const row of rows) for (const listener of this.#endedListeners) listener(readSession(row));
+  }
+
   /**
    * Writes down that a call is to be placed, before it is: should this process die, it has a record and an event.
    * @param also the answer to whoever wanted it
@@ -199,7 +211,7 @@ export class Sessions {
     const { organizationId, sessionId } = leg;
     await this.#store.write(async (transaction) => {
       await keepOpen(transaction, leg, record);
-      await keepTranslation(transaction, sessionId, translation);
+      await keepTranslation(transaction, sessionId, translation, this.#clock.now());
       await writeEvent(transaction, {
         organizationId,
         sessionId,
@@ -284,18 +296,9 @@ export class Sessions {
     this.#onEvent();
   }
 
-  /** Sessions without audio so far whose legs a process left behind, and when they were last seen alive. */
-  async withLegsLeftBehind(aliveBefore: number): Promise<{ id: SessionId; lastAliveAt: number }[]> {
-    const rows = await this.#store.db
-      .selectFrom('open_legs')
-      .innerJoin('sessions', 'sessions.id', 'open_legs.session_id')
-      .select(['sessions.id', 'sessions.last_alive_at'])
-      .distinct()
-      .where('sessions.status', '=', 'created')
-      .where('sessions.last_alive_at', '<', aliveBefore)
-      .limit(SWEPT_AT_ONCE)
-      .execute();
-    return rows.map(({ id, last_alive_at }) => ({ id, lastAliveAt: Number(last_alive_at) }));
+  /** Sessions whose legs a process left behind, and as of when these are to be closed. */
+  withLegsLeftBehind(aliveBefore: number): Promise<{ id: SessionId; lastAliveAt: number }[]> {
+    return sessionsLeftBehind(this.#store.db, aliveBefore, SWEPT_AT_ONCE);
   }
 
   /** The records of a session's legs, oldest first. */

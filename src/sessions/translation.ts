@@ -15,15 +15,19 @@ export interface Outage {
   detail: string;
 }
 
-/** @returns whether the session is there and has not ended; what has ended stays as it is */
+/**
+ * @param aliveAt wall clock, ms, where the session is seen alive with it
+ * @returns whether the session is there and has not ended; what has ended stays as it is
+ */
 export async function keepTranslation(
   transaction: Transaction<Schema>,
   id: SessionId,
   translation: TranslationState,
+  aliveAt?: number,
 ): Promise<boolean> {
   const { numUpdatedRows } = await transaction
     .updateTable('sessions')
-    .set({ translation })
+    .set({ translation, ...(aliveAt !== undefined && { last_alive_at: aliveAt }) })
     .where('id', '=', id)
     .where('status', '!=', 'ended')
     .executeTakeFirstOrThrow();

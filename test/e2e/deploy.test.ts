@@ -145,7 +145,7 @@ describe('a drain', () => {
   });
 
   test.skipIf(postgresPrograms() === undefined)(
-    'on PostgreSQL hands over: sessions that are made meanwhile are called at the other node',
+    'on PostgreSQL hands over: sessions that are made meanwhile are called at the other node, and end at either',
     async () => {
       const postgres = await TestPostgres.start();
       running.push({ stop: () => postgres.close() });
@@ -167,6 +167,10 @@ describe('a drain', () => {
         await taken.bye();
       }
       await assertCarried(call);
+      const elsewhere = await staying.session();
+      const hungUp = await phone.call(staying.uri(elsewhere));
+      expect((await leaving.rest('POST', `/v1/sessions/${elsewhere}/end`)).status).toBe(200);
+      expect((await hungUp.ended).reasonHeader).toMatch(/text="session_ended/);
       await call.bye();
       await drained;
       await leaving.stop({ keepStore: true });

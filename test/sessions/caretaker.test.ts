@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { legRecord } from '../../src/bridge/leg-record.ts';
 import { LegTimeline } from '../../src/bridge/leg-timeline.ts';
 import { noFigures } from '../../src/bridge/link-figures.ts';
+import { StoreUnavailable } from '../../src/errors.ts';
 import type { SessionId } from '../../src/ids.ts';
 import { Caretaker } from '../../src/sessions/caretaker.ts';
 import { IdempotencyKeys } from '../../src/sessions/idempotency-keys.ts';
@@ -26,11 +27,15 @@ describe('the caretaker', () => {
   let stepped = 0;
   let live: SessionId[] = [];
   let silent: SessionId[] = [];
+  /** Nothing can be written. */
+  let lost = false;
   const clock = { now: () => now + stepped, monotonic: () => now };
 
   beforeEach(async () => {
-    [now, stepped, live, silent] = [0, 0, [], []];
-    store = await openStore('sqlite::memory:', 0);
+    [now, stepped, live, silent, lost] = [0, 0, [], [], false];
+    const opened = await openStore('sqlite::memory:', 0);
+    const unavailable = () => Promise.reject(new StoreUnavailable(new Error('lost')));
+    store = { ...opened, write: (change) => (lost ? unavailable() : opened.write(change)) };
     await addOrganization(store);
     sessions = new Sessions(store, clock, 'sip.kallglot.com');
     transcripts = new Transcripts(store, clock);
@@ -166,6 +171,69 @@ describe('the caretaker', () => {
     await caretaker.sweep();
     expect(await statusOf(gone)).toEqual(['completed', 0]);
     expect(await store.db.selectFrom('transcript_turns').selectAll().execute()).toEqual([]);
+  });
+
+  test('ends nothing of another node as soon as a store is back that no node could write to', async () => {
+    const [here, elsewhere, unused] = [await create(), await create(), await create()];
+    for (const id of [here, elsewhere]) await sessions.apply(id, { type: 'started', at: 100 });
+    await sessions.dialing(dialedLeg(unused), dialedRecord(unused, 100));
+    live = [here];
+    const lastSeen = 30 * MINUTE;
+    now = lastSeen;
+    await sessions.markAlive([elsewhere, unused]);
+    await caretaker.sweep();
+    lost = true;
+    for (now += 15_000; now <= lastSeen + 2 * MINUTE; now += 15_000)
+      await expect(caretaker.sweep()).rejects.toThrow();
+    lost = false;
+    // The other node has its turn only after this one.
+    await caretaker.sweep();
+    now += 14_000;
+    await sessions.markAlive([elsewhere, unused]);
+    for (const end = now + 2 * MINUTE; now < end; now += 15_000) {
+      await caretaker.sweep();
+      await sessions.markAlive([elsewhere, unused]);
+    }
+    for (const id of [here, elsewhere]) expect((await stateOf(id))[0]).toBe('active');
+    expect((await stateOf(unused))[0]).toBe('created');
+    expect(await sessions.calls(unused)).toEqual([]);
+    now += 45_001;
+    await caretaker.sweep();
+    expect((await stateOf(elsewhere))[0]).toBe('ended');
+    expect(await sessions.calls(unused)).toHaveLength(1);
+  });
+
+  test('closes the legs of a session that has ended before the record of its leg was kept', async () => {
+    await addEndpoint(store);
+    const [gone, here] = [await create(), await create()];
+    for (const id of [gone, here]) {
+      await sessions.dialing(dialedLeg(id), dialedRecord(id, 1000));
+      await sessions.apply(id, { type: 'ended', at: 5000, reason: 'completed' });
+    }
+    live = [here];
+    now = 50_000;
+    await caretaker.sweep();
+    expect(await sessions.calls(gone)).toEqual([]);
+    now = 50_001;
+    await caretaker.sweep();
+    await caretaker.sweep();
+    expect(await sessions.calls(gone)).toMatchObject([{ reason: 'error', ended_at: 5000 }]);
+    expect(await sessions.calls(here)).toEqual([]);
+    expect((await stateOf(gone))[2]).toBe('completed');
+  });
+
+  test('closes a leg that was answered just before its process died, as of then', async () => {
+    const id = await create();
+    now = 20 * MINUTE;
+    const leg = { ...dialedLeg(id), direction: 'inbound' as const };
+    const record = { ...dialedRecord(id, now), direction: 'inbound' as const, answered_at: now };
+    await sessions.connected(leg, record, now, 'active');
+    now += 45_000;
+    await caretaker.sweep();
+    expect(await sessions.calls(id)).toEqual([]);
+    now += 1;
+    await caretaker.sweep();
+    expect(await sessions.calls(id)).toMatchObject([{ ended_at: 20 * MINUTE, duration_seconds: 0 }]);
   });
 
   test('closes a dial that a process left behind, and leaves its session to be called again', async () => {

@@ -235,6 +235,20 @@ describe.each(backends)('the rooms on $name', ({ missing, start }) => {
       expect(await sessions(nodes[0]).calls(id)).toHaveLength(1);
     });
 
+    test('put right the record of a leg whose node was taken for dead, and tell of its end once', async () => {
+      await addEndpoint(nodes[0]);
+      const { id } = await create();
+      const begun = { ...open(id, 'leg_a'), answered_at: 1000 };
+      await sessions(nodes[0]).connected(leg(id, 'leg_a'), begun, 1000, 'active');
+      await sessions(nodes[1]).endLeftBehind(id, 2000, 'completed');
+      const record = { ...begun, ended_at: 9000, reason: 'hangup' as const, duration_seconds: 8 };
+      await sessions(nodes[0]).record(record, leg(id, 'leg_a'), null);
+      expect(await sessions(nodes[1]).calls(id)).toEqual([record]);
+      await sessions(nodes[1]).closeLegsLeftBehind(id, 9500);
+      expect(await sessions(nodes[1]).calls(id)).toEqual([record]);
+      expect((await events()).slice(-2)).toEqual(['session.provider.disconnected', 'session.ended']);
+    });
+
     test('write down a dial, what it comes to, and what is owed of one whose process died, once', async () => {
       await addEndpoint(nodes[0]);
       const { id } = await create();
