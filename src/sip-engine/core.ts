@@ -122,7 +122,8 @@ class Core implements EngineCore {
     };
     const refresh = (dialog: Dialog): void =>
       new SessionRefresh(this.#context, this.#uac.inDialog, expired).refresh(dialog);
-    return new SessionTimers(clock, minSeconds, { refresh, expired });
+    const isUp = (dialog: Dialog): boolean => dialog.confirmed && this.#context.dialogs.has(dialog);
+    return new SessionTimers(clock, minSeconds, { isUp, refresh, expired });
   }
 
   get hostports(): readonly string[] {

@@ -17,8 +17,10 @@ import { SessionTimer } from './session-timer.ts';
 import type { EngineClock } from './timers.ts';
 import type { SaidRequest } from './write-request.ts';
 
-/** What comes of a session timer. */
-interface Consequences {
+/** The calls whose timers run, and what comes of one. */
+interface Calls {
+  /** Not before its 2xx, nor any more when a BYE has overtaken the answer that names the interval. */
+  isUp(dialog: Dialog): boolean;
   refresh(dialog: Dialog): void;
   expired(dialog: Dialog): void;
 }
@@ -31,13 +33,13 @@ interface Consequences {
 export class SessionTimers {
   readonly #clock: EngineClock;
   readonly #minSeconds: number;
-  readonly #consequences: Consequences;
+  readonly #calls: Calls;
 
   /** @param minSeconds the shortest interval that a peer may ask for in a dialog */
-  constructor(clock: EngineClock, minSeconds: number, consequences: Consequences) {
+  constructor(clock: EngineClock, minSeconds: number, calls: Calls) {
     this.#clock = clock;
     this.#minSeconds = Math.max(minSeconds, LEAST_SESSION_SECONDS);
-    this.#consequences = consequences;
+    this.#calls = calls;
   }
 
   /** Min-SE for the 422 to a request in a dialog that asks for too short an interval (RFC 4028 §9). */
@@ -74,11 +76,11 @@ export class SessionTimers {
     before?.stop();
     dialog.sessionTimer = undefined;
     const agreed = sessionExpiresOf(response);
-    if (agreed === undefined || !dialog.confirmed) return;
+    if (agreed === undefined || !this.#calls.isUp(dialog)) return;
     const minSeconds = Math.max(minSessionOf(request), before?.minSeconds ?? LEAST_SESSION_SECONDS);
     // Where nobody is named we refresh: twice is better than never.
     const weRefresh = (agreed.refresher ?? we) === we;
-    const { refresh, expired } = this.#consequences;
+    const { refresh, expired } = this.#calls;
     dialog.sessionTimer = new SessionTimer(
       this.#clock,
       { seconds: agreed.seconds, minSeconds, weRefresh },

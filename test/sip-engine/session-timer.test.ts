@@ -150,6 +150,19 @@ describe('a session that the peer has to refresh', () => {
     }
   });
 
+  it('has ended with a BYE, also when an UPDATE from before is answered behind it', () => {
+    const call = new IncomingSession(90, 'uac');
+    call.receive('UPDATE');
+    const update = call.app.transactionId;
+    call.receive('BYE');
+    call.app.respond(call.app.transactionId, '200 OK');
+    call.app.respond(update, '200 OK', agreed(90, 'uac'));
+    call.seconds(90);
+    expect(call.methods).toEqual([]);
+    expect(call.told).toEqual(['INVITE', 'ACK', 'UPDATE', 'BYE']);
+    expect(call.harness.clock.pending).toBe(0);
+  });
+
   it('is never shorter than 90 s, whatever the application says', () => {
     const call = new IncomingSession(5, 'uac');
     call.seconds(59);
