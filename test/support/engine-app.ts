@@ -41,7 +41,11 @@ interface SrfApi extends NodeJS.EventEmitter, CallingSrf {
   disconnect(): void;
   invite(handler: Handler): void;
   options(handler: Handler): void;
-  request(uri: string, options: { method: string }): Promise<NodeJS.EventEmitter>;
+  request(
+    uri: string,
+    options: { method: string },
+    callback: (error: unknown, request: NodeJS.EventEmitter) => void,
+  ): void;
   createUAS(
     req: AppRequest,
     res: AppResponse,
@@ -90,9 +94,13 @@ export class EngineApp {
 
   /** Asks a peer outside of any dialog. @returns the status of its answer */
   async ask(uri: string, method: string): Promise<number> {
-    const request = await this.#srf.request(uri, { method });
-    const [response] = (await once(request, 'response')) as [{ status: number }];
-    return response.status;
+    // The answer may come together with the request's own echo.
+    return new Promise((resolve, reject) => {
+      this.#srf.request(uri, { method }, (error, request) => {
+        if (error) reject(error);
+        else request.once('response', ({ status }) => resolve(status));
+      });
+    });
   }
 
   /** Waits until the application noticed `what` in that call. */
