@@ -66,12 +66,12 @@ export class DrachtioConnection implements SrfConnection {
     const { log, routes, limited } = options;
     this.#socket = socket;
     this.#options = options;
-    const { refusedInDialog, ...handlers } = options.handlers(this);
+    const { refusedInDialog, refusedUnread, ...handlers } = options.handlers(this);
     this.#onRefusedInDialog = refusedInDialog;
     for (const [method, handler] of Object.entries(handlers)) this.#route(method, handler);
     (this.#srf.use as unknown as (handler: object) => void).call(this.#srf, this.#unrouted);
     const onFrame = guard(log, (payload: string) => this.#agent._onMsg(socket, payload));
-    this.#wire = new DrachtioWire(socket, { routes, limited, log, onFrame });
+    this.#wire = new DrachtioWire(socket, { routes, limited, log, onFrame, onRefused: refusedUnread });
     this.#agent = this.#openAgent();
     this.closed = new Promise((resolve) => {
       let why = 'it was closed';

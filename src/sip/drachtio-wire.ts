@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { FrameReader } from '../drachtio-frames.ts';
+import { refusals } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { NewRefusal } from '../telemetry/refusal-book.ts';
 import { isReadable } from './drachtio-parser.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { isTooLong } from './message-limits.ts';
@@ -13,8 +15,14 @@ export interface WireOptions {
   limited: boolean;
   /** A frame of the engine. */
   onFrame: (payload: string) => void;
+  /** A request was refused in place of being handed on. */
+  onRefused: (refusal: NewRefusal) => void;
   log: Log;
 }
+
+/** Why a request is refused that drachtio-srf could not read, or not in time. */
+type Unfit = 'message_too_large' | 'bad_request';
+const phrases = { message_too_large: 'Message Too Large', bad_request: 'Bad Request' } as const;
 
 /** Bytes of one frame; a SIP message over UDP has 64 kB at most. */
 const FRAME_MOST = 1_048_576;
@@ -99,8 +107,8 @@ export class DrachtioWire {
 
   #takeMessage(tokens: string[], message: string, payload: string): void {
     if (!this.#options.limited) this.#options.onFrame(payload);
-    else if (isTooLong(message)) this.#refuse(tokens, message, 'too long', '513 Message Too Large');
-    else if (!isReadable(message)) this.#refuse(tokens, message, 'not readable', '400 Bad Request');
+    else if (isTooLong(message)) this.#refuse(tokens, message, 'message_too_large');
+    else if (!isReadable(message)) this.#refuse(tokens, message, 'bad_request');
     else this.#options.onFrame(payload);
   }
 
@@ -114,12 +122,19 @@ export class DrachtioWire {
     }
   }
 
-  /** Without drachtio-srf, which could not read it, or not in time; the server writes the rest of the answer itself. */
-  #refuse(tokens: string[], message: string, why: string, answer: string): void {
-    const [source = '', , , address = '', , , transaction = ''] = tokens;
-    this.#options.log.info({ source: address, bytes: message.length }, `a SIP message was ${why}`);
-    if (source !== 'network' || /^(SIP\/|ACK |CANCEL )/.test(message)) return;
-    this.send(this.#socket, `sip|${transaction}|\r\nSIP/2.0 ${answer}\r\n\r\n`);
+  /** Without drachtio-srf; the server writes the rest of the answer itself. */
+  #refuse(tokens: string[], message: string, code: Unfit): void {
+    const [source = '', , , address = '', port = '', , transaction = ''] = tokens;
+    if (source !== 'network' || /^(SIP\/|ACK |CANCEL )/.test(message)) {
+      this.#options.log.info({ source: address, bytes: message.length, code }, 'a SIP message was dropped');
+      return;
+    }
+    const { status } = refusals[code];
+    this.send(this.#socket, `sip|${transaction}|\r\nSIP/2.0 ${status} ${phrases[code]}\r\n\r\n`);
+    const [method = '', called = ''] = message.slice(0, lineEnd(message)).split(' ');
+    const call_id = /^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]{1,256})/im.exec(message)?.[1] ?? '';
+    const what = { method: method.slice(0, 32), call_id, called, detail: `${message.length} characters` };
+    this.#options.onRefused({ code, status, source: `${address}:${port}`, ...what });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Dialer, OutboundCall } from '../bridge/dialer.ts';
 import type { Leg } from '../bridge/leg.ts';
 import { Refusal } from '../errors.ts';
+import { writeDown } from '../telemetry/refusal-book.ts';
 import { refuse } from './answers.ts';
 import { placeCall } from './dial.ts';
 import { EngineLost } from './drachtio-connection.ts';
@@ -133,5 +134,6 @@ function handlersOf(context: SipContext): SipHandlers {
     prack: async (request, response) => answerPrack(context, request, response),
     update: async (request, response) => refuse(context, request, response, new Refusal('no_dialog')),
     refusedInDialog: refuseMethod,
+    refusedUnread: (refusal) => writeDown(context, refusal),
   };
 }

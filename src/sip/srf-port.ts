@@ -1,4 +1,5 @@
 import type { PlacedCall } from '../bridge/dialer.ts';
+import type { NewRefusal } from '../telemetry/refusal-book.ts';
 
 /** What the application uses of drachtio-srf, in types of ours; `drachtio-connection.ts` is the adapter behind it. */
 
@@ -128,7 +129,8 @@ export interface SrfConnection {
 
 export type RequestHandler = (request: SipRequest, response: SipResponse) => Promise<void>;
 
-/** What is routed to us, by method; and what comes in a dialog and no dialog of ours takes. */
+/** What is routed to us, by method; what comes in a dialog and no dialog of ours takes; and what was refused before it was read. */
 export type SipHandlers = Readonly<Partial<Record<SipMethod, RequestHandler>>> & {
   refusedInDialog: InDialogListener;
+  refusedUnread: (refusal: NewRefusal) => void;
 };

@@ -11,13 +11,13 @@ export interface RefusalBook {
   now: () => number;
 }
 
+/** A refusal as it happens. */
+export type NewRefusal = Omit<RefusalEntry, 'at'> & { code: RefusalCode };
+
 const CALLED_MOST = 200;
 
 /** Writes a refusal down. @param refusal whose `called` may have any length */
-export function writeDown(
-  { log, metrics, refusals, now }: RefusalBook,
-  refusal: Omit<RefusalEntry, 'at'> & { code: RefusalCode },
-): void {
+export function writeDown({ log, metrics, refusals, now }: RefusalBook, refusal: NewRefusal): void {
   const entry = { ...refusal, called: refusal.called.slice(0, CALLED_MOST) };
   metrics.refusals_total.inc({ code: entry.code });
   refusals.add({ at: new Date(now()).toISOString(), ...entry });

@@ -186,6 +186,16 @@ describe('a drachtio-server that connects to us', () => {
     expect([await active(gateway), await ended(gateway, 'hangup')]).toEqual([0, 1]);
   });
 
+  test('brings a request that is too long: it is refused, counted and told to the operator', async () => {
+    const peer = new DrachtioPeer(connect(port, '127.0.0.1'), 'to-them');
+    peer.deliver({ transaction: 'long', sip: invite.replace('\r\n', `\r\nX-Long: ${'a'.repeat(5000)}\r\n`) });
+    await peer.answerTo('long', 513);
+    const counter = 'kallglot_refusals_total{code="message_too_large"}';
+    await eventually('it is counted', async () => (await gateway.metric(counter)) === 1);
+    const { body } = await gateway.rest('GET', '/v1/admin/refusals');
+    expect(body.data).toMatchObject([{ code: 'message_too_large', status: 513, call_id: 'by-hand' }]);
+  });
+
   test('takes its call with it when it goes', async () => {
     const { socket } = await bring();
     expect(await active(gateway)).toBe(1);

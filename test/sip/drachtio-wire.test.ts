@@ -9,6 +9,7 @@ let server: Server;
 let socket: Socket;
 let peer: DrachtioPeer;
 let taken: string[];
+let refusals: unknown[];
 let wire: DrachtioWire;
 
 beforeEach(async () => {
@@ -18,8 +19,12 @@ beforeEach(async () => {
   const [accepted] = (await once(server, 'connection')) as [Socket];
   peer = new DrachtioPeer(accepted);
   taken = [];
+  refusals = [];
   const onFrame = (payload: string) => void taken.push(payload);
-  wire = new DrachtioWire(socket, { routes: true, limited: true, onFrame, log: createLog('silent') });
+  const onRefused = (refusal: unknown) => void refusals.push(refusal);
+  wire = new DrachtioWire(socket, {
+    ...{ routes: true, limited: true, onFrame, onRefused, log: createLog('silent') },
+  });
 });
 afterEach(async () => {
   vi.useRealTimers();
@@ -36,6 +41,8 @@ describe('the wire to a drachtio-server', () => {
     expect((await peer.answerTo('t1', 513)).sip).toBe('SIP/2.0 513 Message Too Large\r\n\r\n');
     await vi.waitFor(() => expect(taken).toHaveLength(1));
     expect(taken[0]).toContain('|t2|');
+    const told = { code: 'message_too_large', status: 513, method: 'INVITE', call_id: '1' };
+    expect(refusals).toMatchObject([{ ...told, source: '127.0.0.1:5090', called: 'sip:a@127.0.0.1' }]);
   });
 
   test('drops an ACK and a response that are too long', async () => {
@@ -45,7 +52,7 @@ describe('the wire to a drachtio-server', () => {
     peer.deliver({ transaction: 't3', dialog: 'd', sip: 'BYE sip:a SIP/2.0\r\n\r\n' });
     await vi.waitFor(() => expect(taken).toHaveLength(1));
     expect(taken[0]).toContain('BYE');
-    expect(peer.frames).toEqual([]);
+    expect([peer.frames, refusals]).toEqual([[], []]);
   });
 
   test('answers 400 to a request that drachtio-srf cannot read, and drops such an ACK and a response', async () => {
@@ -60,6 +67,10 @@ describe('the wire to a drachtio-server', () => {
     expect(taken[0]).toContain('|t5|');
     await peer.answerTo('t4', 400);
     expect(peer.frames).toHaveLength(2);
+    expect(refusals).toMatchObject([
+      { code: 'bad_request', status: 400, called: 'sip:a@127.0.0.1' },
+      { code: 'bad_request', status: 400, called: '' },
+    ]);
   });
 
   test('gives each challenge a field of its own', async () => {

@@ -34,6 +34,8 @@ async function openServer({ secret = 'cymru', tls = false, port = 0 } = {}) {
   return { peers, sockets, cameAt, close, port: (server.address() as AddressInfo).port };
 }
 
+const refused = { refusedInDialog: () => undefined, refusedUnread: () => undefined };
+
 function linkTo(address: Partial<EngineAddress> & { port: number }, handlers: Partial<SipHandlers> = {}) {
   const events: string[] = [];
   const warnings: string[] = [];
@@ -47,7 +49,7 @@ function linkTo(address: Partial<EngineAddress> & { port: number }, handlers: Pa
     close: async () => undefined,
   };
   const link = new EngineLink(source, {
-    handlers: () => ({ invite: async () => undefined, refusedInDialog: () => undefined, ...handlers }),
+    handlers: () => ({ invite: async () => undefined, ...refused, ...handlers }),
     log: Object.assign(createLog('silent'), { warn, info }),
     onUp: () => events.push('up'),
     onLost: () => events.push('lost'),
@@ -117,11 +119,13 @@ describe('the link to a drachtio-server', () => {
     expect(events).toEqual(['up']);
   });
 
-  test('refuses a message that drachtio-srf cannot read, and tells of it without a word of what is in it', async () => {
+  test('refuses a message that drachtio-srf cannot read, and tells who, of whom and how long, and no more of it', async () => {
     const printed = vi.spyOn(console, 'error').mockReturnValue(undefined);
     closing.push(() => printed.mockRestore());
     const server = await openServer();
-    const { link, told } = linkTo({ port: server.port });
+    const refusals: unknown[] = [];
+    const refusedUnread = (refusal: unknown) => void refusals.push(refusal);
+    const { link, told } = linkTo({ port: server.port }, { refusedUnread });
     await link.start();
     const peer = server.peers[0]!;
     const secret = 'Authorization: Digest username="b", response="0123"\r\nNot a header: x\r\n\r\n';
@@ -136,7 +140,9 @@ describe('the link to a drachtio-server', () => {
     await peer.answerTo('t2', 481);
     expect(link.connection?.isUp).toBe(true);
     expect(printed.mock.calls).toEqual([]);
-    const about = { source: '127.0.0.1', bytes: sip.length };
-    expect(told).toEqual([[about, 'a SIP message was not readable']]);
+    const who = { method: 'REGISTER', source: '127.0.0.1:5090', call_id: '' };
+    const what = { called: 'sip:+4930123456@127.0.0.1', detail: `${sip.length} characters` };
+    expect(refusals).toEqual([{ code: 'bad_request', status: 400, ...who, ...what }]);
+    expect(told).toEqual([]);
   });
 });
