@@ -266,7 +266,7 @@ export class RtpLeg {
     }
     if (verdict === 'locked') this.#onLocked(from);
     // Connected, the socket would be deaf at the place where the peer is expected.
-    if (this.#sockets.connectable && !this.#lock.isOpen) this.#connect();
+    if (this.#sockets.connectable && !this.#lock.isOpen(now)) this.#connect();
     this.#lastPacketAt = now;
     this.#timeout.alive(now);
     if (kind === 'event')

@@ -3,8 +3,9 @@ import { comparable } from './ip-address.ts';
 /**
  * Whose RTP a leg takes (decisions §5), a pure core. Before the lock: any port of the SDP's address or of the caller's
  * address; the first valid packet locks address and port. Afterwards only that source, until a re-INVITE moved the
- * peer, or the source has been silent for 2 s and its address sends from another port. The SSRC plays no part: PBXs
- * change it at every transfer.
+ * peer, or the source has been silent for 2 s and its address sends from another port. A source that is not at the SDP's
+ * address gives way to that one for 2 s, and in such a silence: a PBX whose re-INVITE connects us with its phone may have
+ * sent some packets of its own. The SSRC plays no part: PBXs change it at every transfer.
  */
 const SILENT_SOURCE_MS = 2000;
 
@@ -18,6 +19,7 @@ export class SourceLock {
   #address = '';
   #port = 0;
   #lastAt = 0;
+  #lockedAt = 0;
   #movedAt: number | undefined;
   /** Whether the locked source is where we send: a re-INVITE that moves the peer wins until RTP comes. */
   #current = false;
@@ -31,9 +33,9 @@ export class SourceLock {
     return this.#current ? { address: this.#rawAddress, port: this.#port } : undefined;
   }
 
-  /** Whether another may take the source's place though it speaks: the peer has said that it moves, and has not yet. */
-  get isOpen(): boolean {
-    return this.#movedAt !== undefined;
+  /** Whether another may take the source's place though it speaks: the peer said that it moves, or is elsewhere. */
+  isOpen(now: number): boolean {
+    return this.#movedAt !== undefined || (this.#isElsewhere && now - this.#lockedAt < SILENT_SOURCE_MS);
   }
 
   /** A call that we placed was answered from there. */
@@ -85,7 +87,15 @@ export class SourceLock {
     if (this.#port === 0 || this.#movedAt !== undefined) {
       if (this.#isExpected(source)) return true;
     }
-    return this.#port !== 0 && source === this.#address && now - this.#lastAt >= SILENT_SOURCE_MS;
+    if (this.#port === 0) return false;
+    const isSilent = now - this.#lastAt >= SILENT_SOURCE_MS;
+    if (source === this.#address) return isSilent;
+    return source !== '' && source === this.#sdp && (isSilent || this.isOpen(now));
+  }
+
+  /** The source is not where the SDP says: it came from the caller's address, or the SDP has changed since. */
+  get #isElsewhere(): boolean {
+    return this.#address !== this.#sdp;
   }
 
   #isExpected(source: string): boolean {
@@ -97,6 +107,7 @@ export class SourceLock {
     this.#address = comparable(address);
     this.#port = port;
     this.#lastAt = now;
+    this.#lockedAt = now;
     this.#movedAt = undefined;
     this.#current = true;
     return 'locked';

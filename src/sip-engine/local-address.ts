@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { firstReachable } from '../local-addresses.ts';
 import type { Endpoint } from './transport.ts';
 
@@ -16,4 +16,13 @@ export function reachableAt(bound: Endpoint, advertised: string | undefined): (r
   const near = { address: sixth ? '::1' : '127.0.0.1', port: bound.port };
   const far = { address: firstReachable(sixth ? 6 : 4) ?? bound.address, port: bound.port };
   return (remote) => (loopback.test(remote) ? near : far);
+}
+
+/**
+ * The address that a connection of ours to `remote` has to leave from, as UDP does: the bound one, which peers know us by.
+ * Undefined where the system chooses: for a wildcard, for the other family, and for a bound one that does not lead there.
+ */
+export function sourceTowards(bound: string, remote: string): string | undefined {
+  if (wildcards.has(bound) || isIP(bound) === 0 || isIP(bound) !== isIP(remote)) return undefined;
+  return loopback.test(bound) && !loopback.test(remote) ? undefined : bound;
 }

@@ -63,12 +63,13 @@ export class TlsHandshakes {
     this.#server.emit('connection', socket);
   }
 
-  /** Connects to a peer whose certificate has to be for the hop's name, or its address (RFC 5922 §7.3). */
-  connect(hop: Hop): TLSSocket {
+  /** Connects from `source` to a peer whose certificate has to be for the hop's name, or its address (RFC 5922 §7.3). */
+  connect(hop: Hop, source: string | undefined): TLSSocket {
     const name = hop.name ?? hop.address;
     const socket = connect({
       host: hop.address,
       port: hop.port,
+      ...(source !== undefined && { localAddress: source }),
       servername: isIP(name) === 0 ? name : '',
       secureContext: this.#client,
       checkServerIdentity: (_, { raw }) => {

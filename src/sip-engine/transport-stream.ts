@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { TabledConnection } from '../connection-table.ts';
-import { reachableAt } from './local-address.ts';
+import { reachableAt, sourceTowards } from './local-address.ts';
 import type { SourceRate } from './source-rate.ts';
 import type { EngineStats } from './stats.ts';
 import type { StreamConnections } from './stream-connections.ts';
@@ -63,6 +63,15 @@ function bind(server: Server, transport: 'tcp' | 'tls', { host, port }: StreamOp
   });
 }
 
+const connectTo = ({ address: host, port }: Hop, source: string | undefined): Socket =>
+  connect({
+    host,
+    port,
+    noDelay: true,
+    keepAlive: true,
+    ...(source !== undefined && { localAddress: source }),
+  });
+
 /** One connection from the moment on at which its socket is there. */
 interface Connection extends TabledConnection {
   flow: StreamFlow | undefined;
@@ -107,9 +116,8 @@ class StreamListener implements Listener {
   flowTo(hop: Hop): Flow {
     for (const { flow } of this.#open) if (flow?.leadsTo(hop)) return flow;
     const remote = { address: hop.address, port: hop.port };
-    const socket =
-      this.#handshakes?.connect(hop) ??
-      connect({ host: hop.address, port: hop.port, noDelay: true, keepAlive: true });
+    const source = sourceTowards(this.local.address, hop.address);
+    const socket = this.#handshakes?.connect(hop, source) ?? connectTo(hop, source);
     const connection = this.#connection(socket, remote);
     const placed = this.#context.connections.opened(connection);
     const flow = this.#carry(connection, socket, { remote, hop });

@@ -47,6 +47,27 @@ test('after the lock another port of the address is refused while the locked one
   expect(lock.target).toEqual({ address: SDP, port: 4002 });
 });
 
+test('a late packet of the PBX does not keep out the phone that its re-INVITE named before any packet came', () => {
+  lock.configure('192.0.2.99', true, 10);
+  expect(lock.accept(CALLER, 4000, 20)).toBe('locked');
+  expect(lock.isOpen(30)).toBe(true);
+  expect(lock.accept(STRANGER, 6000, 40)).toBe('refused');
+  expect(lock.accept('192.0.2.99', 6000, 50)).toBe('locked');
+  expect(lock.target).toEqual({ address: '192.0.2.99', port: 6000 });
+  expect(lock.isOpen(60)).toBe(false);
+  expect(lock.accept(CALLER, 4000, 60)).toBe('refused');
+});
+
+test('a source at the address of the caller alone gives way to the SDP address for 2 s, and when it is silent', () => {
+  lock.accept(CALLER, 4000, 0);
+  lock.accept(CALLER, 4000, 2000);
+  expect(lock.isOpen(2000)).toBe(false);
+  expect(lock.accept(SDP, 4000, 2001)).toBe('refused');
+  expect(lock.refuses(SDP, 4000, 3999)).toBe(true);
+  expect(lock.accept(SDP, 4000, 4000)).toBe('locked');
+  expect(lock.accept(CALLER, 4000, 4001)).toBe('refused');
+});
+
 test('silence of the locked source opens nothing to the other expected address', () => {
   lock.accept(SDP, 4000, 0);
   expect(lock.accept(CALLER, 4000, 60_000)).toBe('refused');

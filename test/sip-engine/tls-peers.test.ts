@@ -39,6 +39,24 @@ async function transports(listen = tls, limits: Partial<typeof defaultStreamLimi
 const failure = (flow: Flow): Promise<Error> =>
   new Promise((resolve) => flow.send(Buffer.from('secret'), resolve));
 
+it.each(['tcp', 'tls'] as const)(
+  '%s: a peer sees us come from the address that is listened on',
+  async (transport) => {
+    const sources: (string | undefined)[] = [];
+    const peer = createTcpServer((socket) => {
+      sources.push(socket.remoteAddress);
+      socket.destroy();
+    });
+    peer.listen(0, '127.0.0.1');
+    await once(peer, 'listening');
+    sockets.onClose(() => peer.close());
+    const { port } = peer.address() as { port: number };
+    const { layer } = await transports([{ transport, host: '127.0.0.2', port: 0 }]);
+    layer.flowTo({ transport, address: '127.0.0.1', port }).send(Buffer.from('hello'));
+    await expect.poll(() => sources).toEqual(['127.0.0.2']);
+  },
+);
+
 describe('a peer that is called over TLS', () => {
   let received = '';
   const connections: TLSSocket[] = [];
