@@ -184,8 +184,9 @@ function endOf(request: SipRequest, reason: string): EndReason {
   return /cancel/i.test(reason) ? 'canceled' : 'session_timer';
 }
 
-/** The Q.850 cause of a BYE (RFC 3326), where it names one. */
+/** The Q.850 cause of a BYE (RFC 3326), where it names one; a PBX that knows none may write 0. */
 function causeOf(request: SipRequest): number | undefined {
-  const cause = /Q\.850\s*;(?:[^,]*;)?\s*cause\s*=\s*(\d{1,3})/i.exec(request.get('Reason') ?? '')?.[1];
-  return cause === undefined ? undefined : Number(cause);
+  const found = /Q\.850\s*;(?:[^,]*;)?\s*cause\s*=\s*(\d{1,3})/i.exec(request.get('Reason') ?? '')?.[1];
+  const cause = Number(found);
+  return cause >= 1 && cause <= 127 ? cause : undefined;
 }

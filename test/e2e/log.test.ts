@@ -58,7 +58,7 @@ describe('the log and the record of a call', () => {
     link?.reset();
     const shown = async () => (await gateway.rest('GET', `/v1/sessions/${session}/calls`)).body.data[0];
     await eventually('the link is back', async () => (await shown()).link.reconnects === 1);
-    await call.bye();
+    await call.bye({ Reason: 'Q.850;cause=0' });
     await eventually('it has ended', async () => (await shown()).status === 'ended');
 
     const record = await shown();
