@@ -285,6 +285,8 @@ export class Sessions {
       if (session && changed) await this.#writeSessionEvent(transaction, 'session.ended', session, at);
     });
     this.#onEvent();
+    // A client may be connected to it that is no party.
+    await this.tellEnded([id]);
   }
 
   /** The legs of a session whose process died get their records and events; the session may be called again. */

@@ -85,6 +85,16 @@ describe('the caretaker', () => {
     expect(await stateOf(ringing)).toEqual(['created', null, null]);
   });
 
+  test('tells of the end of a session that nobody was in, for a client may be connected to it', async () => {
+    const ended: unknown[] = [];
+    sessions.onEnded(({ id, endReason }) => ended.push([id, endReason]));
+    const id = await create();
+    now = 30 * MINUTE + 1;
+    await caretaker.sweep();
+    await caretaker.sweep();
+    expect(ended).toEqual([[id, 'unused']]);
+  });
+
   test('ends a session whose legs are all silent, though they are up', async () => {
     const id = await create();
     await sessions.apply(id, { type: 'started', at: 0 });
