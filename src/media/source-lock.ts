@@ -3,9 +3,9 @@ import { comparable } from './ip-address.ts';
 /**
  * Whose RTP a leg takes (decisions §5), a pure core. Before the lock: any port of the SDP's address or of the caller's
  * address; the first valid packet locks address and port. Afterwards only that source, until a re-INVITE moved the
- * peer, or the source has been silent for 2 s and its address sends from another port. A source that is not at the SDP's
- * address gives way to that one for 2 s, and in such a silence: a PBX whose re-INVITE connects us with its phone may have
- * sent some packets of its own. The SSRC plays no part: PBXs change it at every transfer.
+ * peer, or the source has been silent for 2 s and its address sends from another port. What a PBX has still sent behind a
+ * re-INVITE that connects us with its phone does not lock the phone out. The SSRC plays no part: PBXs change it at every
+ * transfer.
  */
 const SILENT_SOURCE_MS = 2000;
 
@@ -19,8 +19,9 @@ export class SourceLock {
   #address = '';
   #port = 0;
   #lastAt = 0;
-  #lockedAt = 0;
   #movedAt: number | undefined;
+  /** Until then the SDP's address takes the place of a source that came first after a move, but from elsewhere. */
+  #awaitedUntil = 0;
   /** Whether the locked source is where we send: a re-INVITE that moves the peer wins until RTP comes. */
   #current = false;
 
@@ -33,9 +34,9 @@ export class SourceLock {
     return this.#current ? { address: this.#rawAddress, port: this.#port } : undefined;
   }
 
-  /** Whether another may take the source's place though it speaks: the peer said that it moves, or is elsewhere. */
+  /** Whether another may take the source's place though it speaks: the peer has said that it moves. */
   isOpen(now: number): boolean {
-    return this.#movedAt !== undefined || (this.#isElsewhere && now - this.#lockedAt < SILENT_SOURCE_MS);
+    return this.#movedAt !== undefined || now < this.#awaitedUntil;
   }
 
   /** A call that we placed was answered from there. */
@@ -46,7 +47,8 @@ export class SourceLock {
   /** @param moved the SDP's address or port differs from before */
   configure(sdpAddress: string, moved: boolean, now: number): void {
     this.#sdp = comparable(sdpAddress);
-    if (!moved || this.#port === 0) return;
+    if (!moved) return;
+    this.#awaitedUntil = 0;
     this.#movedAt = now;
     this.#current = false;
   }
@@ -87,15 +89,8 @@ export class SourceLock {
     if (this.#port === 0 || this.#movedAt !== undefined) {
       if (this.#isExpected(source)) return true;
     }
-    if (this.#port === 0) return false;
-    const isSilent = now - this.#lastAt >= SILENT_SOURCE_MS;
-    if (source === this.#address) return isSilent;
-    return source !== '' && source === this.#sdp && (isSilent || this.isOpen(now));
-  }
-
-  /** The source is not where the SDP says: it came from the caller's address, or the SDP has changed since. */
-  get #isElsewhere(): boolean {
-    return this.#address !== this.#sdp;
+    if (now < this.#awaitedUntil && source === this.#sdp) return true;
+    return this.#port !== 0 && source === this.#address && now - this.#lastAt >= SILENT_SOURCE_MS;
   }
 
   #isExpected(source: string): boolean {
@@ -107,7 +102,8 @@ export class SourceLock {
     this.#address = comparable(address);
     this.#port = port;
     this.#lastAt = now;
-    this.#lockedAt = now;
+    const isAwaited = this.#movedAt !== undefined && this.#sdp !== '' && this.#address !== this.#sdp;
+    this.#awaitedUntil = isAwaited ? (this.#movedAt as number) + SILENT_SOURCE_MS : 0;
     this.#movedAt = undefined;
     this.#current = true;
     return 'locked';

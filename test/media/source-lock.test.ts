@@ -58,14 +58,23 @@ test('a late packet of the PBX does not keep out the phone that its re-INVITE na
   expect(lock.accept(CALLER, 4000, 60)).toBe('refused');
 });
 
-test('a source at the address of the caller alone gives way to the SDP address for 2 s, and when it is silent', () => {
+test('nor does it when the source of before goes on for a moment from another port', () => {
   lock.accept(CALLER, 4000, 0);
-  lock.accept(CALLER, 4000, 2000);
-  expect(lock.isOpen(2000)).toBe(false);
-  expect(lock.accept(SDP, 4000, 2001)).toBe('refused');
-  expect(lock.refuses(SDP, 4000, 3999)).toBe(true);
-  expect(lock.accept(SDP, 4000, 4000)).toBe('locked');
-  expect(lock.accept(CALLER, 4000, 4001)).toBe('refused');
+  lock.configure('192.0.2.99', true, 10);
+  expect(lock.accept(CALLER, 4002, 20)).toBe('locked');
+  expect(lock.accept('192.0.2.99', 6000, 2009)).toBe('locked');
+});
+
+test('2 s after the re-INVITE the place is taken, and without one at once', () => {
+  lock.accept(CALLER, 4000, 0);
+  expect(lock.isOpen(1)).toBe(false);
+  expect(lock.accept(SDP, 4000, 1)).toBe('refused');
+  lock.configure('192.0.2.99', true, 10);
+  expect(lock.accept(CALLER, 4002, 20)).toBe('locked');
+  lock.accept(CALLER, 4002, 2010);
+  expect(lock.isOpen(2010)).toBe(false);
+  expect(lock.accept('192.0.2.99', 6000, 2010)).toBe('refused');
+  expect(lock.refuses('192.0.2.99', 6000, 60_000)).toBe(true);
 });
 
 test('silence of the locked source opens nothing to the other expected address', () => {
