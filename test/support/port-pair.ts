@@ -1,6 +1,7 @@
+import { randomInt } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 
 /** RTP on an even port, RTCP on the odd one above (RFC 3550 §11). */
 export interface PortPair {
@@ -19,14 +20,24 @@ export function bindUdp(host: string, port = 0): Promise<Socket> {
   });
 }
 
-/** A TCP port of loopback that nobody has now. */
+/**
+ * A TCP port of loopback that nobody has now, and that the system gives to nobody who asks for any: it could be the end of
+ * another test's connection before it is listened on.
+ */
 export async function freeTcpPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const port = randomInt(10_000, 20_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+  throw new Error('no free port on 127.0.0.1');
 }
 
 /** Tries until a pair is free. */
