@@ -1,26 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Registration, Registrations } from '../telephony/registrations.ts';
 import { authenticateOperator } from './authenticate.ts';
 import type { Guard } from './guard.ts';
 import { pageOf } from './paging.ts';
 
-/** A Contact that is registered; times are wall clock, ms. */
-interface Registration {
-  organizationId: string;
-  aor: string;
-  contact: string;
-  sourceAddress: string;
-  registeredAt: number;
-  expiresAt: number;
-}
-
 export interface RegistrationRoutes {
   adminKey: string | undefined;
-  registrations: {
-    /** Those in force, the latest first. */
-    list(most: number): Promise<Registration[]>;
-  };
+  registrations: Pick<Registrations, 'list'>;
 }
 
 const url = '/v1/admin/registrations';

@@ -8,7 +8,7 @@ interface Binding {
 }
 
 /** A Contact that is registered; times are wall clock, ms. */
-interface Registration extends Binding {
+export interface Registration extends Binding {
   organizationId: string;
   aor: string;
   sourceAddress: string;
