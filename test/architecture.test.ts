@@ -11,6 +11,7 @@ const base = [
   'clock',
   'config',
   'connection-table',
+  'digest-hash',
   'drachtio-frames',
   'dtmf',
   'errors',

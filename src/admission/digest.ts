@@ -1,5 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { DigestAlgorithm } from '../config/digest-algorithms.ts';
+import { responseOf } from '../digest-hash.ts';
 
 /** Digest credentials: reading the header and checking the answer. Source: RFC 7616, RFC 8760, RFC 3261 §22; decisions §3. */
 
@@ -21,13 +22,6 @@ export interface DigestAnswer {
 
 const MAX_HEADER_CHARACTERS = 4096;
 const MAX_PARAMETERS = 64;
-
-/** What Node calls them. */
-export const hashNames: Readonly<Record<DigestAlgorithm, string>> = {
-  MD5: 'md5',
-  'SHA-256': 'sha256',
-  'SHA-512-256': 'sha512-256',
-};
 
 /**
  * Finds the answer for our realm among the credentials of a header, of which there may be several, joined by commas.
@@ -70,9 +64,8 @@ export function responseMatches(
   algorithm: DigestAlgorithm,
   ha1: string,
 ): boolean {
-  const hash = (text: string) => createHash(hashNames[algorithm]).update(text).digest('hex');
-  const ha2 = hash(`${method}:${answer.uri}`);
-  const wanted = hash([ha1, answer.nonce, answer.nc, answer.cnonce, answer.qop, ha2].join(':'));
+  const { uri, nonce, nc, cnonce, qop } = answer;
+  const wanted = responseOf(algorithm, ha1, { method, uri, nonce, counted: [nc, cnonce, qop].join(':') });
   const given = Buffer.from(answer.response.toLowerCase());
   return given.length === wanted.length && timingSafeEqual(given, Buffer.from(wanted));
 }

@@ -1,5 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { type DigestAlgorithm, hashNames, quotedString, scanCredentials } from '../admission/digest.ts';
+import { randomBytes } from 'node:crypto';
+import { quotedString, scanCredentials } from '../admission/digest.ts';
+import { type DigestAlgorithm, digestAlgorithms } from '../config/digest-algorithms.ts';
+import { ha1Of, responseOf } from '../digest-hash.ts';
 import type { SipAnswer } from './srf-port.ts';
 
 /** One challenge that is answered with every request from then on. */
@@ -7,9 +9,9 @@ interface Challenge {
   realm: string;
   nonce: string;
   opaque: string | undefined;
-  /** As it is spelled in the challenge; absent means MD5. */
-  algorithm: string | undefined;
-  hash: string;
+  algorithm: DigestAlgorithm;
+  /** As the challenge spells it, where it does. */
+  spelled: string | undefined;
   /** `qop=auth` was offered; else the answer is the one of RFC 2069. */
   qop: boolean;
   stale: boolean;
@@ -59,20 +61,19 @@ export class ChallengeAnswers {
 
   /** RFC 7616 §3.4. */
   #answer(challenge: Challenge, method: string, uri: string): string {
-    const { realm, nonce, opaque, algorithm, qop } = challenge;
+    const { realm, nonce, opaque, algorithm, spelled, qop } = challenge;
     challenge.count += 1;
-    const hash = (text: string): string => createHash(challenge.hash).update(text).digest('hex');
     const nc = challenge.count.toString(16).padStart(8, '0');
     const cnonce = randomBytes(9).toString('base64url');
-    const ha1 = hash(`${this.#username}:${realm}:${this.#password}`);
-    const counted = qop ? `${nc}:${cnonce}:auth:` : '';
+    const ha1 = ha1Of(algorithm, this.#username, realm, this.#password);
+    const counted = qop ? `${nc}:${cnonce}:auth` : '';
     const fields = [
       `username=${quotedString(this.#username)}`,
       `realm=${quotedString(realm)}`,
       `nonce=${quotedString(nonce)}`,
       `uri="${uri}"`,
-      `response="${hash(`${ha1}:${nonce}:${counted}${hash(`${method}:${uri}`)}`)}"`,
-      ...(algorithm === undefined ? [] : [`algorithm=${algorithm}`]),
+      `response="${responseOf(algorithm, ha1, { method, uri, nonce, counted })}"`,
+      ...(spelled === undefined ? [] : [`algorithm=${spelled}`]),
       ...(opaque === undefined ? [] : [`opaque=${quotedString(opaque)}`]),
       ...(qop ? ['qop=auth', `nc=${nc}`, `cnonce="${cnonce}"`] : []),
     ];
@@ -83,15 +84,15 @@ export class ChallengeAnswers {
 /** Those that can be answered, in their order. */
 function challengesOf(header: string): Challenge[] {
   return scanCredentials(header).flatMap(({ scheme, parameters }) => {
-    const [realm, nonce, algorithm, qop] = ['realm', 'nonce', 'algorithm', 'qop'].map((name) =>
+    const [realm, nonce, spelled, qop] = ['realm', 'nonce', 'algorithm', 'qop'].map((name) =>
       parameters.get(name),
     );
-    const hash = hashNames[(algorithm ?? 'MD5').toUpperCase() as DigestAlgorithm];
+    const algorithm = digestAlgorithms.find((known) => known === (spelled ?? 'MD5').toUpperCase());
     const qops = qop?.split(',').map((one) => one.trim().toLowerCase());
-    const usable = scheme === 'digest' && hash !== undefined && (qops?.includes('auth') ?? true);
-    if (!usable || realm === undefined || !nonce) return [];
+    const usable = scheme === 'digest' && (qops?.includes('auth') ?? true);
+    if (!usable || algorithm === undefined || realm === undefined || !nonce) return [];
     const stale = parameters.get('stale')?.toLowerCase() === 'true';
     const opaque = parameters.get('opaque');
-    return [{ realm, nonce, opaque, algorithm, hash, qop: qops !== undefined, stale, count: 0 }];
+    return [{ realm, nonce, opaque, algorithm, spelled, qop: qops !== undefined, stale, count: 0 }];
   });
 }

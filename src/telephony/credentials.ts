@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { DigestAlgorithm } from '../config/digest-algorithms.ts';
+import { ha1Of } from '../digest-hash.ts';
 
 /** What is kept of a trunk's password: its HA1 for each algorithm, and the realm that they hold for (decisions §3). */
 export interface Credentials {
@@ -7,15 +7,8 @@ export interface Credentials {
   ha1: Readonly<Record<DigestAlgorithm, string>>;
 }
 
-const hashName: Readonly<Record<DigestAlgorithm, string>> = {
-  MD5: 'md5',
-  'SHA-256': 'sha256',
-  'SHA-512-256': 'sha512-256',
-};
-
-/** HA1 = H(username:realm:password), RFC 7616 §3.4.2, in lower-case hex. */
+/** The HA1 of this password for each algorithm. */
 export function makeCredentials(username: string, realm: string, password: string): Credentials {
-  const ha1 = (algorithm: DigestAlgorithm) =>
-    createHash(hashName[algorithm]).update(`${username}:${realm}:${password}`).digest('hex');
+  const ha1 = (algorithm: DigestAlgorithm) => ha1Of(algorithm, username, realm, password);
   return { realm, ha1: { MD5: ha1('MD5'), 'SHA-256': ha1('SHA-256'), 'SHA-512-256': ha1('SHA-512-256') } };
 }
